@@ -1,0 +1,242 @@
+"""The client against a real server; and against a fake one for what a real one rarely says."""
+
+import http.server
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from drawn import png
+from livecheck_client import (
+    ApiError,
+    ApiKeyError,
+    BadRequestError,
+    FaceCountError,
+    ImageTooLargeError,
+    Livecheck,
+    ResolutionTooLowError,
+    ServerError,
+    SessionLimitError,
+    SessionNotFoundError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    UnreadableImageError,
+)
+from livecheck_server import Server
+
+TEN_MIB = 10 * 1024 * 1024
+
+MakeKey = Callable[..., str]
+
+
+@pytest.fixture
+def livecheck(server: Server, api_key: str) -> Iterator[Livecheck]:
+    with Livecheck(server.url, api_key) as client:
+        yield client
+
+
+def test_a_live_face_gets_a_score(livecheck: Livecheck, live_photo: bytes) -> None:
+    result = livecheck.check(live_photo)
+    assert 0.0 <= result.score <= 1.0
+    assert result.details is None
+    assert result.request_id
+
+
+def test_details_say_what_was_measured(livecheck: Livecheck, live_photo: bytes) -> None:
+    result = livecheck.check(live_photo, details=True)
+    assert result.details is not None
+    assert result.liveness == (result.score >= result.details["thresholds"]["liveness"])
+    assert result.details["image"] == {"width": 320, "height": 240, "format": "jpeg"}
+    assert len(result.details["face"]["landmarks"]) == 5
+    assert set(result.details["attack_scores"]) == {"print", "screen"}
+
+
+def test_a_photo_is_bytes_a_path_or_a_file(
+    livecheck: Livecheck, faceless: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(faceless)
+    with path.open("rb") as file:
+        for photo in (faceless, bytearray(faceless), memoryview(faceless), path, file):
+            with pytest.raises(FaceCountError):
+                livecheck.check(photo)
+
+
+def test_text_is_no_photo(livecheck: Livecheck) -> None:
+    with pytest.raises(TypeError, match="pathlib.Path"):
+        livecheck.check("selfie.jpg")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected", "code"),
+    [
+        (b"no image at all", UnreadableImageError, "002"),
+        (png(400, 400) + bytes(TEN_MIB), ImageTooLargeError, "003"),
+        (b"", BadRequestError, "004"),
+        (png(40, 30), ResolutionTooLowError, "007"),
+        (png(400, 400), FaceCountError, "051"),
+    ],
+    ids=["002", "003", "004", "007", "051"],
+)
+def test_each_refusal_has_its_type(
+    livecheck: Livecheck, photo: bytes, expected: type[ApiError], code: str
+) -> None:
+    with pytest.raises(expected) as caught:
+        livecheck.check(photo, request_id="test.refusal-1")
+    error = caught.value
+    assert type(error) is expected
+    assert error.code == code
+    assert error.message and error.detail
+    assert error.request_id == "test.refusal-1"
+    assert error.can_retake == (code != "004")
+    assert error.detail in str(error)
+
+
+def test_a_wrong_key(server: Server) -> None:
+    with pytest.raises(ApiKeyError) as caught:
+        Livecheck(server.url, "lck_wrong").check(b"any")
+    assert (caught.value.http_status, caught.value.can_retake) == (401, False)
+
+
+def test_a_session_is_good_for_three_checks(
+    server: Server, make_key: MakeKey, faceless: bytes
+) -> None:
+    livecheck = Livecheck(server.url, make_key("--require-session"))
+    session = livecheck.open_session()
+    assert session.token not in repr(session)
+    for _ in range(3):
+        with pytest.raises(FaceCountError):
+            session.check(faceless)
+    with pytest.raises(SessionLimitError):
+        session.check(faceless)
+    with pytest.raises(SessionNotFoundError):
+        livecheck.check(faceless)
+    with pytest.raises(FaceCountError):
+        livecheck.open_session().check(io.BytesIO(faceless))
+
+
+def test_a_wait_longer_than_allowed_is_not_waited_for(
+    server: Server, make_key: MakeKey, faceless: bytes
+) -> None:
+    waits: list[float] = []
+    key = make_key("--rate", "0.001/s", "--burst", "1")
+    livecheck = Livecheck(server.url, key, sleep=waits.append)
+    with pytest.raises(FaceCountError):
+        livecheck.check(faceless)
+    with pytest.raises(ServerError) as caught:
+        livecheck.check(faceless)
+    assert caught.value.http_status == 429
+    assert caught.value.retry_after is not None and caught.value.retry_after > 10
+    assert waits == []
+
+
+def test_a_limited_key_is_tried_again_after_the_time_it_was_told(
+    server: Server, make_key: MakeKey, faceless: bytes
+) -> None:
+    waits: list[float] = []
+    key = make_key("--rate", "0.01/s", "--burst", "1")
+    livecheck = Livecheck(server.url, key, retries=2, max_wait=1000, sleep=waits.append)
+    with pytest.raises(FaceCountError):
+        livecheck.check(faceless)
+    with pytest.raises(ServerError) as caught:
+        livecheck.check(faceless)
+    assert len(waits) == 2
+    assert waits[-1] == caught.value.retry_after
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(UnreachableError):
+        Livecheck("http://127.0.0.1:1", "lck_any").check(b"any")
+
+
+def test_another_program_answers(server: Server, api_key: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="is the address right"):
+        Livecheck(server.url + "/docs/index.html?", api_key).open_session()
+
+
+class Fake(http.server.BaseHTTPRequestHandler):
+    """Gives the answers of ``script``, one after the other; then ends with 200."""
+
+    script: list[tuple[int, dict[str, str], str]] = []
+    seen: list[str] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.path)
+        status, headers, body = self.script.pop(0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def fake() -> Iterator[Callable[..., str]]:
+    """Starts a fake server with a script; returns its address."""
+    servers = []
+
+    def start(*script: tuple[int, dict[str, str], str]) -> str:
+        Fake.script, Fake.seen = list(script), []
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+BUSY = '{"success": false, "error_code": "005", "error_message": "Server internal error."}'
+DONE = '{"success": true, "session_token": "a-token"}'
+
+
+def test_a_busy_server_is_asked_again(fake: Callable[..., str]) -> None:
+    waits: list[float] = []
+    url = fake((503, {"Retry-After": "2"}, BUSY), (503, {}, BUSY), (200, {}, DONE))
+    assert Livecheck(url, "lck_any", sleep=waits.append).open_session().token == "a-token"
+    assert waits[0] == 2
+    assert 0 < waits[1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(500, "005"), (429, "062"), (429, "099"), (401, "061")]
+)
+def test_other_failures_are_not_asked_again(
+    fake: Callable[..., str], status: int, code: str
+) -> None:
+    url = fake((status, {"Retry-After": "0"}, BUSY.replace("005", code)))
+    with pytest.raises(ApiError) as caught:
+        Livecheck(url, "lck_any").open_session()
+    assert caught.value.code == code
+    assert Fake.seen == ["/session/"]
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"success": "yes"}', '{"success": true}'])
+def test_an_answer_of_another_form(fake: Callable[..., str], body: str) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        Livecheck(fake((200, {}, body)), "lck_any").open_session()
+
+
+def test_the_key_does_not_follow_a_redirect(fake: Callable[..., str]) -> None:
+    url = fake((302, {"Location": "/elsewhere"}, ""), (200, {}, DONE))
+    with pytest.raises(UnexpectedAnswerError):
+        Livecheck(url, "lck_any").open_session()
+    assert Fake.seen == ["/session/"]
+
+
+def test_the_types_hold() -> None:
+    project = Path(__file__).resolve().parents[1]
+    arguments = ["--config-file", "pyproject.toml", "src"]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *arguments], cwd=project, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

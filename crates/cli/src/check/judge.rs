@@ -1,0 +1,96 @@
+//! Files to outcomes, on several threads.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use anyhow::Result;
+use livecheck_engine::{Engine, LimitExceeded, Rejection};
+
+use super::{explain, report::Outcome};
+
+/// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
+/// A drawing of each verdict is in the folder `explain` before its outcome is shown.
+///
+/// # Errors
+/// The first error of `show`, or a drawing that cannot be written; the other threads stop then.
+pub(super) fn all(
+    engine: &Engine,
+    files: &[PathBuf],
+    workers: NonZeroUsize,
+    explain: Option<&Path>,
+    mut show: impl FnMut(&Path, &Outcome) -> Result<()>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    // Bounded, so that judging waits when the reader of the outcomes does not keep up.
+    let (outcomes, incoming) = mpsc::sync_channel(workers.get() * 4);
+    thread::scope(|scope| {
+        for _ in 0..workers.get().min(files.len()) {
+            let (outcomes, next) = (outcomes.clone(), &next);
+            scope.spawn(move || {
+                while let Some((at, file)) = {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    files.get(at).map(|file| (at, file))
+                } {
+                    if outcomes.send((at, judge(engine, file, explain))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(outcomes);
+        let mut early = BTreeMap::new();
+        let mut due = 0;
+        for (at, outcome) in incoming {
+            early.insert(at, outcome?);
+            while let Some(outcome) = early.remove(&due) {
+                show(&files[due], &outcome)?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {
+    let judged = read(file, engine.config().limits.max_file_bytes)
+        .and_then(|bytes| engine.decode(&bytes))
+        .and_then(|photo| Ok((engine.judge(&photo)?, photo)));
+    match judged {
+        Ok((verdict, photo)) => {
+            if let Some(folder) = explain {
+                explain::write(folder, file, photo, &verdict)?;
+            }
+            Ok(Ok(verdict))
+        }
+        Err(rejection) => Ok(Err(rejection)),
+    }
+}
+
+/// The file's bytes; of one that is too large no more than tells so.
+fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Rejection> {
+    let unreadable =
+        |error: io::Error| Rejection::UnreadableImage(format!("the file cannot be read: {error}"));
+    let mut bytes = Vec::new();
+    File::open(file)
+        .map_err(unreadable)?
+        .take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() > limit {
+        return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
+            actual: None,
+            limit,
+        }));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,207 @@
+//! Outcomes in words: a table for people, JSON lines and CSV for programs.
+
+use std::{fmt::Write, path::Path};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use livecheck_engine::{Details, Rejection, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// What judging one file gave.
+pub(super) type Outcome = Result<Verdict, Rejection>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Columns for people
+    Table,
+    /// One JSON object a line: the API's answer and the file's name
+    Json,
+    /// Comma-separated values as in RFC 4180, with a line of column names
+    Csv,
+}
+
+/// Names of the CSV columns.
+pub(super) const COLUMNS: [&str; 8] = [
+    "file",
+    "file_hex",
+    "success",
+    "liveness",
+    "score",
+    "error_code",
+    "error_message",
+    "error_detail",
+];
+
+/// A file's name as results give it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Name {
+    /// As text, with U+FFFD for what is not UTF-8.
+    pub(super) file: String,
+    /// All bytes as hexadecimal digits, of a name that is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_hex: Option<String>,
+}
+
+impl Name {
+    pub(super) fn of(file: &Path) -> Self {
+        Self {
+            file: file.display().to_string(),
+            file_hex: file.to_str().is_none().then(|| {
+                let bytes = file.as_os_str().as_encoded_bytes();
+                bytes.iter().fold(String::new(), |mut hex, byte| {
+                    // Writing to a string cannot fail.
+                    let _ = write!(hex, "{byte:02x}");
+                    hex
+                })
+            }),
+        }
+    }
+}
+
+/// What stands before the first row.
+pub(super) fn head(format: Format) -> String {
+    match format {
+        Format::Table => "RESULT  SCORE  FILE\n".to_owned(),
+        Format::Json => String::new(),
+        Format::Csv => csv_line(&COLUMNS),
+    }
+}
+
+/// One file's row, with its end of line.
+pub(super) fn row(format: Format, file: &Path, outcome: &Outcome, details: bool) -> String {
+    match format {
+        Format::Table => table_row(file, outcome),
+        Format::Json => json_row(file, outcome, details),
+        Format::Csv => csv_row(file, outcome),
+    }
+}
+
+/// The API's envelope after the file's name.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    name: Name,
+    success: bool,
+    #[serde(flatten)]
+    answer: Answer<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Verdict {
+        result: Judged<'a>,
+    },
+    Rejection {
+        error_code: &'static str,
+        error_message: &'static str,
+        error_detail: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Judged<'a> {
+    liveness: bool,
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Details>,
+}
+
+fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
+    let line = Line {
+        name: Name::of(file),
+        success: outcome.is_ok(),
+        answer: match outcome {
+            Ok(verdict) => Answer::Verdict {
+                result: Judged {
+                    liveness: verdict.live,
+                    score: verdict.score,
+                    details: details.then_some(&verdict.details),
+                },
+            },
+            Err(rejection) => Answer::Rejection {
+                error_code: rejection.code().code(),
+                error_message: rejection.code().message(),
+                error_detail: rejection.to_string(),
+            },
+        },
+    };
+    let mut row = serde_json::to_string(&line).expect("strings and numbers are always JSON");
+    row.push('\n');
+    row
+}
+
+fn csv_row(file: &Path, outcome: &Outcome) -> String {
+    let Name { file, file_hex } = Name::of(file);
+    let hex = file_hex.unwrap_or_default();
+    match outcome {
+        Ok(verdict) => csv_line(&[
+            &file,
+            &hex,
+            "true",
+            &verdict.live.to_string(),
+            &verdict.score.to_string(),
+            "",
+            "",
+            "",
+        ]),
+        Err(rejection) => csv_line(&[
+            &file,
+            &hex,
+            "false",
+            "",
+            "",
+            rejection.code().code(),
+            rejection.code().message(),
+            &rejection.to_string(),
+        ]),
+    }
+}
+
+fn csv_line(fields: &[&str; COLUMNS.len()]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer
+        .write_record(fields)
+        .expect("memory takes every record");
+    let line = writer.into_inner().expect("memory takes every record");
+    String::from_utf8(line).expect("strings make a string")
+}
+
+fn table_row(file: &Path, outcome: &Outcome) -> String {
+    let file = printable(&file.display().to_string());
+    let (word, colour, rest) = match outcome {
+        Ok(verdict) if verdict.live => (
+            "live",
+            AnsiColor::Green,
+            format!("{:.3}  {file}", verdict.score),
+        ),
+        Ok(verdict) => (
+            "attack",
+            AnsiColor::Red,
+            format!("{:.3}  {file}", verdict.score),
+        ),
+        Err(rejection) => (
+            rejection.code().code(),
+            AnsiColor::Yellow,
+            format!("-      {file}: {rejection}"),
+        ),
+    };
+    let style = Style::new().fg_color(Some(colour.into()));
+    format!("{style}{word:6}{style:#}  {rest}\n")
+}
+
+/// The text with what would steer a terminal (control characters, changes of the writing direction)
+/// as escapes.
+fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        if character.is_control()
+            || matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}

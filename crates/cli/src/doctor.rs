@@ -1,0 +1,167 @@
+//! `livecheck doctor`: checks configuration, models, store and limits, and says what to fix.
+
+use std::{fs, net::TcpListener, path::Path, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{ArgMatches, Command};
+use livecheck_engine::Engine;
+use livecheck_server::ServerConfig;
+use tokio::runtime::Runtime;
+
+use crate::{settings, stdout};
+
+/// File descriptors that the service needs besides its connections: database, listeners, log.
+const OWN_DESCRIPTORS: usize = 64;
+
+/// What one check found: `Ok` says that all is well, `Err` says what to do.
+type Finding = std::result::Result<String, String>;
+
+pub(crate) fn command() -> Command {
+    settings::add_flags(
+        Command::new("doctor")
+            .about("Check configuration, models, store and limits, and say what to fix; exits with 1 when something is wrong"),
+        |_| true,
+    )
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    let mut findings: Vec<(&str, Finding)> = Vec::new();
+    match settings::load(matches) {
+        Ok(config) => {
+            findings.push(("settings", Ok(changed(&config))));
+            findings.push(("models", models(&config)));
+            findings.push(("store", store(&config)?));
+            findings.push(("certificate", certificate(&config)));
+            findings.push(("address", address(&config)));
+            findings.push(("file descriptors", descriptors(&config)));
+            findings.push(("workers", workers(&config)));
+        }
+        Err(error) => findings.push(("settings", Err(format!("{error:#}")))),
+    }
+    let mut healthy = true;
+    for (what, finding) in findings {
+        match finding {
+            Ok(text) => stdout::write(format!("ok    {what}: {text}\n"))?,
+            Err(text) => {
+                healthy = false;
+                stdout::write(format!("WRONG {what}: {text}\n"))?;
+            }
+        }
+    }
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The settings that differ from their defaults.
+fn changed(config: &ServerConfig) -> String {
+    let defaults = ServerConfig::default().in_force();
+    let changed: Vec<String> = config
+        .in_force()
+        .into_iter()
+        .zip(defaults)
+        .filter(|(set, default)| set != default)
+        .map(|((name, value), _)| format!("{name} = {value}"))
+        .collect();
+    if changed.is_empty() {
+        "all at their defaults".to_owned()
+    } else {
+        changed.join(", ")
+    }
+}
+
+fn models(config: &ServerConfig) -> Finding {
+    let engine = Engine::new(config.engine.to_engine()).map_err(|error| {
+        format!(
+            "{error}; the program file is damaged or built for another machine: install it again"
+        )
+    })?;
+    engine.self_test().map_err(|error| {
+        format!("{error}; this machine computes wrongly: do not judge anyone with it")
+    })?;
+    Ok(format!("{} verified and tested", engine.models().len()))
+}
+
+fn store(config: &ServerConfig) -> Result<Finding> {
+    let runtime = Runtime::new().context("the async runtime cannot start")?;
+    Ok(runtime.block_on(async {
+        let store = livecheck_store::open(config.access.database.reveal())
+            .await
+            .map_err(|error| error.to_string())?;
+        store.ping().await.map_err(|error| error.to_string())?;
+        let keys = store.list_keys().await.map_err(|error| error.to_string())?;
+        if keys.is_empty() {
+            return Err(format!(
+                "{} has no key, so nobody can use the service: make one with `livecheck keys create --name NAME`",
+                store.address()
+            ));
+        }
+        Ok(format!("{} answers; keys: {}", store.address(), keys.len()))
+    }))
+}
+
+fn certificate(config: &ServerConfig) -> Finding {
+    let readable = |path: &Path| match fs::read(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    match (&config.network.tls_cert, &config.network.tls_key) {
+        (Some(certificate), Some(key)) => {
+            readable(certificate)?;
+            readable(key)?;
+            Ok(format!("{} and its key can be read", certificate.display()))
+        }
+        _ => {
+            Ok("none: the service speaks plain HTTP, so put a proxy with TLS before it".to_owned())
+        }
+    }
+}
+
+fn address(config: &ServerConfig) -> Finding {
+    let network = &config.network;
+    for address in std::iter::once(network.listen).chain(network.admin_listen) {
+        if let Err(error) = TcpListener::bind(address) {
+            return Err(format!(
+                "{address} is not to be had ({error}): the service runs already, or set another `listen`"
+            ));
+        }
+    }
+    Ok(format!("{} is free", network.listen))
+}
+
+fn descriptors(config: &ServerConfig) -> Finding {
+    let wanted = config.network.max_connections + OWN_DESCRIPTORS;
+    let Some(limit) = descriptor_limit() else {
+        return Ok("their limit is not known on this system".to_owned());
+    };
+    if limit < wanted {
+        return Err(format!(
+            "at most {limit} may be open, {wanted} are needed for max_connections {}: raise the limit (`ulimit -n`, LimitNOFILE) or lower max_connections",
+            config.network.max_connections
+        ));
+    }
+    Ok(format!("{limit} may be open, {wanted} are needed"))
+}
+
+/// The soft limit of this process, as Linux tells it.
+fn descriptor_limit() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+fn workers(config: &ServerConfig) -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = config.pool.workers;
+    if workers > cores {
+        return Err(format!(
+            "{workers} for {cores} cores: they slow each other down; set workers to 0 (one a core)"
+        ));
+    }
+    let workers = if workers == 0 { cores } else { workers };
+    Ok(format!("{workers} for {cores} cores"))
+}

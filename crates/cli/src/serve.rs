@@ -1,0 +1,120 @@
+//! `livecheck serve`, and the demonstration that `livecheck` alone starts.
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::{ArgMatches, Command};
+use livecheck_engine::Engine;
+use livecheck_server::{Server, ServerConfig, telemetry};
+use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
+use tokio::runtime::Runtime;
+
+use crate::settings;
+
+/// Name of the key that the demonstration makes.
+const DEMO_KEY: &str = "demo";
+
+/// How long that key works: long enough to try things, short enough to be forgotten.
+const DEMO_KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the demonstration listens unless a setting says otherwise: on this machine alone.
+const DEMO_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+
+pub(crate) fn command() -> Command {
+    settings::add_flags(
+        Command::new("serve").about("Start the HTTP service"),
+        |_| true,
+    )
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    serve(settings::load(matches)?, false)
+}
+
+/// Starts on this machine with the embedded database, and makes and prints a key.
+pub(crate) fn demonstration() -> Result<ExitCode> {
+    let mut config = settings::without_flags()?;
+    if config.network.listen == ServerConfig::default().network.listen {
+        config.network.listen = SocketAddr::from(DEMO_LISTEN);
+    }
+    serve(config, true)
+}
+
+fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
+    telemetry::init(&config.log)?;
+    let engine = Engine::new(config.engine.to_engine())?;
+    Runtime::new()
+        .context("the async runtime cannot start")?
+        .block_on(async {
+            let store = livecheck_store::open(config.access.database.reveal()).await?;
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+            let tls = config.network.tls_cert.is_some();
+            let server = Server::bind(
+                config,
+                Arc::new(engine),
+                Arc::clone(&store),
+                Arc::clone(&clock),
+            )
+            .await?;
+            if demonstrate {
+                let scheme = if tls { "https" } else { "http" };
+                let origin = format!("{scheme}://{}", server.address()?);
+                print_welcome(&origin, &demo_key(store.as_ref(), clock.as_ref()).await?);
+            }
+            server.run(told_to_stop()).await?;
+            Ok(ExitCode::SUCCESS)
+        })
+}
+
+/// A fresh key; the one of the last demonstration stops working.
+async fn demo_key(store: &dyn Store, clock: &dyn Clock) -> Result<String> {
+    let now = clock.now();
+    match store
+        .revoke_key(&KeySelector::Name(DEMO_KEY.to_owned()), now)
+        .await
+    {
+        Ok(_) | Err(StoreError::KeyNotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let key = NewKey {
+        expires_at: Some(now.plus(DEMO_KEY_LIFETIME)),
+        ..NewKey::named(DEMO_KEY)
+    };
+    let (_, key) = store.create_key(key, now).await?;
+    Ok(key.reveal().to_owned())
+}
+
+fn print_welcome(origin: &str, key: &str) {
+    println!(
+        "\nLivecheck {version} listens on {origin}\n\n\
+         demo key (works for 24 hours):\n  {key}\n\n\
+         judge a selfie:\n  curl -H 'x-api-key: {key}' -F image=@selfie.jpg {origin}/liveness/\n\n\
+         capture page:\n  {origin}/demo#key={key}\n\n\
+         API documentation:\n  {origin}/docs\n",
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}
+
+/// Done at SIGTERM or Ctrl-C.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be caught");
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+    tracing::info!("stopping");
+}

@@ -1,0 +1,80 @@
+//! The server's table of settings as flags, and the settings in force.
+
+use std::{env, path::PathBuf};
+
+use anyhow::Result;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use livecheck_server::{
+    ServerConfig,
+    config::{self, ENV_PREFIX, Setting},
+};
+
+/// Flag and variable (with the prefix) of the settings file.
+const FILE_FLAG: &str = "config";
+
+/// Adds `--config` and a flag for each setting that `wanted` names.
+pub(crate) fn add_flags(command: Command, wanted: impl Fn(&Setting) -> bool) -> Command {
+    let file = Arg::new(FILE_FLAG)
+        .long(FILE_FLAG)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help(format!(
+            "Settings file in TOML [also: {ENV_PREFIX}CONFIG]; the environment and flags go before it"
+        ));
+    config::settings()
+        .into_iter()
+        .filter(wanted)
+        .fold(command.arg(file), |command, setting| {
+            let default = if setting.default.is_empty() {
+                String::new()
+            } else {
+                format!("; default {}", setting.default)
+            };
+            command.arg(
+                Arg::new(setting.name)
+                    .long(setting.flag)
+                    .value_name("VALUE")
+                    .allow_hyphen_values(true)
+                    .help_heading(format!("Settings: {}", setting.group))
+                    .help(format!(
+                        "{} [{}{default}; also: {}]",
+                        setting.help, setting.allowed, setting.env
+                    )),
+            )
+        })
+}
+
+/// The settings in force: defaults, file, environment, flags.
+///
+/// # Errors
+/// One sentence that names the wrong setting and what is allowed.
+pub(crate) fn load(matches: &ArgMatches) -> Result<ServerConfig> {
+    let file = matches
+        .get_one::<PathBuf>(FILE_FLAG)
+        .cloned()
+        .or_else(|| env::var_os(format!("{ENV_PREFIX}CONFIG")).map(PathBuf::from));
+    let flags = config::settings().into_iter().filter_map(|setting| {
+        let value = matches
+            .try_get_one::<String>(setting.name)
+            .ok()
+            .flatten()?
+            .clone();
+        Some((setting.name.to_owned(), value))
+    });
+    Ok(ServerConfig::load(file.as_deref(), variables(), flags)?)
+}
+
+/// The settings in force where no flag was given.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn without_flags() -> Result<ServerConfig> {
+    let file = env::var_os(format!("{ENV_PREFIX}CONFIG")).map(PathBuf::from);
+    Ok(ServerConfig::load(file.as_deref(), variables(), [])?)
+}
+
+/// The environment; a variable that is not UTF-8 can be no setting.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

@@ -1,0 +1,118 @@
+//! The service as a process: the demonstration, its answers, its end.
+
+#[path = "serve/cluster.rs"]
+mod cluster;
+mod common;
+#[path = "serve/service.rs"]
+mod service;
+
+use std::collections::HashSet;
+
+use common::Bench;
+use livecheck_testing::{drawn, real};
+use service::Service;
+
+#[test]
+fn the_demonstration_answers_as_the_contract_says() {
+    let bench = Bench::new();
+    let service = Service::demonstration(&bench, &[]);
+    let mut too_large = drawn::jpeg(400, 400);
+    too_large.resize(11 * 1024 * 1024, 0);
+    let broken = &drawn::jpeg(400, 400)[..500];
+    for (name, key, image, status, code) in [
+        ("wrong key", "lck_wrong", drawn::jpeg(400, 400), 401, "001"),
+        ("11 MB", &service.key, too_large, 413, "003"),
+        ("broken", &service.key, broken.to_vec(), 400, "002"),
+        ("tiny", &service.key, drawn::jpeg(100, 100), 422, "007"),
+        ("no face", &service.key, drawn::jpeg(400, 400), 422, "051"),
+    ] {
+        let (actual, body) = service.judge(key, &image);
+        assert_eq!(
+            (actual, body["error_code"].as_str()),
+            (status, Some(code)),
+            "{name}: {body}"
+        );
+    }
+    assert!(service.stop(), "SIGTERM ends it well");
+}
+
+#[test]
+fn a_second_demonstration_replaces_the_first_one_s_key() {
+    let bench = Bench::new();
+    let first = Service::demonstration(&bench, &[]);
+    let old = first.key.clone();
+    assert!(first.stop());
+    let second = Service::demonstration(&bench, &[]);
+    let image = drawn::jpeg(400, 400);
+    assert_eq!(second.judge(&old, &image).0, 401);
+    assert_eq!(second.judge(&second.key, &image).0, 422);
+}
+
+#[test]
+fn real_people_and_attacks_get_a_verdict() {
+    let Some(folder) = real::folder("livecheck serve on pad_dev") else {
+        return;
+    };
+    #[derive(serde::Deserialize)]
+    struct Row {
+        image: String,
+        source: String,
+        class: String,
+    }
+    let rows = real::rows::<Row>(&folder, "pad_dev");
+    let first = |class: &str| -> HashSet<String> {
+        rows.iter()
+            .filter(|row| row.source == "nuaa" && row.class == class)
+            .take(5)
+            .map(|row| row.image.clone())
+            .collect()
+    };
+    let bench = Bench::new();
+    let limits = [
+        ("LIVECHECK_MIN_IMAGE_SIDE", "200"),
+        ("LIVECHECK_MIN_FACE_SIDE", "40"),
+    ];
+    let service = Service::demonstration(&bench, &limits);
+    let mean_score = |wanted: &HashSet<String>| {
+        let scores: Vec<f64> = real::images(&folder, "pad_dev", wanted)
+            .values()
+            .filter_map(|image| {
+                let (status, body) = service.judge(&service.key, image);
+                (status == 200).then(|| {
+                    assert_eq!(body["success"], true);
+                    assert_eq!(
+                        body["result"].as_object().map(serde_json::Map::len),
+                        Some(2)
+                    );
+                    body["result"]["score"].as_f64().expect("a score")
+                })
+            })
+            .collect();
+        assert!(scores.len() >= 3, "{} of 5 were judged", scores.len());
+        scores.iter().sum::<f64>() / scores.len() as f64
+    };
+    let (live, attack) = (mean_score(&first("live")), mean_score(&first("print")));
+    assert!(live > attack, "live {live}, print {attack}");
+}
+
+#[test]
+fn doctor_and_healthcheck_tell_what_is_wrong() {
+    let bench = Bench::new();
+    let output = bench.run(&["doctor", "--listen", "127.0.0.1:0"]);
+    let findings = common::text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{findings}");
+    assert!(
+        findings.contains("WRONG store") && findings.contains("keys create"),
+        "{findings}"
+    );
+    bench.succeed(&["keys", "create", "--name", "shop"]);
+    let findings = bench.succeed(&["doctor", "--listen", "127.0.0.1:0"]);
+    assert!(!findings.contains("WRONG"), "{findings}");
+
+    // Nothing listens on the discard port of the loopback address.
+    let (code, message) = bench.fail(&["healthcheck", "http://127.0.0.1:9/readyz"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("does not answer"), "{message}");
+    let service = Service::demonstration(&bench, &[]);
+    bench.succeed(&["healthcheck", &format!("{}/readyz", service.origin)]);
+}

@@ -1,0 +1,112 @@
+//! The binary as a running service.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::common::Bench;
+
+/// A started service.
+pub(crate) struct Service {
+    child: Child,
+    pub(crate) origin: String,
+    pub(crate) key: String,
+}
+
+impl Service {
+    /// The demonstration on a free port; reads key and address from what it prints.
+    pub(crate) fn demonstration(bench: &Bench, settings: &[(&str, &str)]) -> Self {
+        let mut child = bench
+            .command(&[])
+            .env("LIVECHECK_LISTEN", "127.0.0.1:0")
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut welcome = BufReader::new(child.stdout.take().expect("its output"));
+        let mut key = None;
+        let mut origin = None;
+        while key.is_none() || origin.is_none() {
+            let mut line = String::new();
+            assert_ne!(
+                welcome.read_line(&mut line).expect("text"),
+                0,
+                "it ended early"
+            );
+            let line = line.trim();
+            if line.starts_with("lck_") {
+                key = Some(line.to_owned());
+            }
+            if let Some((before, _)) = line.split_once("/demo#key=") {
+                origin = Some(before.to_owned());
+            }
+        }
+        // Keeps the pipe open and drained while the service lives.
+        std::thread::spawn(move || welcome.read_to_end(&mut Vec::new()));
+        let service = Self {
+            child,
+            origin: origin.expect("an address"),
+            key: key.expect("a key"),
+        };
+        service.wait_until_ready();
+        service
+    }
+
+    pub(crate) fn wait_until_ready(&self) {
+        while ureq::get(format!("{}/readyz", self.origin)).call().is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Status and body of `POST /liveness/` with the image as a file part and these headers.
+    pub(crate) fn judge_with(&self, headers: &[(&str, &str)], image: &[u8]) -> (u16, Value) {
+        let boundary = "livecheck-test-boundary";
+        let mut body = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"selfie\"\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend(image);
+        body.extend(format!("\r\n--{boundary}--\r\n").bytes());
+        let mut request = ureq::post(format!("{}/liveness/", self.origin));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .content_type(format!("multipart/form-data; boundary={boundary}"))
+            .send(&body)
+            .expect("an answer");
+        let body = response.body_mut().read_to_string().expect("text");
+        (
+            response.status().as_u16(),
+            serde_json::from_str(&body).expect("JSON"),
+        )
+    }
+
+    /// The same with a key alone.
+    pub(crate) fn judge(&self, key: &str, image: &[u8]) -> (u16, Value) {
+        self.judge_with(&[("x-api-key", key)], image)
+    }
+
+    /// SIGTERM, and whether it ended well.
+    pub(crate) fn stop(mut self) -> bool {
+        let killed = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(killed.expect("kill").success());
+        self.child.wait().expect("an end").success()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

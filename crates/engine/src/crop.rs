@@ -1,0 +1,221 @@
+//! The only code that cuts and resizes. Each function has a twin in
+//! `training/livecheck_training/crops.py`; golden files hold both to one grey level.
+//!
+//! Coordinates are pixels of the upright frame; pixel (0, 0) covers [0, 1) × [0, 1).
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+
+use crate::{
+    Photo,
+    detect::{BBox, Landmarks},
+    error::Rejection,
+};
+
+/// Where left eye, right eye, nose and mouth corners lie in an aligned crop of side 1.
+const FACE_TEMPLATE: [[f64; 2]; 5] = [
+    [0.34, 0.38],
+    [0.66, 0.38],
+    [0.50, 0.56],
+    [0.37, 0.72],
+    [0.63, 0.72],
+];
+
+/// Most sub-samples an aligned crop takes along one side of an output pixel.
+const MAX_SUBSAMPLES: u32 = 4;
+
+/// A rectangle of the frame.
+#[derive(Debug, Clone, Copy)]
+struct Region {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+/// Part `region` of the photo at `width × height`, by an antialiased triangle filter (what Pillow
+/// calls `BILINEAR`): interleaved RGB.
+fn resize(
+    photo: &Photo,
+    region: Region,
+    width: u32,
+    height: u32,
+) -> Result<Image<'static>, Rejection> {
+    let internal = |reason: String| Rejection::Internal(format!("resizing failed: {reason}"));
+    let source = ImageRef::new(photo.width, photo.height, &photo.rgb, PixelType::U8x3)
+        .map_err(|e| internal(e.to_string()))?;
+    let mut target = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(region.left, region.top, region.width, region.height);
+    Resizer::new()
+        .resize(&source, &mut target, &options)
+        .map_err(|e| internal(e.to_string()))?;
+    Ok(target)
+}
+
+/// Interleaved RGB bytes → three planes of `f32` 0..255, the layout of every net here.
+pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
+    let pixels = rgb.len() / 3;
+    let mut planes = vec![0.0; pixels * 3];
+    let (red, rest) = planes.split_at_mut(pixels);
+    let (green, blue) = rest.split_at_mut(pixels);
+    for (((pixel, r), g), b) in rgb.chunks_exact(3).zip(red).zip(green).zip(blue) {
+        *r = f32::from(pixel[0]);
+        *g = f32::from(pixel[1]);
+        *b = f32::from(pixel[2]);
+    }
+    planes
+}
+
+/// The whole photo at the top left of a black square of `size`, and the scales (x, y) by which
+/// coordinates in it must be divided to get coordinates of the photo.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a scaled side lies between 1 and `size`"
+)]
+pub(crate) fn letterbox(photo: &Photo, size: u32) -> Result<(Vec<u8>, [f32; 2]), Rejection> {
+    let (width, height) = (f64::from(photo.width), f64::from(photo.height));
+    let scale = f64::from(size) / width.max(height);
+    let new_width = ((width * scale + 0.5).floor() as u32).clamp(1, size);
+    let new_height = ((height * scale + 0.5).floor() as u32).clamp(1, size);
+    let whole = Region {
+        left: 0.0,
+        top: 0.0,
+        width,
+        height,
+    };
+    let resized = resize(photo, whole, new_width, new_height)?;
+    let row_bytes = new_width as usize * 3;
+    let mut square = vec![0; size as usize * size as usize * 3];
+    for (to, from) in square
+        .chunks_exact_mut(size as usize * 3)
+        .zip(resized.buffer().chunks_exact(row_bytes))
+    {
+        to[..row_bytes].copy_from_slice(from);
+    }
+    let scales = [
+        (f64::from(new_width) / width) as f32,
+        (f64::from(new_height) / height) as f32,
+    ];
+    Ok((square, scales))
+}
+
+/// The square of `factor` mean face sides about the face, shifted (not cut) to lie inside the
+/// photo and shrunk only where it is larger than the photo, resized to `size × size`.
+pub(crate) fn square_crop(
+    photo: &Photo,
+    face: &BBox,
+    factor: f64,
+    size: u32,
+) -> Result<Vec<u8>, Rejection> {
+    let (width, height) = (f64::from(photo.width), f64::from(photo.height));
+    let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
+    let side = (factor * ((x1 - x0) + (y1 - y0)) / 2.0)
+        .min(width)
+        .min(height);
+    let region = Region {
+        left: ((x0 + x1) / 2.0 - side / 2.0).min(width - side).max(0.0),
+        top: ((y0 + y1) / 2.0 - side / 2.0).min(height - side).max(0.0),
+        width: side,
+        height: side,
+    };
+    Ok(resize(photo, region, size, size)?.into_vec())
+}
+
+/// The face upright with its landmarks at [`FACE_TEMPLATE`], `size × size`, interleaved RGB.
+///
+/// Each output pixel is the mean of k × k bilinear samples, k = photo pixels per crop pixel
+/// rounded up, at most [`MAX_SUBSAMPLES`]. Beyond the photo its border goes on.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "coordinates are clamped to the photo, means of bytes are bytes"
+)]
+pub(crate) fn aligned_crop(photo: &Photo, landmarks: &Landmarks, size: u32) -> Vec<u8> {
+    let Similarity { a, b, tx, ty } = face_to_photo(landmarks, size);
+    let k = (a.hypot(b).ceil() as u32).clamp(1, MAX_SUBSAMPLES);
+    let (right_most, bottom_most) = (photo.width as usize - 1, photo.height as usize - 1);
+    let row_bytes = photo.width as usize * 3;
+    let samples = (k * k) as f32;
+    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
+    for row in 0..size {
+        for column in 0..size {
+            let mut sum = [0.0_f32; 3];
+            for sub_row in 0..k {
+                let v = f64::from(row) + (f64::from(sub_row) + 0.5) / f64::from(k);
+                for sub_column in 0..k {
+                    let u = f64::from(column) + (f64::from(sub_column) + 0.5) / f64::from(k);
+                    let x = (a * u - b * v + tx - 0.5).clamp(0.0, right_most as f64);
+                    let y = (b * u + a * v + ty - 0.5).clamp(0.0, bottom_most as f64);
+                    let (left, top) = (x as usize, y as usize);
+                    let right = (left + 1).min(right_most);
+                    let bottom = (top + 1).min(bottom_most);
+                    let fx = (x - left as f64) as f32;
+                    let fy = (y - top as f64) as f32;
+                    for (channel, sum) in sum.iter_mut().enumerate() {
+                        let at = |x: usize, y: usize| {
+                            f32::from(photo.rgb[y * row_bytes + x * 3 + channel])
+                        };
+                        let upper = at(left, top) * (1.0 - fx) + at(right, top) * fx;
+                        let lower = at(left, bottom) * (1.0 - fx) + at(right, bottom) * fx;
+                        *sum += upper * (1.0 - fy) + lower * fy;
+                    }
+                }
+            }
+            crop.extend(sum.map(|sum| (sum / samples + 0.5).floor() as u8));
+        }
+    }
+    crop
+}
+
+/// The face box itself at `size × size`, clamped to the photo: for quality measures.
+pub(crate) fn face_crop(photo: &Photo, face: &BBox, size: u32) -> Result<Vec<u8>, Rejection> {
+    let (width, height) = (f64::from(photo.width), f64::from(photo.height));
+    let left = f64::from(face.x0).clamp(0.0, width - 1.0);
+    let top = f64::from(face.y0).clamp(0.0, height - 1.0);
+    let region = Region {
+        left,
+        top,
+        width: f64::from(face.x1).clamp(left + 1.0, width) - left,
+        height: f64::from(face.y1).clamp(top + 1.0, height) - top,
+    };
+    Ok(resize(photo, region, size, size)?.into_vec())
+}
+
+/// x' = a·x − b·y + tx, y' = b·x + a·y + ty.
+struct Similarity {
+    a: f64,
+    b: f64,
+    tx: f64,
+    ty: f64,
+}
+
+/// The least-squares similarity (no reflection) from crop to photo; S. Umeyama, "Least-squares
+/// estimation of transformation parameters between two point patterns", 1991.
+fn face_to_photo(landmarks: &Landmarks, size: u32) -> Similarity {
+    let template = FACE_TEMPLATE.map(|point| point.map(|value| value * f64::from(size)));
+    let target = landmarks.map(|point| point.map(f64::from));
+    let mean = |points: &[[f64; 2]; 5]| {
+        [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
+    };
+    let (template_mean, target_mean) = (mean(&template), mean(&target));
+    let (mut spread, mut dot, mut cross) = (0.0, 0.0, 0.0);
+    for (from, to) in template.iter().zip(&target) {
+        let p = [from[0] - template_mean[0], from[1] - template_mean[1]];
+        let q = [to[0] - target_mean[0], to[1] - target_mean[1]];
+        spread += p[0] * p[0] + p[1] * p[1];
+        dot += p[0] * q[0] + p[1] * q[1];
+        cross += p[0] * q[1] - p[1] * q[0];
+    }
+    let (a, b) = (dot / spread, cross / spread);
+    Similarity {
+        a,
+        b,
+        tx: target_mean[0] - a * template_mean[0] + b * template_mean[1],
+        ty: target_mean[1] - b * template_mean[0] - a * template_mean[1],
+    }
+}

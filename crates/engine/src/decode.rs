@@ -1,0 +1,190 @@
+//! File bytes → upright 8-bit RGB pixels, within limits. The only code that reads image files.
+//!
+//! Every byte is hostile: the format is told by its magic numbers, size and pixel count are
+//! checked before pixels are decoded, and a decoder's error or panic becomes
+//! [`Rejection::UnreadableImage`].
+
+use std::{
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbImage,
+    codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
+    metadata::Orientation,
+};
+
+use crate::{Photo, error::Rejection, milliseconds, policy::Limits};
+
+/// Most scans of a JPEG. Encoders write about ten; every scan walks all pixels again, so a file
+/// of thousands would hold a worker for minutes.
+const MAX_JPEG_SCANS: usize = 64;
+
+/// Most bytes a decoder may allocate: 64 megapixels of 16-bit RGBA, the largest image that the
+/// default limits let through.
+const MAX_DECODER_BYTES: u64 = 64_000_000 * 8;
+
+/// Reads one image file.
+///
+/// # Errors
+/// [`Rejection::TooLarge`] or [`Rejection::UnreadableImage`].
+pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
+    let start = Instant::now();
+    limits.check_file(file.len())?;
+    let format = accepted_format(file)?;
+    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+        ImageFormat::Jpeg => {
+            check_jpeg_structure(file)?;
+            pixels(JpegDecoder::new(Cursor::new(file)), limits)
+        }
+        ImageFormat::Png => pixels(PngDecoder::new(Cursor::new(file)), limits),
+        _ => pixels(WebPDecoder::new(Cursor::new(file)), limits),
+    }));
+    let image = decoded.unwrap_or_else(|_| {
+        Err(Rejection::UnreadableImage(
+            "the image is damaged: its decoder gave up".to_owned(),
+        ))
+    })?;
+    Ok(Photo {
+        width: image.width(),
+        height: image.height(),
+        rgb: image.into_raw(),
+        format: name(format),
+        decode_ms: milliseconds(start.elapsed()),
+    })
+}
+
+fn name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Jpeg => "jpeg",
+        ImageFormat::Png => "png",
+        _ => "webp",
+    }
+}
+
+/// The format by its magic numbers, when it is one that the API takes.
+fn accepted_format(file: &[u8]) -> Result<ImageFormat, Rejection> {
+    if file.is_empty() {
+        return Err(Rejection::UnreadableImage("the image is empty".to_owned()));
+    }
+    match image::guess_format(file) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
+        other => {
+            let found = isobmff_brand(file).map(str::to_owned).or_else(|| {
+                other.ok().map(|format| {
+                    let extension = format.extensions_str().first().copied();
+                    extension.unwrap_or("unknown").to_uppercase()
+                })
+            });
+            Err(Rejection::UnreadableImage(match found {
+                Some(found) => {
+                    format!("the image is {found}; only JPEG, PNG and WebP are read: convert it")
+                }
+                None => "the bytes are no JPEG, PNG or WebP image".to_owned(),
+            }))
+        }
+    }
+}
+
+/// HEIC or AVIF by the major brand of the ISO base media file format (ISO/IEC 14496-12, 23008-12).
+fn isobmff_brand(file: &[u8]) -> Option<&'static str> {
+    if file.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    match file.get(8..12)? {
+        b"avif" | b"avis" => Some("AVIF"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
+            Some("HEIC")
+        }
+        _ => None,
+    }
+}
+
+/// Walks the markers of a JPEG (ITU-T T.81, annex B): refuses a file that ends before its end
+/// marker (decoders fill the rest with grey) or has an absurd number of scans.
+fn check_jpeg_structure(file: &[u8]) -> Result<(), Rejection> {
+    const SOI: u8 = 0xD8;
+    const EOI: u8 = 0xD9;
+    const SOS: u8 = 0xDA;
+    const TEM: u8 = 0x01;
+    let truncated = || {
+        Rejection::UnreadableImage(format!(
+            "the JPEG is cut off: it ends after {} bytes without its end marker",
+            file.len()
+        ))
+    };
+    let mut at = 2;
+    let mut scans = 0;
+    loop {
+        // In and between segments: anything up to the next marker is entropy-coded data or
+        // padding; FF 00 and the restart markers belong to it.
+        let step = file
+            .get(at..)
+            .and_then(|rest| memchr::memchr(0xFF, rest))
+            .ok_or_else(truncated)?;
+        at += step + 1;
+        let marker = *file.get(at).ok_or_else(truncated)?;
+        match marker {
+            0xFF => continue,
+            0x00 | TEM | SOI | 0xD0..=0xD7 => {
+                at += 1;
+                continue;
+            }
+            EOI => return Ok(()),
+            SOS => scans += 1,
+            _ => {}
+        }
+        if scans > MAX_JPEG_SCANS {
+            return Err(Rejection::UnreadableImage(format!(
+                "the JPEG has more than {MAX_JPEG_SCANS} scans"
+            )));
+        }
+        let length = file.get(at + 1..at + 3).ok_or_else(truncated)?;
+        at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+    }
+}
+
+/// Header, limits, pixels, orientation.
+fn pixels<D: ImageDecoder>(
+    decoder: Result<D, ImageError>,
+    limits: &Limits,
+) -> Result<RgbImage, Rejection> {
+    let mut decoder = decoder.map_err(unreadable)?;
+    let (width, height) = decoder.dimensions();
+    limits.check_pixels(width, height)?;
+    let mut allocations = image::Limits::no_limits();
+    allocations.max_alloc = Some(MAX_DECODER_BYTES);
+    decoder.set_limits(allocations).map_err(unreadable)?;
+    // A damaged EXIF block is no reason to refuse a photo that can be read.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    if image.color().has_alpha() {
+        image = DynamicImage::ImageRgb8(over_white(&image));
+    }
+    // First to 8 bits, so that the turned copy is the small one.
+    let mut image = DynamicImage::ImageRgb8(image.into_rgb8());
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
+}
+
+/// What a person would see on a white page: transparent pixels must not hide another picture.
+fn over_white(image: &DynamicImage) -> RgbImage {
+    let rgba = image.to_rgba8();
+    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
+    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
+        let [r, g, b, alpha] = from.0;
+        to.0 = [r, g, b].map(|value| {
+            let (value, alpha) = (u32::from(value), u32::from(alpha));
+            let blended = (value * alpha + 255 * (255 - alpha) + 127) / 255;
+            u8::try_from(blended).unwrap_or(u8::MAX)
+        });
+    }
+    rgb
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
+fn unreadable(error: ImageError) -> Rejection {
+    Rejection::UnreadableImage(format!("the image is damaged: {error}"))
+}

@@ -1,0 +1,182 @@
+//! Frame → faces: the `face-detector` net and its non-maximum suppression.
+
+use serde::Serialize;
+
+use crate::{
+    Photo, crop,
+    error::{EngineError, Rejection},
+    network::{self, Network},
+};
+
+/// An axis-aligned box in pixels of the upright image; may reach beyond its border.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BBox {
+    /// Left edge.
+    pub x0: f32,
+    /// Top edge.
+    pub y0: f32,
+    /// Right edge.
+    pub x1: f32,
+    /// Bottom edge.
+    pub y1: f32,
+}
+
+impl BBox {
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> f32 {
+        self.x1 - self.x0
+    }
+}
+
+/// Left eye, right eye, nose, left and right mouth corner as `[x, y]` in pixels of the upright
+/// image; left and right as seen in the image.
+pub type Landmarks = [[f32; 2]; 5];
+
+/// One face.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Face {
+    /// Where it is.
+    pub bbox: BBox,
+    /// Its five landmarks.
+    pub landmarks: Landmarks,
+    /// Confidence in a whole, unobstructed face, 0 to 1.
+    pub score: f32,
+}
+
+impl BBox {
+    /// Height in pixels.
+    #[must_use]
+    pub fn height(&self) -> f32 {
+        self.y1 - self.y0
+    }
+
+    /// Intersection over union with another box, 0 to 1.
+    #[must_use]
+    pub fn iou(&self, other: &Self) -> f32 {
+        let width = self.x1.min(other.x1) - self.x0.max(other.x0);
+        let height = self.y1.min(other.y1) - self.y0.max(other.y0);
+        if width <= 0.0 || height <= 0.0 {
+            return 0.0;
+        }
+        let intersection = width * height;
+        let union = self.width() * self.height() + other.width() * other.height() - intersection;
+        intersection / union
+    }
+}
+
+/// How candidates become faces.
+#[derive(Debug, Clone, Copy)]
+struct Params {
+    /// Candidates below are dropped before suppression. Far below any useful threshold, so that a
+    /// refusal can still name the best score that it saw.
+    min_score: f32,
+    /// Of two candidates that overlap by more, the lower one is dropped. The value of the
+    /// training evaluation.
+    max_iou: f32,
+    /// Most candidates that suppression looks at, best first: bounds its time on noise.
+    max_candidates: usize,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            min_score: 0.20,
+            max_iou: 0.40,
+            max_candidates: 500,
+        }
+    }
+}
+
+/// Finds the faces of a photo.
+pub(crate) struct FaceDetector {
+    network: Box<dyn Network>,
+    params: Params,
+}
+
+impl FaceDetector {
+    /// The net, for the self-test.
+    pub(crate) fn network(&self) -> &dyn Network {
+        self.network.as_ref()
+    }
+
+    pub(crate) fn load() -> Result<Self, EngineError> {
+        Ok(Self {
+            network: network::FACE_DETECTOR.load()?,
+            params: Params::default(),
+        })
+    }
+
+    /// Every face with a score of at least 0.20, best first.
+    pub(crate) fn detect(&self, photo: &Photo) -> Result<Vec<Face>, Rejection> {
+        let (square, scales) = crop::letterbox(photo, self.network.size())?;
+        let outputs = self
+            .network
+            .run(crop::planes(&square))
+            .map_err(Rejection::Internal)?;
+        let [scores, boxes, landmarks] = outputs.as_slice() else {
+            return Err(Rejection::Internal(format!(
+                "the face detector has {} outputs, not 3",
+                outputs.len()
+            )));
+        };
+        let mut candidates: Vec<Face> = scores
+            .iter()
+            .zip(boxes.chunks_exact(4))
+            .zip(landmarks.chunks_exact(10))
+            .filter(|((score, _), _)| **score >= self.params.min_score)
+            .map(|((score, corners), points)| candidate(*score, corners, points, scales))
+            .filter(Face::is_sane)
+            .collect();
+        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+        candidates.truncate(self.params.max_candidates);
+        Ok(suppress(&candidates, self.params.max_iou))
+    }
+}
+
+impl Face {
+    /// Finite everywhere and at least a pixel in size.
+    fn is_sane(&self) -> bool {
+        let BBox { x0, y0, x1, y1 } = self.bbox;
+        [x0, y0, x1, y1].iter().all(|value| value.is_finite())
+            && self
+                .landmarks
+                .iter()
+                .flatten()
+                .all(|value| value.is_finite())
+            && self.bbox.width() >= 1.0
+            && self.bbox.height() >= 1.0
+    }
+}
+
+/// One row of the net's outputs, in pixels of the photo.
+fn candidate(score: f32, corners: &[f32], points: &[f32], [sx, sy]: [f32; 2]) -> Face {
+    let mut landmarks = [[0.0; 2]; 5];
+    for (landmark, point) in landmarks.iter_mut().zip(points.chunks_exact(2)) {
+        *landmark = [point[0] / sx, point[1] / sy];
+    }
+    Face {
+        bbox: BBox {
+            x0: corners[0] / sx,
+            y0: corners[1] / sy,
+            x1: corners[2] / sx,
+            y1: corners[3] / sy,
+        },
+        landmarks,
+        score,
+    }
+}
+
+/// Greedy non-maximum suppression of candidates that come best first.
+fn suppress(candidates: &[Face], max_iou: f32) -> Vec<Face> {
+    let mut faces: Vec<Face> = Vec::new();
+    for candidate in candidates {
+        if faces
+            .iter()
+            .all(|face| face.bbox.iou(&candidate.bbox) <= max_iou)
+        {
+            faces.push(*candidate);
+        }
+    }
+    faces
+}

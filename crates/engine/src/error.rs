@@ -1,0 +1,233 @@
+//! Why an image gets no verdict ([`Rejection`]), and why an engine cannot start ([`EngineError`]).
+
+use thiserror::Error;
+
+use crate::policy::LimitExceeded;
+
+/// The error codes of the API, shared by every door (HTTP, command line, documents, tests).
+///
+/// The numbers and the messages are part of the public contract and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// `001`: the API key is missing, unknown, expired or revoked.
+    ApiKey,
+    /// `061`: the session token is missing, unknown, expired or another key's.
+    SessionNotFound,
+    /// `062`: the session token has no use left.
+    SessionLimit,
+    /// `002`: the bytes are no readable image.
+    UnreadableImage,
+    /// `003`: the file has too many bytes or too many pixels.
+    ImageTooLarge,
+    /// `004`: the request itself is malformed.
+    BadRequest,
+    /// `005`: the service failed, or is overloaded.
+    Internal,
+    /// `007`: the image or the face has too few pixels.
+    ResolutionTooLow,
+    /// `051`: the number of faces is not one.
+    FaceCount,
+    /// `052`: a face covering is worn.
+    FaceMask,
+}
+
+impl ErrorCode {
+    /// Every code, in the order of the public table.
+    pub const ALL: [Self; 10] = [
+        Self::ApiKey,
+        Self::SessionNotFound,
+        Self::SessionLimit,
+        Self::UnreadableImage,
+        Self::ImageTooLarge,
+        Self::BadRequest,
+        Self::Internal,
+        Self::ResolutionTooLow,
+        Self::FaceCount,
+        Self::FaceMask,
+    ];
+
+    /// The three digits of `error_code`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The text of `error_message`.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The HTTP status this code is answered with unless the case at hand says otherwise
+    /// (405 and 415 for `004`, 503 and 429 for `005`).
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        self.row().1
+    }
+
+    /// The one table of codes: digits, HTTP status, message.
+    const fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::ApiKey => ("001", 401, "API key is either missing or incorrect."),
+            Self::SessionNotFound => ("061", 401, "Session key is not found, please try again."),
+            Self::SessionLimit => ("062", 429, "Session key limit reached, please try restart."),
+            Self::UnreadableImage => (
+                "002",
+                400,
+                "Error reading image, please check the request format.",
+            ),
+            Self::ImageTooLarge => ("003", 413, "Image file size is too large."),
+            Self::BadRequest => ("004", 400, "Request is not in the correct format."),
+            Self::Internal => ("005", 500, "Server internal error, please try again."),
+            Self::ResolutionTooLow => ("007", 422, "Image resolution too low!"),
+            Self::FaceCount => (
+                "051",
+                422,
+                "No face, or more than one face is detected in the selfie.",
+            ),
+            Self::FaceMask => (
+                "052",
+                422,
+                "Face mask is detected, please remove the face mask and try again.",
+            ),
+        }
+    }
+}
+
+/// Why an image was not judged. `Display` is the one plain sentence, with the figures, that the
+/// API gives as `error_detail`.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// `002`.
+    #[error("{0}")]
+    UnreadableImage(String),
+    /// `003`.
+    #[error("{0}")]
+    TooLarge(LimitExceeded),
+    /// `007`, the whole image.
+    #[error(
+        "the image is {width}x{height} pixels; its shorter side must be at least {min_side} pixels: send the photo at full size"
+    )]
+    ImageTooSmall {
+        /// Width of the upright image, pixels.
+        width: u32,
+        /// Height of the upright image, pixels.
+        height: u32,
+        /// The limit in force, pixels.
+        min_side: u32,
+    },
+    /// `007`, the face in it.
+    #[error(
+        "the face is {width} pixels wide; it must be at least {min_side} pixels: come closer or send the photo at full size"
+    )]
+    FaceTooSmall {
+        /// Width of the face box, pixels, rounded down.
+        width: u32,
+        /// The limit in force, pixels.
+        min_side: u32,
+    },
+    /// `051`.
+    #[error("{}", face_count_sentence(scores, *threshold, *best_below))]
+    FaceCount {
+        /// Scores of the faces at or above the threshold, best first.
+        scores: Vec<f32>,
+        /// The face threshold in force, 0 to 1.
+        threshold: f32,
+        /// The best score below the threshold, when any candidate came near.
+        best_below: Option<f32>,
+    },
+    /// `052`.
+    #[error("a face covering was found (score {score:.2}, threshold {threshold:.2})")]
+    FaceMask {
+        /// Score of the mask net, 0 to 1.
+        score: f32,
+        /// The mask threshold in force, 0 to 1.
+        threshold: f32,
+    },
+    /// `005`.
+    #[error("the image could not be judged: {0}")]
+    Internal(String),
+}
+
+impl Rejection {
+    /// The public error code of this rejection.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnreadableImage(_) => ErrorCode::UnreadableImage,
+            Self::TooLarge(_) => ErrorCode::ImageTooLarge,
+            Self::ImageTooSmall { .. } | Self::FaceTooSmall { .. } => ErrorCode::ResolutionTooLow,
+            Self::FaceCount { .. } => ErrorCode::FaceCount,
+            Self::FaceMask { .. } => ErrorCode::FaceMask,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+/// How many scores an `error_detail` lists before it says "and more".
+const LISTED_SCORES: usize = 8;
+
+fn face_count_sentence(scores: &[f32], threshold: f32, best_below: Option<f32>) -> String {
+    if scores.is_empty() {
+        return match best_below {
+            Some(best) => format!(
+                "no face found at the threshold {threshold:.2} (best candidate {best:.2}): the whole face must be visible, without obstruction or glare"
+            ),
+            None => format!("no face found at the threshold {threshold:.2}"),
+        };
+    }
+    let listed: Vec<String> = scores
+        .iter()
+        .take(LISTED_SCORES)
+        .map(|score| format!("{score:.2}"))
+        .collect();
+    let more = if scores.len() > LISTED_SCORES {
+        ", and more"
+    } else {
+        ""
+    };
+    format!(
+        "{} faces found (scores {}{more})",
+        scores.len(),
+        listed.join(", ")
+    )
+}
+
+/// Why an engine could not be built or did not pass its self-test.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// An embedded model is not the one this build was made with.
+    #[error("model {name} is damaged: its SHA-256 is {actual}, this build expects {expected}")]
+    ModelHash {
+        /// Name of the model.
+        name: &'static str,
+        /// Hash that was computed, lower-case hexadecimal.
+        actual: String,
+        /// Hash that was expected, lower-case hexadecimal.
+        expected: &'static str,
+    },
+    /// The runtime could not load or run a network.
+    #[error("model {name} does not run: {reason}")]
+    Network {
+        /// Name of the model.
+        name: &'static str,
+        /// What the runtime said.
+        reason: String,
+    },
+    /// A setting is out of its range.
+    #[error("{setting} is {value}; allowed is {allowed}")]
+    Setting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value given.
+        value: String,
+        /// The allowed range in words.
+        allowed: &'static str,
+    },
+    /// The self-test gave another answer than it must.
+    #[error("self-test failed: {0}")]
+    SelfTest(String),
+}

@@ -1,0 +1,151 @@
+//! Holds crops and networks to what the training pipeline computes: the files in
+//! `tests/golden/`, drawn and written by `python -m livecheck_training.golden`.
+
+use std::{fs, path::PathBuf};
+
+use serde::Deserialize;
+
+use crate::{
+    Photo, crop,
+    decode::decode,
+    detect::{BBox, Landmarks},
+    network::{FACE_DETECTOR, FACE_MASK, LIVENESS, Model},
+    policy::Limits,
+};
+
+/// Grey levels by which a resampled pixel may differ.
+const LEVEL_TOLERANCE: u8 = 1;
+
+/// Deviation of a net's output, relative to the larger of 1 and the value.
+const OUTPUT_TOLERANCE: f32 = 1e-3;
+
+#[derive(Deserialize)]
+struct Golden {
+    square_factor: f64,
+    square_size: u32,
+    aligned_size: u32,
+    pictures: Vec<Picture>,
+}
+
+#[derive(Deserialize)]
+struct Picture {
+    name: String,
+    #[serde(rename = "box")]
+    bbox: [f32; 4],
+    landmarks: Landmarks,
+    letterbox_scale: [f32; 2],
+    detector: DetectorAnswer,
+    mask: f32,
+    logits: [f32; 3],
+}
+
+#[derive(Deserialize)]
+struct DetectorAnswer {
+    cells: Vec<Cell>,
+}
+
+#[derive(Deserialize)]
+struct Cell {
+    index: usize,
+    score: f32,
+    #[serde(rename = "box")]
+    bbox: [f32; 4],
+    landmarks: [f32; 10],
+}
+
+impl Picture {
+    fn bbox(&self) -> BBox {
+        let [x0, y0, x1, y1] = self.bbox;
+        BBox { x0, y0, x1, y1 }
+    }
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn golden() -> Golden {
+    let text = fs::read_to_string(folder().join("golden.json")).expect("golden.json");
+    serde_json::from_str(&text).expect("golden.json as the pipeline writes it")
+}
+
+fn picture(name: &str) -> Photo {
+    let file = fs::read(folder().join(format!("{name}.png"))).expect("a golden picture");
+    decode(&file, &Limits::default()).expect("a readable picture")
+}
+
+fn assert_same_levels(name: &str, actual: &[u8], expected: &[u8]) {
+    assert_eq!(actual.len(), expected.len(), "{name}");
+    let worst = actual
+        .iter()
+        .zip(expected)
+        .map(|(a, e)| a.abs_diff(*e))
+        .max();
+    assert!(worst <= Some(LEVEL_TOLERANCE), "{name}: {worst:?} levels");
+}
+
+#[test]
+fn crops_agree_with_the_training_pipeline() {
+    let golden = golden();
+    for row in &golden.pictures {
+        let photo = picture(&row.name);
+        let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name)).rgb;
+
+        let (letterbox, scales) = crop::letterbox(&photo, 320).expect("a crop");
+        assert_same_levels(&row.name, &letterbox, &crop_of("letterbox"));
+        for (actual, expected) in scales.iter().zip(row.letterbox_scale) {
+            assert!((actual - expected).abs() < 1e-6, "{}", row.name);
+        }
+
+        let square = crop::square_crop(
+            &photo,
+            &row.bbox(),
+            golden.square_factor,
+            golden.square_size,
+        );
+        assert_same_levels(&row.name, &square.expect("a crop"), &crop_of("square"));
+
+        let aligned = crop::aligned_crop(&photo, &row.landmarks, golden.aligned_size);
+        assert_same_levels(&row.name, &aligned, &crop_of("aligned"));
+    }
+}
+
+fn assert_close(name: &str, actual: f32, expected: f32) {
+    let tolerance = OUTPUT_TOLERANCE * expected.abs().max(1.0);
+    // Written so that a NaN fails.
+    assert!(
+        (actual - expected).abs() <= tolerance,
+        "{name}: {actual}, expected {expected}"
+    );
+}
+
+#[test]
+fn networks_agree_with_onnx_runtime() {
+    let run = |model: &Model, rgb: &[u8]| {
+        let network = model.load().expect("an embedded model");
+        network.run(crop::planes(rgb)).expect("an answer")
+    };
+    for row in &golden().pictures {
+        let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name)).rgb;
+
+        let outputs = run(&FACE_DETECTOR, &crop_of("letterbox"));
+        for cell in &row.detector.cells {
+            assert_close(&row.name, outputs[0][cell.index], cell.score);
+            for (actual, expected) in outputs[1][cell.index * 4..].iter().zip(cell.bbox) {
+                assert_close(&row.name, *actual, expected);
+            }
+            for (actual, expected) in outputs[2][cell.index * 10..].iter().zip(cell.landmarks) {
+                assert_close(&row.name, *actual, expected);
+            }
+        }
+        assert_close(
+            &row.name,
+            run(&FACE_MASK, &crop_of("aligned"))[0][0],
+            row.mask,
+        );
+        let logits = run(&LIVENESS, &crop_of("square")).remove(0);
+        for (actual, expected) in logits.into_iter().zip(row.logits) {
+            assert_close(&row.name, actual, expected);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The inference runtime behind one trait, and the models embedded in this build.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+use tract_onnx::{
+    prelude::*,
+    tract_hir::{infer::Factoid, internal::DimLike},
+};
+
+use crate::{ModelInfo, error::EngineError};
+
+/// A network with one square RGB input, given as three planes of `f32` 0..255.
+pub(crate) trait Network: Send + Sync {
+    /// Side of the square input in pixels.
+    fn size(&self) -> u32;
+
+    /// The outputs in the order of the model file, each flattened row-major.
+    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String>;
+}
+
+/// One file of `models/`, as it was embedded.
+pub(crate) struct Model {
+    /// Its name: the file name without extension.
+    pub(crate) name: &'static str,
+    /// The ONNX file.
+    pub(crate) onnx: &'static [u8],
+}
+
+/// Every embedded model.
+pub(crate) static MODELS: [Model; 3] = [FACE_DETECTOR, FACE_MASK, LIVENESS];
+
+/// Photo → faces.
+pub(crate) const FACE_DETECTOR: Model = Model {
+    name: "face-detector",
+    onnx: include_bytes!("../models/face-detector.onnx"),
+};
+
+/// Aligned face → covering.
+pub(crate) const FACE_MASK: Model = Model {
+    name: "face-mask",
+    onnx: include_bytes!("../models/face-mask.onnx"),
+};
+
+/// Face with its surroundings → live, print, screen.
+pub(crate) const LIVENESS: Model = Model {
+    name: "liveness",
+    onnx: include_bytes!("../models/liveness.onnx"),
+};
+
+/// Names and hashes of [`MODELS`].
+pub(crate) fn infos() -> &'static [ModelInfo] {
+    static INFOS: LazyLock<Vec<ModelInfo>> =
+        LazyLock::new(|| MODELS.iter().map(Model::info).collect());
+    &INFOS
+}
+
+/// The hashes this build expects, in the format of `sha256sum`; `training/` writes it at every export.
+const SHA256SUMS: &str = include_str!("../models/SHA256SUMS");
+
+impl Model {
+    /// Name and expected hash.
+    pub(crate) fn info(&self) -> ModelInfo {
+        let sha256 = SHA256SUMS
+            .lines()
+            .filter_map(|line| line.split_once("  "))
+            .find(|(_, file)| file.strip_suffix(".onnx") == Some(self.name))
+            .map_or("", |(hash, _)| hash);
+        ModelInfo {
+            name: self.name,
+            sha256,
+        }
+    }
+
+    /// Compares the embedded bytes with the hash that this build expects.
+    pub(crate) fn verify(&self) -> Result<(), EngineError> {
+        let actual = hex(&Sha256::digest(self.onnx));
+        let expected = self.info().sha256;
+        if actual == expected {
+            return Ok(());
+        }
+        Err(EngineError::ModelHash {
+            name: self.name,
+            actual,
+            expected,
+        })
+    }
+
+    /// Verifies and loads the model.
+    pub(crate) fn load(&self) -> Result<Box<dyn Network>, EngineError> {
+        self.verify()?;
+        let network = TractNetwork::load(self.onnx).map_err(|reason| EngineError::Network {
+            name: self.name,
+            reason: format!("{reason:#}"),
+        })?;
+        Ok(Box::new(network))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The embedded runtime: [tract](https://docs.rs/tract-onnx), pure Rust, one thread a call.
+struct TractNetwork {
+    plan: Arc<TypedRunnableModel>,
+    size: u32,
+}
+
+impl TractNetwork {
+    fn load(onnx: &[u8]) -> TractResult<Self> {
+        let model = tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx))?;
+        let fact = model.input_fact(0)?;
+        let side = fact
+            .shape
+            .concretize()
+            .and_then(|shape| shape.last()?.to_usize().ok())
+            .ok_or_else(|| TractError::msg("its input has no fixed size"))?;
+        let plan = model
+            .with_input_fact(0, f32::fact([1, 3, side, side]).into())?
+            .into_optimized()?
+            .into_runnable()?;
+        Ok(Self {
+            plan,
+            size: u32::try_from(side)?,
+        })
+    }
+}
+
+impl Network for TractNetwork {
+    fn size(&self) -> u32 {
+        self.size
+    }
+
+    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
+        let side = self.size as usize;
+        let run = || -> TractResult<Vec<Vec<f32>>> {
+            let input = Tensor::from_shape(&[1, 3, side, side], &planes)?;
+            self.plan
+                .run(tvec!(input.into_tvalue()))?
+                .iter()
+                .map(|output| {
+                    Ok(output
+                        .to_plain_array_view::<f32>()?
+                        .iter()
+                        .copied()
+                        .collect())
+                })
+                .collect()
+        };
+        run().map_err(|error| format!("{error:#}"))
+    }
+}

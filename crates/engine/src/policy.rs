@@ -1,0 +1,233 @@
+//! Limits and thresholds, and the decisions taken with them. Pure: numbers in, decision out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    detect::Face,
+    error::{EngineError, Rejection},
+};
+
+/// What an image must satisfy before anything is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most bytes of the image file. Default 10 MiB: the API's 10 MB.
+    pub max_file_bytes: usize,
+    /// Most pixels, read from the header before anything is decoded. Default 64 million.
+    pub max_pixels: u64,
+    /// Least pixels of the shorter image side. Default 320.
+    pub min_image_side: u32,
+    /// Least width of the face box in pixels. Default 96.
+    pub min_face_side: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 10 * 1024 * 1024,
+            max_pixels: 64_000_000,
+            min_image_side: 320,
+            min_face_side: 96,
+        }
+    }
+}
+
+/// The scores, 0 to 1, from which a decision flips. A score equal to its threshold reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Thresholds {
+    /// A candidate at or above counts as a face. Default 0.75; the model's own recommendation
+    /// is 0.60, which also lets partly covered faces pass.
+    pub face: f32,
+    /// A face at or above is live. Default 0.90; 0.95 is the stricter recommendation.
+    pub liveness: f32,
+    /// A face at or above wears a covering. Default 0.50.
+    pub mask: f32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            face: 0.75,
+            liveness: 0.90,
+            mask: 0.50,
+        }
+    }
+}
+
+impl Thresholds {
+    /// Checks that every threshold lies in 0 to 1.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] names the first one that does not.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        for (setting, value) in [
+            ("face_threshold", self.face),
+            ("liveness_threshold", self.liveness),
+            ("mask_threshold", self.mask),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(EngineError::Setting {
+                    setting,
+                    value: value.to_string(),
+                    allowed: "0 to 1",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which size limit an image file broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// More bytes than allowed.
+    FileBytes {
+        /// Bytes of the file; `None` when reading stopped before its end was known.
+        actual: Option<usize>,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// More pixels than allowed.
+    Pixels {
+        /// Width that the header gives.
+        width: u32,
+        /// Height that the header gives.
+        height: u32,
+        /// The limit in force.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FileBytes {
+                actual: Some(actual),
+                limit,
+            } => write!(
+                f,
+                "the image file has {actual} bytes; at most {limit} are allowed"
+            ),
+            Self::FileBytes {
+                actual: None,
+                limit,
+            } => write!(
+                f,
+                "the image file has more than the {limit} bytes that are allowed"
+            ),
+            Self::Pixels {
+                width,
+                height,
+                limit,
+            } => write!(
+                f,
+                "the image is {width}x{height} = {:.1} megapixels; at most {:.1} are allowed",
+                megapixels(u64::from(*width) * u64::from(*height)),
+                megapixels(*limit)
+            ),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn megapixels(pixels: u64) -> f64 {
+    pixels as f64 / 1e6
+}
+
+impl Limits {
+    /// `003` when the file is too long.
+    ///
+    /// # Errors
+    /// [`Rejection::TooLarge`].
+    pub fn check_file(&self, bytes: usize) -> Result<(), Rejection> {
+        if bytes > self.max_file_bytes {
+            return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
+                actual: Some(bytes),
+                limit: self.max_file_bytes,
+            }));
+        }
+        Ok(())
+    }
+
+    /// `003` when the header announces too many pixels.
+    pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), Rejection> {
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(Rejection::TooLarge(LimitExceeded::Pixels {
+                width,
+                height,
+                limit: self.max_pixels,
+            }));
+        }
+        Ok(())
+    }
+
+    /// `007` when the upright image is too small.
+    pub(crate) fn check_image(&self, width: u32, height: u32) -> Result<(), Rejection> {
+        if width.min(height) < self.min_image_side {
+            return Err(Rejection::ImageTooSmall {
+                width,
+                height,
+                min_side: self.min_image_side,
+            });
+        }
+        Ok(())
+    }
+
+    /// `007` when the face box is too narrow.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "box sides are pixels, far inside the range of both types"
+    )]
+    pub(crate) fn check_face(&self, face: &Face) -> Result<(), Rejection> {
+        let width = face.bbox.width();
+        if width < self.min_face_side as f32 {
+            return Err(Rejection::FaceTooSmall {
+                width: width.max(0.0) as u32,
+                min_side: self.min_face_side,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Thresholds {
+    /// The one face at or above the threshold, or `051`. `faces` come best first.
+    pub(crate) fn single_face(&self, faces: &[Face]) -> Result<Face, Rejection> {
+        let above: Vec<&Face> = faces.iter().filter(|f| f.score >= self.face).collect();
+        match above.as_slice() {
+            [face] => Ok(**face),
+            _ => Err(Rejection::FaceCount {
+                scores: above.iter().map(|f| f.score).collect(),
+                threshold: self.face,
+                best_below: faces
+                    .iter()
+                    .map(|f| f.score)
+                    .filter(|score| *score < self.face)
+                    .reduce(f32::max),
+            }),
+        }
+    }
+
+    /// `052` when the mask score reaches the threshold.
+    pub(crate) fn no_mask(&self, score: f32) -> Result<(), Rejection> {
+        if score >= self.mask {
+            return Err(Rejection::FaceMask {
+                score,
+                threshold: self.mask,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a calibrated score, 0 to 1, is a live person's.
+    #[must_use]
+    pub fn is_live(&self, score: f32) -> bool {
+        score >= self.liveness
+    }
+}

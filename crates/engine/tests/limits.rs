@@ -1,0 +1,94 @@
+//! Every limit at its edge.
+
+use image::{DynamicImage, ImageFormat};
+use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Thresholds};
+use livecheck_testing::drawn;
+
+fn engine_with(limits: Limits) -> Engine {
+    Engine::new(EngineConfig {
+        limits,
+        thresholds: Thresholds::default(),
+    })
+    .expect("the embedded models load")
+}
+
+#[test]
+fn a_file_of_exactly_ten_mebibytes_passes_and_one_byte_more_does_not() {
+    let engine = engine_with(Limits::default());
+    let mut file = drawn::jpeg(400, 400);
+    file.resize(10 * 1024 * 1024, 0);
+    engine.decode(&file).expect("exactly the limit");
+    file.push(0);
+    let refusal = engine.decode(&file).expect_err("one byte more");
+    assert_eq!(refusal.code(), ErrorCode::ImageTooLarge);
+    assert!(refusal.to_string().contains("10485761"), "{refusal}");
+}
+
+#[test]
+fn too_many_pixels_are_refused_from_the_header() {
+    let engine = engine_with(Limits::default());
+    // Neither file has pixels: the first is only found out because its header is acceptable.
+    for (width, height, code) in [
+        (8000, 8000, ErrorCode::UnreadableImage),
+        (8001, 8000, ErrorCode::ImageTooLarge),
+        (50_000, 50_000, ErrorCode::ImageTooLarge),
+    ] {
+        let refusal = engine
+            .decode(&drawn::png_header(width, height))
+            .expect_err("no pixels");
+        assert_eq!(refusal.code(), code, "{width}x{height}: {refusal}");
+    }
+}
+
+#[test]
+fn the_shorter_side_must_reach_the_limit() {
+    let engine = engine_with(Limits::default());
+    for (width, height, code) in [
+        (319, 2000, ErrorCode::ResolutionTooLow),
+        (2000, 319, ErrorCode::ResolutionTooLow),
+        (320, 320, ErrorCode::FaceCount),
+    ] {
+        let refusal = engine
+            .check(&drawn::jpeg(width, height))
+            .expect_err("no face");
+        assert_eq!(refusal.code(), code, "{width}x{height}: {refusal}");
+    }
+}
+
+#[test]
+fn the_upright_size_counts() {
+    let limits = Limits {
+        min_image_side: 100,
+        ..Limits::default()
+    };
+    let turned = drawn::with_orientation(&drawn::jpeg(200, 99), 6);
+    let refusal = engine_with(limits).check(&turned).expect_err("too small");
+    assert_eq!(refusal.code(), ErrorCode::ResolutionTooLow);
+    assert!(refusal.to_string().contains("99x200"), "{refusal}");
+}
+
+#[test]
+fn thresholds_outside_zero_to_one_do_not_start() {
+    for liveness in [-0.1, 1.1, f32::NAN] {
+        let thresholds = Thresholds {
+            liveness,
+            ..Thresholds::default()
+        };
+        let error = Engine::new(EngineConfig {
+            limits: Limits::default(),
+            thresholds,
+        })
+        .err()
+        .expect("must not start");
+        assert!(error.to_string().contains("liveness_threshold"), "{error}");
+    }
+}
+
+#[test]
+fn a_picture_without_a_face_has_no_face() {
+    let blank = DynamicImage::new_rgb8(640, 480);
+    let refusal = engine_with(Limits::default())
+        .check(&drawn::file(&blank, ImageFormat::Png))
+        .expect_err("no face");
+    assert_eq!(refusal.code(), ErrorCode::FaceCount);
+}

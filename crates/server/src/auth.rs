@@ -1,0 +1,154 @@
+//! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`).
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use livecheck_engine::ErrorCode;
+use livecheck_store::{KeyRecord, Rate, SessionState, SessionToken, TokenHash};
+
+use crate::app::App;
+use crate::error::ApiError;
+
+pub(crate) const API_KEY: &str = "x-api-key";
+pub(crate) const SESSION_TOKEN: &str = "x-session-token";
+
+/// The live key of the request.
+///
+/// # Errors
+/// `001`, or `005` while the store is away.
+pub(crate) async fn key(app: &App, headers: &HeaderMap) -> Result<Arc<KeyRecord>, ApiError> {
+    let mut values = headers.get_all(API_KEY).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(ApiError::new(
+            ErrorCode::ApiKey,
+            "the request must have exactly one header x-api-key",
+        ));
+    };
+    let known = match value.to_str() {
+        Ok(text) => app
+            .keys
+            .authenticate(text.trim())
+            .await
+            .inspect_err(|_| app.metrics.store_failed())?,
+        Err(_) => None,
+    };
+    known.ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::ApiKey,
+            "the key in the header x-api-key is unknown, expired or revoked",
+        )
+    })
+}
+
+/// Counts the request against the key's rate limit. The headers go on the answer, whatever it is.
+///
+/// # Errors
+/// `005` with 429, or with 503 while the store is away.
+pub(crate) async fn rate(app: &App, key: &KeyRecord) -> Result<RateHeaders, ApiError> {
+    let access = &app.config.access;
+    let default = if access.rate_limit > 0.0 {
+        Some(Rate::new(access.rate_limit, access.rate_burst)?)
+    } else {
+        None
+    };
+    let Some(rate) = key.rate.or(default) else {
+        return Ok(RateHeaders::default());
+    };
+    let decision = app
+        .store
+        .take_rate(&key.id, rate, app.clock.now())
+        .await
+        .inspect_err(|_| app.metrics.store_failed())?;
+    if decision.allowed {
+        return Ok(RateHeaders(Some((rate.burst(), decision.remaining))));
+    }
+    Err(ApiError::new(
+        ErrorCode::Internal,
+        format!(
+            "this key may send {} requests a second and {} at once; try again in {:.1} seconds",
+            rate.per_second(),
+            rate.burst(),
+            decision.retry_after.as_secs_f32()
+        ),
+    )
+    .with_status(StatusCode::TOO_MANY_REQUESTS)
+    .retry_after(decision.retry_after))
+}
+
+/// `RateLimit-Limit` and `RateLimit-Remaining`, for keys that have a limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RateHeaders(Option<(u32, u32)>);
+
+impl RateHeaders {
+    pub(crate) fn put(self, headers: &mut HeaderMap) {
+        let Some((limit, remaining)) = self.0 else {
+            return;
+        };
+        for (name, number) in [
+            ("ratelimit-limit", limit),
+            ("ratelimit-remaining", remaining),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+        }
+    }
+}
+
+/// The session of a request, seen to have a use left; `None` when the key needs none and none was
+/// sent.
+///
+/// # Errors
+/// `061`, `062`, or `005` while the store is away.
+pub(crate) async fn session(
+    app: &App,
+    key: &KeyRecord,
+    headers: &HeaderMap,
+) -> Result<Option<TokenHash>, ApiError> {
+    let mut values = headers
+        .get_all(SESSION_TOKEN)
+        .iter()
+        .filter(|value| !value.is_empty());
+    let token = match (values.next(), values.next()) {
+        (None, _) if !key.require_session => return Ok(None),
+        (None, _) => {
+            return Err(ApiError::new(
+                ErrorCode::SessionNotFound,
+                "this key needs a session: get a token from GET /session/ and send it in the header x-session-token",
+            ));
+        }
+        (Some(_), Some(_)) => None,
+        (Some(value), None) => value.to_str().ok().and_then(SessionToken::parse),
+    };
+    let hash = token.ok_or_else(unknown_session)?.hash();
+    let state = app
+        .store
+        .peek_session(&hash, &key.id, app.clock.now())
+        .await
+        .inspect_err(|_| app.metrics.store_failed())?;
+    usable(app, state)?;
+    Ok(Some(hash))
+}
+
+/// What a session's state means for the request.
+///
+/// # Errors
+/// `061` or `062`.
+pub(crate) fn usable(app: &App, state: SessionState) -> Result<(), ApiError> {
+    match state {
+        SessionState::Ready { .. } => Ok(()),
+        SessionState::NotFound => Err(unknown_session()),
+        SessionState::Exhausted => Err(ApiError::new(
+            ErrorCode::SessionLimit,
+            format!(
+                "all {} checks of this session are used: get a new token from GET /session/",
+                app.config.access.session_uses
+            ),
+        )),
+    }
+}
+
+fn unknown_session() -> ApiError {
+    ApiError::new(
+        ErrorCode::SessionNotFound,
+        "the token in the header x-session-token is unknown, expired or another key's: get one from GET /session/",
+    )
+}

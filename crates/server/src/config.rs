@@ -1,0 +1,423 @@
+//! Every setting, once: name, default, allowed values and help. Documents and the command line
+//! read [`settings`]; the structs below are what the rest of the server reads.
+//!
+//! A setting has one name everywhere: `min_face_side` in the TOML file, `LIVECHECK_MIN_FACE_SIDE`
+//! in the environment, `--min-face-side` as a flag. Later ones win: default, file, environment,
+//! flag.
+
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use livecheck_engine::{EngineConfig, Limits, Thresholds};
+use thiserror::Error;
+
+pub use value::{Exposure, LogFormat, Origins, Secret};
+
+use value::{Allowed, Value, any, range};
+
+/// One setting, for the documents and the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Name in the TOML file, for example `min_face_side`.
+    pub name: &'static str,
+    /// Name in the environment, for example `LIVECHECK_MIN_FACE_SIDE`.
+    pub env: String,
+    /// Name on the command line without the dashes, for example `min-face-side`.
+    pub flag: String,
+    /// The concern it belongs to, for example `engine`.
+    pub group: &'static str,
+    /// The default as text; empty when there is none.
+    pub default: String,
+    /// The allowed values in words.
+    pub allowed: String,
+    /// What it does.
+    pub help: String,
+}
+
+/// Why the settings cannot be used; one sentence that names the setting.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the settings file {path} cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not TOML.
+    #[error("the settings file {path} is not TOML: {reason}")]
+    NotToml {
+        /// The file.
+        path: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// No setting has this name.
+    #[error("{origin} sets {name:?}, which is no setting{hint}")]
+    Unknown {
+        /// Where it stands.
+        origin: String,
+        /// The name.
+        name: String,
+        /// ` (did you mean …?)`, or nothing.
+        hint: String,
+    },
+    /// A value is not allowed.
+    #[error("{origin} sets {name} to {value:?}; allowed is {allowed}")]
+    NotAllowed {
+        /// Where it stands.
+        origin: String,
+        /// The setting.
+        name: String,
+        /// The value, `[redacted]` for a secret.
+        value: String,
+        /// The allowed values in words.
+        allowed: String,
+    },
+    /// Two settings do not go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// Declares the settings structs, their defaults and the table, from one list.
+macro_rules! settings {
+    ($(
+        $(#[doc = $group_doc:literal])+
+        $group:ident: $Group:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $Type:ty = $default:expr, $allowed:expr;
+            )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $group_doc])+
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct $Group {
+                $(
+                    $(#[doc = $doc])+
+                    pub $field: $Type,
+                )+
+            }
+
+            impl Default for $Group {
+                fn default() -> Self {
+                    Self { $($field: $default,)+ }
+                }
+            }
+        )+
+
+        /// All settings of the server.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct ServerConfig {
+            $(
+                $(#[doc = $group_doc])+
+                pub $group: $Group,
+            )+
+        }
+
+        impl ServerConfig {
+            /// Sets one setting from text; `Err` holds the allowed values in words.
+            fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+                $($(
+                    if name == stringify!($field) {
+                        let allowed: Allowed<$Type> = $allowed;
+                        match <$Type as Value>::parse(text) {
+                            Some(value) if allowed.holds(&value) => {
+                                self.$group.$field = value;
+                                return Ok(());
+                            }
+                            _ => return Err(allowed.words),
+                        }
+                    }
+                )+)+
+                Err("no such setting".to_owned())
+            }
+
+            /// Name and value of every setting in force, secrets left out.
+            #[must_use]
+            pub fn in_force(&self) -> Vec<(&'static str, String)> {
+                vec![$($((stringify!($field), self.$group.$field.show()),)+)+]
+            }
+        }
+
+        /// Every setting there is.
+        #[must_use]
+        pub fn settings() -> Vec<Setting> {
+            vec![$($({
+                let default: $Type = $default;
+                let allowed: Allowed<$Type> = $allowed;
+                Setting {
+                    name: stringify!($field),
+                    env: format!("{ENV_PREFIX}{}", stringify!($field).to_uppercase()),
+                    flag: stringify!($field).replace('_', "-"),
+                    group: stringify!($group),
+                    default: default.show(),
+                    allowed: allowed.words,
+                    help: [$($doc),+].map(str::trim).join(" "),
+                }
+            },)+)+]
+        }
+    };
+}
+
+/// What the environment variables of the settings start with.
+pub const ENV_PREFIX: &str = "LIVECHECK_";
+
+/// Variables with the prefix that are no settings: the file of settings, those of client programs
+/// and their examples, and those of tests and tools. A shell that has them set can start the server.
+const FOREIGN: [&str; 11] = [
+    "API_KEY",
+    "BINARY",
+    "CHROMIUM",
+    "CONFIG",
+    "DATA",
+    "PHOTO",
+    "POSTGRES_BIN",
+    "REQUIRE_POSTGRES",
+    "SCREENSHOTS",
+    "UPDATE_SNAPSHOTS",
+    "URL",
+];
+
+/// Whether a variable with the prefix is one of [`FOREIGN`], or one of those that Kubernetes sets
+/// for a service named `livecheck`.
+fn is_foreign(name: &str) -> bool {
+    FOREIGN.contains(&name)
+        || name == "PORT"
+        || name.starts_with("PORT_")
+        || name.starts_with("SERVICE_")
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const LONGEST: Duration = seconds(24 * 3600);
+const BRIEFEST: Duration = Duration::from_millis(1);
+
+settings! {
+    /// Where the server listens.
+    network: NetworkConfig {
+        /// Address and port of the API.
+        listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)), any("an address and a port, such as 0.0.0.0:8080");
+        /// Address and port of a second listener for the operations endpoints.
+        admin_listen: Option<SocketAddr> = None, any("an address and a port, such as 127.0.0.1:9090, or nothing");
+        /// Certificate chain in PEM; with `tls_key` the API speaks TLS.
+        tls_cert: Option<PathBuf> = None, any("a path, or nothing");
+        /// Private key in PEM of `tls_cert`.
+        tls_key: Option<PathBuf> = None, any("a path, or nothing");
+        /// Web origins whose pages may call the API, with commas between them, or `*`.
+        cors_origins: Origins = Origins::default(), any("*, or origins such as https://kyc.example with commas between them, or nothing");
+        /// Most connections at once; further ones wait to be accepted.
+        max_connections: usize = 1024, range(1, 1_000_000);
+        /// Most bytes of a request's head.
+        max_header_bytes: usize = 16 * 1024, range(8 * 1024, 1024 * 1024);
+    }
+    /// How long things may take. Durations are seconds, or a number with ms, s, m or h.
+    times: TimesConfig {
+        /// Longest time from a request's first byte to the end of its head.
+        header_timeout: Duration = seconds(10), range(BRIEFEST, LONGEST);
+        /// Longest silence while a body is received, and the period over which `min_upload_rate` counts.
+        body_idle_timeout: Duration = seconds(10), range(BRIEFEST, LONGEST);
+        /// Least bytes a second at which a body must arrive.
+        min_upload_rate: u32 = 1024, range(0, 1_000_000_000);
+        /// Longest time for a whole body.
+        upload_timeout: Duration = seconds(120), range(BRIEFEST, LONGEST);
+        /// Longest time from a complete request to its answer: waiting, decoding and judging.
+        judge_timeout: Duration = seconds(20), range(BRIEFEST, LONGEST);
+        /// Longest time a connection stays open with nothing to do; longer than the load balancer's.
+        keep_alive_timeout: Duration = seconds(75), range(BRIEFEST, LONGEST);
+        /// How long the server goes on as usual after it was told to stop, with /readyz at 503, so that load balancers can notice.
+        drain_delay: Duration = Duration::ZERO, range(Duration::ZERO, LONGEST);
+        /// Longest time for requests under way when the server stops.
+        shutdown_timeout: Duration = seconds(30), range(BRIEFEST, LONGEST);
+    }
+    /// The threads that judge, and what may wait for them.
+    pool: PoolConfig {
+        /// Threads that decode and judge; 0: one a core.
+        workers: usize = 0, range(0, 1024);
+        /// Requests that may wait for a thread; further ones get 503 at once.
+        queue: usize = 64, range(0, 100_000);
+        /// Most bytes of memory for images that are being received or judged, all requests together.
+        upload_memory: usize = 512 * 1024 * 1024, range(16 * 1024 * 1024, 1 << 40);
+    }
+    /// Keys and sessions.
+    access: AccessConfig {
+        /// The database of keys and sessions.
+        database: Secret = Secret::from("livecheck.db"), any("a file path, sqlite::memory: or postgres://user:password@host/database");
+        /// Liveness checks that a session token is good for.
+        session_uses: u32 = 3, range(1, 1_000_000);
+        /// How long a session token lives.
+        session_lifetime: Duration = seconds(3 * 3600), range(BRIEFEST, seconds(366 * 24 * 3600));
+        /// Requests a second and key, for keys without a rate of their own; 0: no limit.
+        rate_limit: f64 = 0.0, range(0.0, 1e6);
+        /// Requests at once and key that `rate_limit` lets through.
+        rate_burst: u32 = 10, range(1, 1_000_000);
+    }
+    /// What is judged, and where decisions flip.
+    engine: EngineSettings {
+        /// Most bytes of an image file.
+        max_file_bytes: usize = Limits::default().max_file_bytes, range(1024, 100 * 1024 * 1024);
+        /// Most pixels of an image.
+        max_pixels: u64 = Limits::default().max_pixels, range(10_000, 1_000_000_000);
+        /// Least pixels of an image's shorter side.
+        min_image_side: u32 = Limits::default().min_image_side, range(1, 10_000);
+        /// Least width of the face box in pixels.
+        min_face_side: u32 = Limits::default().min_face_side, range(1, 10_000);
+        /// Score from which a candidate counts as a face; the model's own recommendation is 0.60.
+        face_threshold: f32 = Thresholds::default().face, range(0.0, 1.0);
+        /// Score from which a face is live; 0.95 is the stricter recommendation.
+        liveness_threshold: f32 = Thresholds::default().liveness, range(0.0, 1.0);
+        /// Score from which a face wears a covering.
+        mask_threshold: f32 = Thresholds::default().mask, range(0.0, 1.0);
+    }
+    /// Operations endpoints: `public`, `off`, or `admin` (on the admin listener; on the API's when there is no admin listener).
+    endpoints: EndpointsConfig {
+        /// GET /healthz.
+        healthz: Exposure = Exposure::Admin, Exposure::allowed();
+        /// GET /readyz.
+        readyz: Exposure = Exposure::Admin, Exposure::allowed();
+        /// GET /metrics.
+        metrics: Exposure = Exposure::Admin, Exposure::allowed();
+        /// GET /version.
+        version: Exposure = Exposure::Admin, Exposure::allowed();
+        /// GET /openapi.json.
+        openapi: Exposure = Exposure::Public, Exposure::allowed();
+        /// GET /docs; it reads /openapi.json.
+        docs: Exposure = Exposure::Public, Exposure::allowed();
+        /// GET /demo.
+        demo: Exposure = Exposure::Public, Exposure::allowed();
+    }
+    /// What is logged.
+    log: LogConfig {
+        /// `text` for people, `json` for machines.
+        log_format: LogFormat = LogFormat::Text, LogFormat::allowed();
+        /// Which events are logged.
+        log_level: String = "info".to_owned(), any("error, warn, info, debug, trace or a list such as info,livecheck_server=debug");
+        /// Where traces are sent (OTLP over plain HTTP); only in builds with the feature `otlp`.
+        otlp_endpoint: Option<String> = None, any("a URL such as http://localhost:4318/v1/traces, or nothing");
+    }
+}
+
+impl EngineSettings {
+    /// As the engine wants it.
+    #[must_use]
+    pub fn to_engine(&self) -> EngineConfig {
+        EngineConfig {
+            limits: Limits {
+                max_file_bytes: self.max_file_bytes,
+                max_pixels: self.max_pixels,
+                min_image_side: self.min_image_side,
+                min_face_side: self.min_face_side,
+            },
+            thresholds: Thresholds {
+                face: self.face_threshold,
+                liveness: self.liveness_threshold,
+                mask: self.mask_threshold,
+            },
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Settings from everywhere: `file`, then `environment` (all variables; those of other
+    /// programs are skipped), then `flags` as pairs of a name (`min-face-side` or `min_face_side`)
+    /// and a value.
+    ///
+    /// # Errors
+    /// The first wrong setting, with its origin and what is allowed.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Some(path) = file {
+            config.overlay_file(path)?;
+        }
+        for (variable, value) in environment {
+            let Some(name) = variable.strip_prefix(ENV_PREFIX) else {
+                continue;
+            };
+            if is_foreign(name) {
+                continue;
+            }
+            let origin = format!("the environment variable {variable}");
+            config.overlay(&name.to_lowercase(), &value, &origin)?;
+        }
+        for (flag, value) in flags {
+            let name = flag.trim_start_matches('-').replace('-', "_");
+            let origin = format!("the flag --{}", name.replace('_', "-"));
+            config.overlay(&name, &value, &origin)?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn overlay_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: shown.clone(),
+            reason: error.to_string(),
+        })?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            // Without the quoted line: it may hold a password.
+            ConfigError::NotToml {
+                path: shown.clone(),
+                reason: error.message().to_owned(),
+            }
+        })?;
+        let origin = format!("the settings file {shown}");
+        for (name, value) in &table {
+            self.overlay(name, &value::from_toml(value), &origin)?;
+        }
+        Ok(())
+    }
+
+    fn overlay(&mut self, name: &str, text: &str, origin: &str) -> Result<(), ConfigError> {
+        let table = settings();
+        let Some(setting) = table.iter().find(|setting| setting.name == name) else {
+            return Err(ConfigError::Unknown {
+                origin: origin.to_owned(),
+                name: name.to_owned(),
+                hint: value::nearest(name, table.iter().map(|setting| setting.name))
+                    .map(|near| format!(" (did you mean {near:?}?)"))
+                    .unwrap_or_default(),
+            });
+        };
+        self.set(setting.name, text)
+            .map_err(|allowed| ConfigError::NotAllowed {
+                origin: origin.to_owned(),
+                name: name.to_owned(),
+                value: if name == "database" {
+                    "[redacted]".to_owned()
+                } else {
+                    text.to_owned()
+                },
+                allowed,
+            })
+    }
+
+    /// What one setting demands of another.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.network.tls_cert.is_some() != self.network.tls_key.is_some() {
+            return Err(ConfigError::Conflict(
+                "tls_cert and tls_key go together: set both or neither".to_owned(),
+            ));
+        }
+        let one_upload = self.engine.max_file_bytes.saturating_mul(4);
+        if self.pool.upload_memory < one_upload {
+            return Err(ConfigError::Conflict(format!(
+                "upload_memory is {} bytes; with max_file_bytes {} it must be at least {one_upload}",
+                self.pool.upload_memory, self.engine.max_file_bytes
+            )));
+        }
+        Ok(())
+    }
+}

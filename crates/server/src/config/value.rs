@@ -1,0 +1,317 @@
+//! The kinds of values a setting can have, from and to text.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A type of setting.
+pub(super) trait Value: Sized {
+    /// From the text of an environment variable or a flag.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// Back to text, for documents and the log; never a secret.
+    fn show(&self) -> String;
+}
+
+/// Which values of a type are allowed.
+pub(super) struct Allowed<T> {
+    /// In words.
+    pub(super) words: String,
+    bounds: Option<(T, T)>,
+}
+
+impl<T: PartialOrd> Allowed<T> {
+    pub(super) fn holds(&self, value: &T) -> bool {
+        self.bounds
+            .as_ref()
+            .is_none_or(|(least, most)| least <= value && value <= most)
+    }
+}
+
+/// Every value that can be parsed.
+pub(super) fn any<T>(words: &str) -> Allowed<T> {
+    Allowed {
+        words: words.to_owned(),
+        bounds: None,
+    }
+}
+
+/// Both ends included.
+pub(super) fn range<T: Value>(least: T, most: T) -> Allowed<T> {
+    Allowed {
+        words: format!("{} to {}", least.show(), most.show()),
+        bounds: Some((least, most)),
+    }
+}
+
+macro_rules! plain_values {
+    ($($Type:ty),+) => {$(
+        impl Value for $Type {
+            fn parse(text: &str) -> Option<Self> {
+                text.trim().replace('_', "").parse().ok()
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+};
+}
+
+plain_values!(u32, u64, usize, f32, f64);
+
+impl Value for String {
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for SocketAddr {
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for PathBuf {
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self::from(text)).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn parse(text: &str) -> Option<Self> {
+        if text.trim().is_empty() {
+            return Some(None);
+        }
+        T::parse(text).map(Some)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(Value::show).unwrap_or_default()
+    }
+}
+
+impl Value for Duration {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+        let factor = match unit.trim() {
+            "ms" => 1e-3,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        Self::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()
+    }
+
+    fn show(&self) -> String {
+        let millis = self.as_millis();
+        match (millis % 1000, millis / 1000) {
+            (0, 0) => "0s".to_owned(),
+            (0, seconds) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+            (0, seconds) => format!("{seconds}s"),
+            _ => format!("{millis}ms"),
+        }
+    }
+}
+
+/// Text that must not be shown, such as a database address with its password.
+#[derive(Clone, PartialEq, Eq, PartialOrd)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn has_password(&self) -> bool {
+        self.0.contains("://") && self.0.contains('@')
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show())
+    }
+}
+
+impl Value for Secret {
+    fn parse(text: &str) -> Option<Self> {
+        String::parse(text).map(Self)
+    }
+
+    fn show(&self) -> String {
+        if self.has_password() {
+            "[redacted]".to_owned()
+        } else {
+            self.0.clone()
+        }
+    }
+}
+
+/// Web origins that may call the API from a browser.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// Whether pages of `origin` may call the API.
+    #[must_use]
+    pub fn allow(&self, origin: &str) -> bool {
+        self.0.iter().any(|own| own == "*" || own == origin)
+    }
+
+    /// Whether none may.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Value for Origins {
+    fn parse(text: &str) -> Option<Self> {
+        let origins: Vec<String> = text
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+            .filter(|origin| !origin.is_empty())
+            .collect();
+        let is_origin = |origin: &String| {
+            origin == "*"
+                || ["http://", "https://"].iter().any(|scheme| {
+                    origin.strip_prefix(scheme).is_some_and(|host| {
+                        !host.is_empty() && !host.contains(['/', ' ', '?', '#'])
+                    })
+                })
+        };
+        origins.iter().all(is_origin).then_some(Self(origins))
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
+/// Where an endpoint is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Exposure {
+    /// With the API.
+    Public,
+    /// On the admin listener; with the API when there is no admin listener.
+    Admin,
+    /// Nowhere.
+    Off,
+}
+
+impl Exposure {
+    pub(super) fn allowed() -> Allowed<Self> {
+        any("public, admin or off")
+    }
+}
+
+impl Value for Exposure {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "public" => Some(Self::Public),
+            "admin" => Some(Self::Admin),
+            "off" | "false" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Public => "public",
+            Self::Admin => "admin",
+            Self::Off => "off",
+        }
+        .to_owned()
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    pub(super) fn allowed() -> Allowed<Self> {
+        any("text or json")
+    }
+}
+
+impl Value for LogFormat {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+        .to_owned()
+    }
+}
+
+/// A TOML value as the text that a flag would have.
+pub(super) fn from_toml(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(from_toml).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The known name that differs least from a mistyped one, if it is near.
+pub(super) fn nearest<'a>(mistyped: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (distance(mistyped, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len() / 3)
+        .map(|(_, name)| name)
+}
+
+/// Edits between two names (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, right) in b.chars().enumerate() {
+            let substitution = diagonal + usize::from(left != right);
+            diagonal = row[j + 1];
+            row[j + 1] = substitution.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

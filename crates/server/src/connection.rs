@@ -1,0 +1,148 @@
+//! Accepts connections and serves HTTP/1.1 and HTTP/2 on them, within the limits of the settings.
+
+mod error_heads;
+mod timed;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Version};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::app::App;
+use error_heads::ErrorHeads;
+use timed::{Activity, Timed};
+
+/// How long to wait when the system cannot accept a connection (out of file handles, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 64;
+
+/// What a listener serves.
+#[derive(Clone)]
+pub(crate) struct Front {
+    pub(crate) app: Arc<App>,
+    pub(crate) router: Router,
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// No new connections; those that are open end after the request they are at.
+    pub(crate) stopping: CancellationToken,
+    /// Everything ends now.
+    pub(crate) killed: CancellationToken,
+    pub(crate) connections: TaskTracker,
+}
+
+impl Front {
+    /// Serves `listener` until told to stop.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(self.app.config.network.max_connections));
+        loop {
+            let place = tokio::select! {
+                () = self.stopping.cancelled() => return,
+                place = Arc::clone(&places).acquire_owned() => place,
+            };
+            let accepted = tokio::select! {
+                () = self.stopping.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let front = self.clone();
+                    self.connections.spawn(async move {
+                        let _place = place;
+                        let _counted = front.app.metrics.connected();
+                        let killed = front.killed.clone();
+                        tokio::select! {
+                            () = killed.cancelled() => {}
+                            () = front.connection(stream, peer) => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self, stream: TcpStream, peer: SocketAddr) {
+        // Answers are small and written whole: waiting to fill a packet only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "TCP_NODELAY could not be set");
+        }
+        let activity = Arc::new(Activity::default());
+        let stream = Timed::new(stream, Arc::clone(&activity), &self.app.config.times);
+        let result = match self.tls.clone() {
+            None => self.http(stream, activity).await,
+            Some(tls) => match tls.accept(stream).await {
+                Ok(stream) => self.http(stream, activity).await,
+                Err(error) => Err(error.into()),
+            },
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, %peer, "the connection ended early");
+        }
+    }
+
+    async fn http<S>(
+        self,
+        stream: S,
+        activity: Arc<Activity>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let owed = Arc::new(AtomicUsize::new(0));
+        let stream = ErrorHeads::new(stream, Arc::clone(&owed));
+        let network = &self.app.config.network;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            // Times are kept by `Timed`, which also sees idle connections and HTTP/2.
+            .header_read_timeout(None)
+            .max_buf_size(network.max_header_bytes);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(network.max_header_bytes).unwrap_or(u32::MAX))
+            .max_concurrent_streams(STREAMS);
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let working = activity.request();
+            if request.version() == Version::HTTP_2 {
+                activity.is_http2();
+            } else {
+                owed.fetch_add(1, Ordering::AcqRel);
+            }
+            let router = router.clone();
+            async move {
+                let response = router.oneshot(request.map(Body::new)).await;
+                drop(working);
+                response
+            }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => return result,
+            () = self.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    }
+}

@@ -1,0 +1,53 @@
+//! What the server asks of the engine. A trait, so that tests can put any verdict behind HTTP.
+
+use livecheck_engine::{Engine, EngineConfig, EngineError, ModelInfo, Photo, Rejection, Verdict};
+
+/// Judges photos. All methods but `models` and `config` are blocking and CPU-bound; they are
+/// called on the threads of the [`Pool`](crate::pool::Pool) only.
+pub trait Judge: Send + Sync + 'static {
+    /// See [`Engine::decode`].
+    ///
+    /// # Errors
+    /// `002` or `003`.
+    fn decode(&self, file: &[u8]) -> Result<Photo, Rejection>;
+
+    /// See [`Engine::judge`].
+    ///
+    /// # Errors
+    /// `007`, `051`, `052` or `005`.
+    fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection>;
+
+    /// See [`Engine::self_test`].
+    ///
+    /// # Errors
+    /// What differs from what must be.
+    fn self_test(&self) -> Result<(), EngineError>;
+
+    /// The models inside.
+    fn models(&self) -> &'static [ModelInfo];
+
+    /// The limits and thresholds in force.
+    fn config(&self) -> EngineConfig;
+}
+
+impl Judge for Engine {
+    fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
+        Self::decode(self, file)
+    }
+
+    fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection> {
+        Self::judge(self, photo)
+    }
+
+    fn self_test(&self) -> Result<(), EngineError> {
+        Self::self_test(self)
+    }
+
+    fn models(&self) -> &'static [ModelInfo] {
+        Self::models(self)
+    }
+
+    fn config(&self) -> EngineConfig {
+        *Self::config(self)
+    }
+}

@@ -1,0 +1,261 @@
+//! HTTP in front of the engine and the store: translates requests to their calls and decides
+//! nothing about faces itself.
+//!
+//! [`Server::bind`] opens the sockets, [`Server::run`] serves until told to stop. The routes stand
+//! in `router.rs`, what they do in `routes/`, how a body becomes an image in [`upload`], and every
+//! setting in [`config`].
+#![forbid(unsafe_code)]
+
+mod app;
+mod auth;
+pub mod config;
+mod connection;
+mod error;
+mod judge;
+mod metrics;
+pub mod openapi;
+pub mod pool;
+mod router;
+mod routes;
+pub mod telemetry;
+mod tls;
+pub mod upload;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use livecheck_engine::EngineError;
+use livecheck_store::{Clock, KeyCache, Store};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{ConfigError, ServerConfig};
+pub use judge::Judge;
+
+use app::{App, Phase};
+use connection::Front;
+use metrics::Metrics;
+use pool::Pool;
+use upload::UploadBudget;
+
+/// How often sessions that ended long ago are forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Why the server could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A socket could not be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The system gave no thread.
+    #[error("the threads that judge could not be started: {0}")]
+    Threads(io::Error),
+    /// The self-test failed; nothing was judged.
+    #[error(transparent)]
+    SelfTest(#[from] EngineError),
+    /// The self-test panicked.
+    #[error("the self-test panicked")]
+    SelfTestPanicked,
+}
+
+/// A server with its sockets open.
+pub struct Server {
+    app: Arc<App>,
+    public: TcpListener,
+    admin: Option<TcpListener>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+/// [`Server::bind`], then [`Server::run`].
+///
+/// # Errors
+/// As both.
+pub async fn run(
+    config: ServerConfig,
+    judge: Arc<dyn Judge>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
+    Server::bind(config, judge, store, clock)
+        .await?
+        .run(shutdown)
+        .await
+}
+
+impl Server {
+    /// Opens the sockets that `config.network` names (port 0: any free port) and starts the
+    /// threads that judge. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// A socket, certificate or thread that is not to be had.
+    pub async fn bind(
+        config: ServerConfig,
+        judge: Arc<dyn Judge>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServerError> {
+        let open = |address: SocketAddr| async move {
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| ServerError::Listen { address, source })
+        };
+        let tls = tls::acceptor(&config.network)?;
+        let public = open(config.network.listen).await?;
+        let admin = match config.network.admin_listen {
+            Some(address) => Some(open(address).await?),
+            None => None,
+        };
+        let pool = Pool::new(NonZeroUsize::new(config.pool.workers), config.pool.queue)
+            .map_err(ServerError::Threads)?;
+        let app = App {
+            keys: KeyCache::new(Arc::clone(&store), Arc::clone(&clock)),
+            uploads: UploadBudget::new(config.pool.upload_memory),
+            metrics: Metrics::new(judge.as_ref()),
+            phase: Phase::default(),
+            tasks: TaskTracker::new(),
+            pool,
+            config,
+            judge,
+            store,
+            clock,
+        };
+        Ok(Self {
+            app: Arc::new(app),
+            public,
+            admin,
+            tls,
+        })
+    }
+
+    /// Where the API listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where the admin listener listens, if there is one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Serves until `shutdown` is done; then drains: `/readyz` says 503, after `drain_delay` no
+    /// connection is accepted any more, and requests under way have `shutdown_timeout` to finish.
+    ///
+    /// Requests are answered from the start, liveness checks with `005` and 503 until the
+    /// self-test has passed.
+    ///
+    /// # Errors
+    /// A failed self-test ends the server.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let app = self.app;
+        let front = Front {
+            app: Arc::clone(&app),
+            router: router::public(&app),
+            tls: self.tls,
+            stopping: CancellationToken::new(),
+            killed: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        };
+        if let Ok(address) = self.public.local_addr() {
+            tracing::info!(%address, tls = front.tls.is_some(), "listening");
+        }
+        front.connections.spawn(front.clone().serve(self.public));
+        if let Some(listener) = self.admin {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "listening for operations");
+            }
+            let admin = Front {
+                router: router::admin(&app),
+                tls: None,
+                ..front.clone()
+            };
+            front.connections.spawn(admin.serve(listener));
+        }
+        let purge = tokio::spawn(purge_sessions(Arc::clone(&app)));
+
+        let result = tokio::select! {
+            () = shutdown => Ok(()),
+            Err(error) = start(&app) => Err(error),
+        };
+        drain(&app, &front, result.is_ok()).await;
+        purge.abort();
+        // Waits for a collector that may be slow; failing to is no reason to end otherwise.
+        let _ = tokio::task::spawn_blocking(telemetry::flush).await;
+        result
+    }
+}
+
+/// Runs the self-test, then says that the server is ready, and never returns; or says why not.
+async fn start(app: &Arc<App>) -> Result<(), ServerError> {
+    let judge = Arc::clone(&app.judge);
+    tokio::task::spawn_blocking(move || judge.self_test())
+        .await
+        .map_err(|_| ServerError::SelfTestPanicked)??;
+    app.phase.ready();
+    tracing::info!("ready");
+    std::future::pending().await
+}
+
+async fn drain(app: &App, front: &Front, in_order: bool) {
+    let times = &app.config.times;
+    app.phase.drain();
+    if in_order {
+        tracing::info!("draining");
+        tokio::time::sleep(times.drain_delay).await;
+    }
+    front.stopping.cancel();
+    front.connections.close();
+    app.tasks.close();
+    let finished = async {
+        front.connections.wait().await;
+        app.tasks.wait().await;
+    };
+    if tokio::time::timeout(times.shutdown_timeout, finished)
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = front.connections.len(),
+            "stopping although requests are under way"
+        );
+        front.killed.cancel();
+        front.connections.wait().await;
+    }
+    tracing::info!("stopped");
+}
+
+async fn purge_sessions(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match app.store.purge_sessions(app.clock.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot ended sessions"),
+            Err(error) => {
+                app.metrics.store_failed();
+                tracing::warn!(%error, "ended sessions could not be forgotten");
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The numbers behind `/metrics`. One set a server, so that several in one process do not mix.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use livecheck_engine::{ErrorCode, Verdict};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::judge::Judge;
+use crate::pool::Pool;
+
+/// Upper bounds of the score buckets. Close together at the top, where thresholds lie.
+const SCORES: [f64; 12] = [
+    0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0,
+];
+
+/// Upper bounds of the duration buckets, seconds.
+const SECONDS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    live: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+/// Every metric of a server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+    verdicts: Family<VerdictLabel, Counter>,
+    rejections: Family<CodeLabel, Counter>,
+    scores: Histogram,
+    stage_seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
+    queue_depth: Gauge,
+    busy: Gauge,
+    connections: Gauge,
+    store_errors: Counter,
+    panics: Counter,
+    uptime: Gauge<f64, AtomicU64>,
+}
+
+fn durations() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Metrics {
+    pub(crate) fn new(judge: &dyn Judge) -> Self {
+        let mut registry = Registry::with_prefix("livecheck");
+        let requests = Family::default();
+        registry.register(
+            "http_requests",
+            "Requests answered, by route, HTTP status and error code (empty on success)",
+            requests.clone(),
+        );
+        let request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(durations);
+        registry.register(
+            "http_request_duration_seconds",
+            "Time from a request's head to its answer",
+            request_seconds.clone(),
+        );
+        let in_flight = Gauge::default();
+        registry.register(
+            "http_requests_in_flight",
+            "Requests being answered now",
+            in_flight.clone(),
+        );
+        let verdicts: Family<VerdictLabel, Counter> = Family::default();
+        // From the start, so that a rate knows where the count began.
+        for live in ["true", "false"] {
+            let live = live.to_owned();
+            drop(verdicts.get_or_create(&VerdictLabel { live }));
+        }
+        registry.register(
+            "verdicts",
+            "Photos judged, by the answer to liveness",
+            verdicts.clone(),
+        );
+        let rejections = Family::default();
+        registry.register(
+            "rejections",
+            "Liveness requests without a verdict, by error code",
+            rejections.clone(),
+        );
+        let scores = Histogram::new(SCORES);
+        registry.register(
+            "score",
+            "Liveness scores of the photos judged",
+            scores.clone(),
+        );
+        let stage_seconds: Family<StageLabel, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(durations);
+        registry.register(
+            "stage_duration_seconds",
+            "Time of each stage: upload, queue, decode, detect, mask, liveness",
+            stage_seconds.clone(),
+        );
+        let queue_depth = Gauge::default();
+        registry.register(
+            "queue_depth",
+            "Jobs waiting for a thread",
+            queue_depth.clone(),
+        );
+        let busy = Gauge::default();
+        registry.register(
+            "pool_tickets",
+            "Requests that hold a place in the pool: being judged or waiting",
+            busy.clone(),
+        );
+        let connections = Gauge::default();
+        registry.register("connections", "Open connections", connections.clone());
+        let store_errors = Counter::default();
+        registry.register(
+            "store_errors",
+            "Requests to the key and session database that failed",
+            store_errors.clone(),
+        );
+        let panics = Counter::default();
+        registry.register(
+            "panics",
+            "Panics that were caught; each is a defect",
+            panics.clone(),
+        );
+        let uptime = Gauge::default();
+        registry.register(
+            "uptime_seconds",
+            "Time since the server started",
+            uptime.clone(),
+        );
+        registry.register(
+            "build",
+            "The build that runs",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let models: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
+        for model in judge.models() {
+            models
+                .get_or_create(&vec![("name", model.name), ("sha256", model.sha256)])
+                .set(1);
+        }
+        registry.register("model_info", "The models inside, each 1", models);
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            in_flight,
+            verdicts,
+            rejections,
+            scores,
+            stage_seconds,
+            queue_depth,
+            busy,
+            connections,
+            store_errors,
+            panics,
+            uptime,
+        }
+    }
+
+    /// A request has begun; call [`Metrics::answered`] when it ends.
+    pub(crate) fn begin(&self) -> InFlight {
+        InFlight::new(&self.in_flight)
+    }
+
+    /// A connection was opened; it counts until the value is dropped.
+    pub(crate) fn connected(&self) -> InFlight {
+        InFlight::new(&self.connections)
+    }
+
+    pub(crate) fn answered(
+        &self,
+        route: &str,
+        status: u16,
+        error: Option<ErrorCode>,
+        took: Duration,
+    ) {
+        self.requests
+            .get_or_create(&RequestLabels {
+                route: route.to_owned(),
+                status,
+                code: error.map_or("", ErrorCode::code).to_owned(),
+            })
+            .inc();
+        self.request_seconds
+            .get_or_create(&RouteLabel {
+                route: route.to_owned(),
+            })
+            .observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn judged(&self, verdict: &Verdict) {
+        self.verdicts
+            .get_or_create(&VerdictLabel {
+                live: verdict.live.to_string(),
+            })
+            .inc();
+        self.scores.observe(f64::from(verdict.score));
+        let timings = &verdict.details.timings;
+        for (stage, millis) in [
+            ("decode", timings.decode_ms),
+            ("detect", timings.detect_ms),
+            ("mask", timings.mask_ms),
+            ("liveness", timings.liveness_ms),
+        ] {
+            self.stage_seconds
+                .get_or_create(&StageLabel { stage })
+                .observe(f64::from(millis) / 1e3);
+        }
+    }
+
+    pub(crate) fn rejected(&self, code: ErrorCode) {
+        self.rejections
+            .get_or_create(&CodeLabel { code: code.code() })
+            .inc();
+    }
+
+    pub(crate) fn stage(&self, stage: &'static str, took: Duration) {
+        self.stage_seconds
+            .get_or_create(&StageLabel { stage })
+            .observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn store_failed(&self) {
+        self.store_errors.inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// The text for Prometheus (OpenMetrics 1.0).
+    pub(crate) fn render(&self, pool: &Pool, uptime: Duration) -> Result<String, std::fmt::Error> {
+        self.queue_depth.set(signed(pool.waiting()));
+        self.busy.set(signed(pool.busy()));
+        self.uptime.set(uptime.as_secs_f64());
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Counts one as long as it lives.
+pub(crate) struct InFlight(Gauge);
+
+impl InFlight {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,593 @@
+//! The OpenAPI 3.1 document of the API. Error codes, statuses and messages come from the one error
+//! table; a test holds every answer of a running server against the schemas.
+
+use std::collections::BTreeMap;
+
+use livecheck_engine::ErrorCode;
+use serde_json::json;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
+};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{
+    Array, ArrayBuilder, ComponentsBuilder, ObjectBuilder, Ref, Schema, Type,
+};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Content, ContentBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
+    Required, Response, ResponseBuilder, ServerBuilder,
+};
+
+use crate::auth::{API_KEY, SESSION_TOKEN};
+
+/// Name of the security scheme.
+const KEY_SCHEME: &str = "api_key";
+
+/// The document as JSON.
+#[must_use]
+pub fn document() -> String {
+    // Serialising what was just built from strings cannot fail.
+    build().to_pretty_json().unwrap_or_default()
+}
+
+fn build() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Livecheck")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Passive face liveness: one selfie in, one verdict out. Every answer is JSON; every failure has the same envelope. The paths `/liveness/` and `/session/` also work without their last slash.",
+        ))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ))
+        .build();
+    let paths = PathsBuilder::new()
+        .path("/liveness/", PathItem::new(HttpMethod::Post, liveness()))
+        .path("/session/", PathItem::new(HttpMethod::Get, session()))
+        .path("/healthz", PathItem::new(HttpMethod::Get, healthz()))
+        .path("/readyz", PathItem::new(HttpMethod::Get, readyz()))
+        .path("/version", PathItem::new(HttpMethod::Get, version()))
+        .path("/metrics", PathItem::new(HttpMethod::Get, metrics()))
+        .build();
+    let components = ComponentsBuilder::new()
+        .schema("Failure", failure())
+        .schema("Success", success())
+        .schema("Details", details())
+        .schema("Session", session_body())
+        .schema("Health", health_body())
+        .schema("Version", version_body())
+        .schema("Thresholds", thresholds())
+        .schema("Model", model())
+        .schema("ImageText", image_text())
+        .schema("ImageFile", image_file())
+        .security_scheme(
+            KEY_SCHEME,
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                API_KEY,
+                "The API key issued to you or your organisation.",
+            ))),
+        )
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url("/").build()]))
+        .paths(paths)
+        .components(Some(components))
+        .build()
+}
+
+fn liveness() -> OperationBuilder {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some("checkLiveness"))
+        .tag("liveness")
+        .summary(Some("Judge one selfie"))
+        .description(Some(
+            "Send exactly one of `image` (a file, multipart only) and `image_bytes` (base64). JPEG, PNG or WebP, at most 10 MB, shorter side at least 320 pixels, exactly one face, no face covering. Unknown fields are ignored.",
+        ))
+        .security(SecurityRequirement::new(KEY_SCHEME, [""; 0]))
+        .parameter(
+            ParameterBuilder::new()
+                .name(SESSION_TOKEN)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(
+                    "Token from GET /session/. Needed with keys that require sessions.",
+                ))
+                .schema(Some(text("")))
+                .build(),
+        )
+        .parameter(
+            ParameterBuilder::new()
+                .name("details")
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some("`true` or `1`: the result explains itself."))
+                .schema(Some(flag_text()))
+                .build(),
+        )
+        .request_body(Some(
+            RequestBodyBuilder::new()
+                .required(Some(Required::True))
+                .content("multipart/form-data", content("ImageFile"))
+                .content("application/x-www-form-urlencoded", content("ImageText"))
+                .content("application/json", content("ImageText"))
+                .build(),
+        ))
+        .response("200", answer("The image was judged.", "Success"));
+    use ErrorCode as E;
+    operation = errors(
+        operation,
+        &[
+            (400, &[E::BadRequest, E::UnreadableImage]),
+            (401, &[E::ApiKey, E::SessionNotFound]),
+            (405, &[E::BadRequest]),
+            (408, &[E::BadRequest]),
+            (413, &[E::ImageTooLarge]),
+            (415, &[E::BadRequest]),
+            (422, &[E::ResolutionTooLow, E::FaceCount, E::FaceMask]),
+            (429, &[E::SessionLimit, E::Internal]),
+            (431, &[E::BadRequest]),
+            (500, &[E::Internal]),
+            (503, &[E::Internal]),
+        ],
+    );
+    operation
+}
+
+fn session() -> OperationBuilder {
+    let operation = OperationBuilder::new()
+        .operation_id(Some("openSession"))
+        .tag("liveness")
+        .summary(Some("Get a session token"))
+        .description(Some(
+            "The token belongs to the key, is good for 3 liveness checks and lives 3 hours, unless the server is set up otherwise.",
+        ))
+        .security(SecurityRequirement::new(KEY_SCHEME, [""; 0]))
+        .response("200", answer("A new token.", "Session"));
+    use ErrorCode as E;
+    errors(
+        operation,
+        &[
+            (400, &[E::BadRequest]),
+            (401, &[E::ApiKey]),
+            (405, &[E::BadRequest]),
+            (429, &[E::Internal]),
+            (431, &[E::BadRequest]),
+            (500, &[E::Internal]),
+            (503, &[E::Internal]),
+        ],
+    )
+}
+
+fn operations(id: &str, summary: &str) -> OperationBuilder {
+    let operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag("operations")
+        .summary(Some(summary));
+    use ErrorCode as E;
+    errors(
+        operation,
+        &[
+            (400, &[E::BadRequest]),
+            (405, &[E::BadRequest]),
+            (431, &[E::BadRequest]),
+            (500, &[E::Internal]),
+        ],
+    )
+}
+
+fn healthz() -> OperationBuilder {
+    operations("healthz", "Whether the process is up").response("200", answer("It is.", "Health"))
+}
+
+fn readyz() -> OperationBuilder {
+    operations("readyz", "Whether the server can judge")
+        .response("200", answer("It can.", "Health"))
+        .response(
+            "503",
+            answer(
+                "It is starting or draining, or its database is away.",
+                "Health",
+            ),
+        )
+}
+
+fn version() -> OperationBuilder {
+    operations("version", "Build, models and thresholds")
+        .response("200", answer("What runs here.", "Version"))
+}
+
+fn metrics() -> OperationBuilder {
+    let body = ContentBuilder::new().schema(Some(text("OpenMetrics text")));
+    operations("metrics", "Metrics for Prometheus").response(
+        "200",
+        with_request_id(ResponseBuilder::new().description("All metrics."))
+            .content("application/openmetrics-text", body.build()),
+    )
+}
+
+/// One response a status, which lists the codes it can carry.
+fn errors(mut operation: OperationBuilder, statuses: &[(u16, &[ErrorCode])]) -> OperationBuilder {
+    for (status, codes) in statuses {
+        let lines: Vec<String> = codes
+            .iter()
+            .map(|code| format!("`{}`: {}", code.code(), code.message()))
+            .collect();
+        let mut response = answer_builder(&lines.join("\n\n"), "Failure");
+        if matches!(status, 429 | 503) {
+            response = response.header(
+                "Retry-After",
+                header(
+                    Type::Integer,
+                    "Seconds to wait before the next try (not with `062`).",
+                ),
+            );
+        }
+        if *status == 405 {
+            response = response.header("Allow", header(Type::String, "The methods there are."));
+        }
+        operation = operation.response(status.to_string(), response);
+    }
+    operation
+}
+
+fn answer(description: &str, schema: &str) -> Response {
+    answer_builder(description, schema).build()
+}
+
+fn answer_builder(description: &str, schema: &str) -> ResponseBuilder {
+    with_request_id(ResponseBuilder::new().description(description))
+        .content("application/json", content(schema))
+}
+
+fn with_request_id(response: ResponseBuilder) -> ResponseBuilder {
+    response.header(
+        "X-Request-Id",
+        header(
+            Type::String,
+            "The request's own id if it sent a sane one, else a random one.",
+        ),
+    )
+}
+
+fn header(kind: Type, description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(kind).build()))
+        .description(Some(description))
+        .build()
+}
+
+fn content(schema: &str) -> Content {
+    ContentBuilder::new()
+        .schema(Some(reference(schema)))
+        .build()
+}
+
+fn reference(schema: &str) -> RefOr<Schema> {
+    Ref::from_schema_name(schema).into()
+}
+
+/// An object whose fields are all there always.
+fn object(description: &str, fields: Vec<(&str, RefOr<Schema>)>) -> Schema {
+    let mut builder = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(described(description));
+    for (name, schema) in fields {
+        builder = builder.property(name, schema).required(name);
+    }
+    builder.build().into()
+}
+
+fn described(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn text(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(described(description))
+        .into()
+}
+
+fn number(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .description(described(description))
+        .into()
+}
+
+fn integer(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .description(described(description))
+        .into()
+}
+
+/// 0 to 1.
+fn score(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .minimum(Some(0))
+        .maximum(Some(1))
+        .description(described(description))
+        .into()
+}
+
+fn constant(value: bool) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .enum_values(Some([value]))
+        .into()
+}
+
+fn choice<'a>(description: &str, values: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(described(description))
+        .enum_values(Some(values))
+        .into()
+}
+
+fn flag_text() -> RefOr<Schema> {
+    choice("", ["true", "1", "false", "0"])
+}
+
+fn array(item: RefOr<Schema>) -> ArrayBuilder {
+    ArrayBuilder::new().items(item)
+}
+
+fn failure() -> Schema {
+    let table: BTreeMap<&str, &str> = ErrorCode::ALL
+        .iter()
+        .map(|code| (code.code(), code.message()))
+        .collect();
+    let lines: Vec<String> = table
+        .iter()
+        .map(|(code, message)| format!("`{code}` {message}"))
+        .collect();
+    object(
+        "The answer to every request that failed.",
+        vec![
+            ("success", constant(false)),
+            (
+                "error_code",
+                choice(&lines.join(" "), table.keys().copied()),
+            ),
+            (
+                "error_message",
+                choice("The fixed text of the code.", table.values().copied()),
+            ),
+            (
+                "error_detail",
+                text(
+                    "One plain sentence about this very request, with the figures, such as `2 faces found (scores 0.98, 0.91)`.",
+                ),
+            ),
+        ],
+    )
+}
+
+fn success() -> Schema {
+    let result = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(
+            "liveness",
+            ObjectBuilder::new()
+                .schema_type(Type::Boolean)
+                .description(Some("Whether the score reaches the liveness threshold.")),
+        )
+        .required("liveness")
+        .property("score", score("Confidence that the face is a live person."))
+        .required("score")
+        .property("details", reference("Details"));
+    object(
+        "The answer for an image that was judged.",
+        vec![("success", constant(true)), ("result", result.into())],
+    )
+}
+
+fn details() -> Schema {
+    let point = array(number("Pixels."))
+        .min_items(Some(2))
+        .max_items(Some(2));
+    let landmarks: Array = array(point.into())
+        .min_items(Some(5))
+        .max_items(Some(5))
+        .description(Some(
+            "Left eye, right eye, nose, left and right mouth corner as [x, y]; left and right as seen in the image.",
+        ))
+        .build();
+    let bbox = object(
+        "The face box in pixels of the upright image; may reach beyond its border.",
+        vec![
+            ("x0", number("Left edge.")),
+            ("y0", number("Top edge.")),
+            ("x1", number("Right edge.")),
+            ("y1", number("Bottom edge.")),
+        ],
+    );
+    let face = object(
+        "The one face.",
+        vec![
+            ("bbox", bbox.into()),
+            ("landmarks", Schema::from(landmarks).into()),
+            ("score", score("Confidence in a whole, unobstructed face.")),
+        ],
+    );
+    let attacks = object(
+        "Which presentation attack it looks like; uncalibrated.",
+        vec![
+            ("print", score("A printed photo.")),
+            ("screen", score("A screen.")),
+        ],
+    );
+    let image = object(
+        "The image as it was judged.",
+        vec![
+            ("width", integer("Pixels, after EXIF orientation.")),
+            ("height", integer("Pixels, after EXIF orientation.")),
+            ("format", choice("", ["jpeg", "png", "webp"])),
+        ],
+    );
+    let quality = object(
+        "Measures of the face region; no decision uses them.",
+        vec![
+            (
+                "face_share",
+                number("Width of the face over the width of the image."),
+            ),
+            ("brightness", number("Mean luma, 0 to 1.")),
+            (
+                "contrast",
+                number("Standard deviation of the luma, 0 to 0.5."),
+            ),
+            (
+                "sharpness",
+                number("Variance of the Laplacian of the luma."),
+            ),
+        ],
+    );
+    let timings = object(
+        "Wall time of each stage, milliseconds.",
+        [
+            "decode_ms",
+            "detect_ms",
+            "mask_ms",
+            "liveness_ms",
+            "total_ms",
+        ]
+        .map(|stage| (stage, number("")))
+        .to_vec(),
+    );
+    object(
+        "What led to the verdict; only when asked for.",
+        vec![
+            ("face", face.into()),
+            (
+                "mask_score",
+                score("Confidence that a face covering is worn."),
+            ),
+            ("attack_scores", attacks.into()),
+            ("image", image.into()),
+            ("quality", quality.into()),
+            ("thresholds", reference("Thresholds")),
+            ("models", array(reference("Model")).into()),
+            ("timings", timings.into()),
+        ],
+    )
+}
+
+fn thresholds() -> Schema {
+    object(
+        "The scores from which decisions flip.",
+        vec![
+            ("face", score("A candidate at or above counts as a face.")),
+            ("liveness", score("A face at or above is live.")),
+            ("mask", score("A face at or above wears a covering.")),
+        ],
+    )
+}
+
+fn model() -> Schema {
+    object(
+        "One model inside the server.",
+        vec![
+            ("name", text("")),
+            ("sha256", text("SHA-256 of its file, hexadecimal.")),
+        ],
+    )
+}
+
+fn session_body() -> Schema {
+    let token = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(32))
+        .max_length(Some(32))
+        .pattern(Some("^[A-Za-z0-9_-]+$"))
+        .description(Some("The value of the header `x-session-token`."));
+    object(
+        "A new session.",
+        vec![("success", constant(true)), ("session_token", token.into())],
+    )
+}
+
+fn health_body() -> Schema {
+    let states = choice("", ["ok", "starting", "draining", "store unavailable"]);
+    object("The state of the server.", vec![("status", states)])
+}
+
+fn version_body() -> Schema {
+    let limits = object(
+        "What an image must satisfy before anything is judged.",
+        vec![
+            ("max_file_bytes", integer("Most bytes of the file.")),
+            ("max_pixels", integer("Most pixels.")),
+            (
+                "min_image_side",
+                integer("Least pixels of the shorter side."),
+            ),
+            (
+                "min_face_side",
+                integer("Least width of the face box in pixels."),
+            ),
+        ],
+    );
+    object(
+        "What runs here.",
+        vec![
+            ("name", text("")),
+            ("version", text("")),
+            ("models", array(reference("Model")).into()),
+            ("thresholds", reference("Thresholds")),
+            ("limits", limits.into()),
+        ],
+    )
+}
+
+fn image_text() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(
+            "image_bytes",
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .content_encoding("base64")
+                .min_length(Some(1))
+                .description(Some(
+                    "The image file in base64: standard or URL-safe, with or without padding, line breaks or a `data:` prefix.",
+                ))
+                .examples([json!("/9j/4AAQSkZJRgABAQAAAQABAAD")]),
+        )
+        .required("image_bytes")
+        .property("details", flag_text())
+        .build()
+        .into()
+}
+
+fn image_file() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("Exactly one of `image` and `image_bytes`."))
+        .property(
+            "image",
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .content_media_type("application/octet-stream")
+                .description(Some("The image file.")),
+        )
+        .property(
+            "image_bytes",
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .content_encoding("base64")
+                .description(Some("The image file in base64, in place of `image`.")),
+        )
+        .property("details", flag_text())
+        .build()
+        .into()
+}

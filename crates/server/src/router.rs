@@ -1,0 +1,82 @@
+//! The list of routes, and what every answer goes through.
+
+mod front;
+
+pub(crate) use front::random_id;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::config::Exposure;
+use crate::error::ApiError;
+use crate::routes::{demo, docs, health, liveness, metrics, session, version};
+
+/// The API, and those operations endpoints that are public.
+pub(crate) fn public(app: &Arc<App>) -> Router {
+    let has_admin = app.config.network.admin_listen.is_some();
+    let api = Router::new()
+        .route("/liveness", post(liveness::check))
+        .route("/liveness/", post(liveness::check))
+        .route("/session", get(session::open))
+        .route("/session/", get(session::open));
+    let operations = operations(app, |exposure| match exposure {
+        Exposure::Public => true,
+        Exposure::Admin => !has_admin,
+        Exposure::Off => false,
+    });
+    finish(api.merge(operations), app)
+}
+
+/// The operations endpoints of the admin listener.
+pub(crate) fn admin(app: &Arc<App>) -> Router {
+    let operations = operations(app, |exposure| exposure == Exposure::Admin);
+    finish(operations, app)
+}
+
+fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App>> {
+    let on = &app.config.endpoints;
+    let mut router = Router::new();
+    if here(on.healthz) {
+        router = router.route("/healthz", get(health::healthz));
+    }
+    if here(on.readyz) {
+        router = router.route("/readyz", get(health::readyz));
+    }
+    if here(on.metrics) {
+        router = router.route("/metrics", get(metrics::show));
+    }
+    if here(on.version) {
+        router = router.route("/version", get(version::show));
+    }
+    if here(on.openapi) {
+        router = router.route("/openapi.json", get(docs::openapi));
+    }
+    if here(on.docs) {
+        router = router
+            .route("/docs", get(docs::redirect))
+            .route("/docs/", get(docs::index))
+            .route("/docs/{*file}", get(docs::file));
+    }
+    if here(on.demo) {
+        router = router
+            .route("/demo", get(demo::redirect))
+            .route("/demo/", get(demo::index))
+            .route("/demo/{*file}", get(demo::file));
+    }
+    router
+}
+
+fn finish(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    router
+        .fallback(|request: Request| async move { ApiError::not_found(request.uri().path()) })
+        .method_not_allowed_fallback(|request: Request| async move {
+            ApiError::method_not_allowed(request.method().as_str())
+        })
+        .layer(from_fn_with_state(Arc::clone(app), front::front))
+        .with_state(Arc::clone(app))
+}

@@ -1,0 +1,186 @@
+//! What every request and answer goes through, whatever the route: request id, log line, metrics,
+//! caught panics, headers for browsers.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken from a client.
+const LONGEST_ID: usize = 64;
+
+pub(super) async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _in_flight = app.metrics.begin();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let origin = request.headers().get(ORIGIN).cloned();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+
+    let mut response = if let Some(preflight) = preflight(&app, &request) {
+        preflight
+    } else {
+        AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .instrument(span.clone())
+            .await
+            .unwrap_or_else(|_| {
+                app.metrics.panicked();
+                span.in_scope(|| tracing::error!("the handler panicked"));
+                ApiError::internal().into_response()
+            })
+    };
+
+    finish_headers(&app, origin.as_ref(), &id, response.headers_mut());
+    let error = response.extensions_mut().remove::<ApiError>();
+    let took = started.elapsed();
+    span.in_scope(|| {
+        log(
+            &route,
+            response.status(),
+            error.as_ref(),
+            // Microseconds are as fine as anyone reads.
+            (took.as_secs_f64() * 1e6).round() / 1e3,
+        );
+    });
+    app.metrics.answered(
+        &route,
+        response.status().as_u16(),
+        error.as_ref().map(ApiError::code),
+        took,
+    );
+    response
+}
+
+/// One line a request; probes only at debug level.
+fn log(route: &str, status: StatusCode, error: Option<&ApiError>, millis: f64) {
+    let status = status.as_u16();
+    match error {
+        Some(error) => tracing::info!(
+            status,
+            code = error.code().code(),
+            detail = error.detail(),
+            millis,
+            "answered"
+        ),
+        None if matches!(route, "/healthz" | "/readyz" | "/metrics") => {
+            tracing::debug!(status, millis, "answered");
+        }
+        None => tracing::info!(status, millis, "answered"),
+    }
+}
+
+/// The client's request id if it is sane, else a random one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=LONGEST_ID).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+    };
+    headers
+        .get(&REQUEST_ID)
+        .filter(sane)
+        .cloned()
+        .unwrap_or_else(random_id)
+}
+
+/// 32 hexadecimal digits.
+pub(crate) fn random_id() -> HeaderValue {
+    let mut bytes = [0; 16];
+    // Without randomness ids are useless for telling requests apart, but nothing else breaks.
+    if getrandom::fill(&mut bytes).is_err() {
+        return HeaderValue::from_static("none");
+    }
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// Headers of every answer. A page brings its own content security policy; all else may load
+/// nothing.
+fn finish_headers(
+    app: &App,
+    origin: Option<&HeaderValue>,
+    id: &HeaderValue,
+    headers: &mut HeaderMap,
+) {
+    headers.insert(REQUEST_ID, id.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    if app.config.network.cors_origins.is_empty() {
+        return;
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin.filter(|origin| is_allowed(app, origin)) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(
+                "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining",
+            ),
+        );
+    }
+}
+
+fn is_allowed(app: &App, origin: &HeaderValue) -> bool {
+    origin
+        .to_str()
+        .is_ok_and(|origin| app.config.network.cors_origins.allow(origin))
+}
+
+/// The answer to a browser that asks whether a page may call the API.
+fn preflight(app: &App, request: &Request<Body>) -> Option<Response> {
+    let headers = request.headers();
+    let asks = request.method() == Method::OPTIONS
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && headers
+            .get(ORIGIN)
+            .is_some_and(|origin| is_allowed(app, origin));
+    asks.then(|| {
+        (
+            StatusCode::NO_CONTENT,
+            [
+                (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+                (
+                    ACCESS_CONTROL_ALLOW_HEADERS,
+                    "x-api-key, x-session-token, x-request-id, content-type",
+                ),
+                (ACCESS_CONTROL_MAX_AGE, "600"),
+            ],
+        )
+            .into_response()
+    })
+}

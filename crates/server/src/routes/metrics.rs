@@ -1,0 +1,23 @@
+//! `GET /metrics`, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::error::ApiError;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let text = app
+        .metrics
+        .render(&app.pool, app.clock.monotonic())
+        .map_err(|error| {
+            tracing::error!(%error, "the metrics could not be written");
+            ApiError::internal()
+        })?;
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}

@@ -1,0 +1,172 @@
+//! A request body → the bytes of one image file. Three forms (`multipart/form-data`,
+//! `application/x-www-form-urlencoded`, `application/json`), read as a stream.
+//!
+//! [`Form`] is a push parser without I/O: bytes in, [`Upload`] or [`UploadError`] out. Everything
+//! that only the end of the body can settle (a missing or second image, bad base64) is decided in
+//! [`Form::finish`]; a size limit is decided at the byte that breaks it. [`read`] feeds it from a
+//! network body, with time limits and within the server's memory for uploads.
+
+mod base64;
+mod budget;
+mod fields;
+mod json;
+mod multipart;
+mod read;
+mod urlencoded;
+
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use thiserror::Error;
+
+pub use budget::{Reserved, UploadBudget};
+pub use fields::{Upload, details_flag};
+pub use read::{ReadError, ReadLimits, read};
+
+use fields::Fields;
+use json::Json;
+use multipart::Multipart;
+use urlencoded::UrlEncoded;
+
+/// What a body needs beside the image itself: other fields, part headers.
+const BODY_SLACK: usize = 1024 * 1024;
+
+/// Why a body gives no image file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UploadError {
+    /// `003`: the image file is longer than the limit.
+    #[error("the image file has more than the {limit} bytes that are allowed")]
+    FileTooLarge {
+        /// Most bytes of an image file.
+        limit: usize,
+    },
+    /// `003`: the body is longer than any body with an allowed image.
+    #[error(
+        "the request body has more than {limit} bytes, which no image of allowed size needs: send a smaller image"
+    )]
+    BodyTooLarge {
+        /// Most bytes of a body.
+        limit: usize,
+    },
+    /// `004`, HTTP 415: none of the three forms.
+    #[error("{0}")]
+    UnsupportedMediaType(String),
+    /// `004`: the body breaks the rules of its form, or holds no or more than one image.
+    #[error("{0}")]
+    Malformed(String),
+    /// `002`: `image_bytes` is not base64.
+    #[error("{0}")]
+    NotBase64(String),
+}
+
+impl UploadError {
+    fn malformed(detail: impl Into<String>) -> Self {
+        Self::Malformed(detail.into())
+    }
+}
+
+/// The parser of one body.
+pub struct Form {
+    kind: Kind,
+    received: usize,
+    body_limit: usize,
+}
+
+enum Kind {
+    Multipart(Multipart),
+    UrlEncoded(UrlEncoded),
+    Json(Json),
+}
+
+impl Form {
+    /// Chooses the form by `Content-Type`. `file_limit`: most bytes of the decoded image file.
+    ///
+    /// # Errors
+    /// [`UploadError::UnsupportedMediaType`] for any other type or a `Content-Encoding`,
+    /// [`UploadError::Malformed`] for a multipart type without a usable boundary.
+    pub fn new(headers: &HeaderMap, file_limit: usize) -> Result<Self, UploadError> {
+        if let Some(encoding) = headers.get(CONTENT_ENCODING)
+            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            return Err(UploadError::UnsupportedMediaType(
+                "a compressed body (Content-Encoding) is not accepted: send it as it is".to_owned(),
+            ));
+        }
+        let Some(content_type) = headers.get(CONTENT_TYPE) else {
+            return Err(UploadError::UnsupportedMediaType(format!(
+                "the request has no Content-Type; {ACCEPTED}"
+            )));
+        };
+        let text = String::from_utf8_lossy(content_type.as_bytes());
+        let (essence, parameters) = text.split_once(';').unwrap_or((&text, ""));
+        let kind = match essence.trim().to_ascii_lowercase().as_str() {
+            "multipart/form-data" => Kind::Multipart(Multipart::new(parameters, file_limit)?),
+            "application/x-www-form-urlencoded" => Kind::UrlEncoded(UrlEncoded::new(file_limit)),
+            "application/json" => Kind::Json(Json::new(file_limit)),
+            _ => {
+                return Err(UploadError::UnsupportedMediaType(format!(
+                    "the Content-Type is {:?}; {ACCEPTED}",
+                    essence.trim().chars().take(80).collect::<String>()
+                )));
+            }
+        };
+        Ok(Self {
+            kind,
+            received: 0,
+            body_limit: body_limit(file_limit),
+        })
+    }
+
+    /// Takes the next bytes of the body.
+    ///
+    /// # Errors
+    /// A broken size limit, or a body that cannot be parsed further. Stop reading then.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+        self.received = self.received.saturating_add(chunk.len());
+        if self.received > self.body_limit {
+            return Err(UploadError::BodyTooLarge {
+                limit: self.body_limit,
+            });
+        }
+        match &mut self.kind {
+            Kind::Multipart(form) => form.push(chunk),
+            Kind::UrlEncoded(form) => form.push(chunk),
+            Kind::Json(form) => {
+                form.push(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says that the body has ended.
+    ///
+    /// # Errors
+    /// What is wrong with the body as a whole.
+    pub fn finish(self) -> Result<Upload, UploadError> {
+        match self.kind {
+            Kind::Multipart(form) => form.finish(),
+            Kind::UrlEncoded(form) => form.finish(),
+            Kind::Json(form) => form.finish(),
+        }
+    }
+
+    /// Bytes held in memory by now.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        match &self.kind {
+            Kind::Multipart(form) => form.memory(),
+            Kind::UrlEncoded(form) => form.memory(),
+            Kind::Json(form) => form.memory(),
+        }
+    }
+}
+
+const ACCEPTED: &str =
+    "send multipart/form-data, application/x-www-form-urlencoded or application/json";
+
+/// Most bytes of a body: an image of `file_limit` bytes in base64 (4/3) whose every character is
+/// percent-encoded (3), and the other fields.
+#[must_use]
+pub const fn body_limit(file_limit: usize) -> usize {
+    file_limit.saturating_mul(4).saturating_add(BODY_SLACK)
+}

@@ -1,0 +1,249 @@
+//! `multipart/form-data` (RFC 7578), parsed as it streams in: part contents go straight to their
+//! field, and only a part's head or a possible piece of a delimiter is ever held back.
+
+use memchr::memmem;
+
+use super::{Fields, Upload, UploadError};
+
+/// Most bytes of one part's head.
+const LONGEST_HEAD: usize = 8 * 1024;
+
+/// Most bytes of a boundary (RFC 2046).
+const LONGEST_BOUNDARY: usize = 70;
+
+/// Most spaces and tabs between a delimiter and its line break.
+const LONGEST_PADDING: usize = 64;
+
+pub(super) struct Multipart {
+    fields: Fields,
+    /// `\r\n--boundary`.
+    delimiter: Vec<u8>,
+    /// Received and not yet understood.
+    pending: Vec<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first delimiter, or in a part's content.
+    Content,
+    /// Right behind a delimiter.
+    Delimited,
+    /// In the head of a part.
+    Head,
+    /// Behind the closing delimiter; what follows is ignored.
+    Closed,
+}
+
+/// What a part's head says.
+#[derive(Default)]
+struct PartHead {
+    name: Option<Vec<u8>>,
+    has_filename: bool,
+    has_file_type: bool,
+}
+
+impl Multipart {
+    /// `parameters`: what follows `multipart/form-data;` in the content type.
+    pub(super) fn new(parameters: &str, file_limit: usize) -> Result<Self, UploadError> {
+        let boundary = parameter(parameters.as_bytes(), b"boundary").ok_or_else(|| {
+            UploadError::malformed("the Content-Type multipart/form-data has no boundary")
+        })?;
+        if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY {
+            return Err(UploadError::Malformed(format!(
+                "the multipart boundary has {} characters; 1 to {LONGEST_BOUNDARY} are allowed",
+                boundary.len()
+            )));
+        }
+        Ok(Self {
+            fields: Fields::new(file_limit),
+            delimiter: [b"\r\n--", boundary.as_slice()].concat(),
+            // The first delimiter needs no line break in front.
+            pending: b"\r\n".to_vec(),
+            state: State::Content,
+        })
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.fields.memory() + self.pending.capacity()
+    }
+
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        self.pending.extend_from_slice(chunk);
+        let pending = std::mem::take(&mut self.pending);
+        let mut rest = pending.as_slice();
+        while let Some(used) = self.step(rest)? {
+            rest = &rest[used..];
+        }
+        self.pending = rest.to_vec();
+        Ok(())
+    }
+
+    /// Understands a piece of `input`; `None` when more input is needed first.
+    fn step(&mut self, input: &[u8]) -> Result<Option<usize>, UploadError> {
+        match self.state {
+            State::Content => {
+                if let Some(end) = memmem::find(input, &self.delimiter) {
+                    self.fields.data(&input[..end])?;
+                    self.state = State::Delimited;
+                    return Ok(Some(end + self.delimiter.len()));
+                }
+                // A delimiter may have begun in the last bytes.
+                let sure = input.len().saturating_sub(self.delimiter.len() - 1);
+                if sure == 0 {
+                    return Ok(None);
+                }
+                self.fields.data(&input[..sure])?;
+                Ok(Some(sure))
+            }
+            State::Delimited => self.after_delimiter(input),
+            State::Head => self.head(input),
+            State::Closed => Ok(None),
+        }
+    }
+
+    fn after_delimiter(&mut self, input: &[u8]) -> Result<Option<usize>, UploadError> {
+        if input.starts_with(b"--") {
+            self.fields.end();
+            self.state = State::Closed;
+            return Ok(Some(2));
+        }
+        let padding = input
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        match &input[padding..] {
+            [b'\r', b'\n', ..] if padding <= LONGEST_PADDING => {
+                self.fields.end();
+                self.state = State::Head;
+                // The line break stays: it is also the end of an empty head.
+                Ok(Some(padding))
+            }
+            [] | [b'\r'] if padding <= LONGEST_PADDING => Ok(None),
+            [b'-'] if padding == 0 => Ok(None),
+            _ => {
+                // Content that only looked like a delimiter.
+                let delimiter = std::mem::take(&mut self.delimiter);
+                let result = self.fields.data(&delimiter);
+                self.delimiter = delimiter;
+                self.state = State::Content;
+                result.map(|()| Some(0))
+            }
+        }
+    }
+
+    /// `input` starts with the line break before the head.
+    fn head(&mut self, input: &[u8]) -> Result<Option<usize>, UploadError> {
+        let Some(end) = memmem::find(input, b"\r\n\r\n") else {
+            if input.len() > LONGEST_HEAD {
+                return Err(UploadError::Malformed(format!(
+                    "the head of a multipart part has more than {LONGEST_HEAD} bytes"
+                )));
+            }
+            return Ok(None);
+        };
+        if end > LONGEST_HEAD {
+            return Err(UploadError::Malformed(format!(
+                "the head of a multipart part has more than {LONGEST_HEAD} bytes"
+            )));
+        }
+        let head = PartHead::parse(input.get(2..end).unwrap_or_default())?;
+        if let Some(name) = &head.name {
+            self.fields
+                .begin(name, head.has_filename || head.has_file_type);
+        }
+        self.state = State::Content;
+        Ok(Some(end + 4))
+    }
+
+    pub(super) fn finish(self) -> Result<Upload, UploadError> {
+        if self.state != State::Closed {
+            return Err(UploadError::malformed(
+                "the multipart body ends before its closing boundary",
+            ));
+        }
+        self.fields.finish()
+    }
+}
+
+impl PartHead {
+    fn parse(head: &[u8]) -> Result<Self, UploadError> {
+        let mut parsed = Self::default();
+        for line in head.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+                return Err(UploadError::malformed(
+                    "the head of a multipart part holds a line without a colon",
+                ));
+            };
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            if name.eq_ignore_ascii_case(b"content-disposition") {
+                let (_, parameters) = split_once(value, b';');
+                parsed.name = parameter(parameters, b"name");
+                parsed.has_filename = parameter(parameters, b"filename").is_some()
+                    || parameter(parameters, b"filename*").is_some();
+            } else if name.eq_ignore_ascii_case(b"content-type") {
+                let (essence, _) = split_once(value, b';');
+                parsed.has_file_type = !essence.trim_ascii().eq_ignore_ascii_case(b"text/plain");
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn split_once(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|byte| *byte == at) {
+        Some(index) => (&bytes[..index], &bytes[index + 1..]),
+        None => (bytes, b""),
+    }
+}
+
+/// The value of `wanted` in `a=b; c="d"`.
+fn parameter(mut rest: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest.is_empty() {
+            return None;
+        }
+        let name_end = rest.iter().position(|byte| matches!(byte, b'=' | b';'));
+        let name = rest[..name_end.unwrap_or(rest.len())].trim_ascii();
+        rest = &rest[name_end.unwrap_or(rest.len())..];
+        let mut value = Vec::new();
+        if rest.first() == Some(&b'=') {
+            rest = rest[1..].trim_ascii_start();
+            if rest.first() == Some(&b'"') {
+                let mut bytes = rest[1..].iter().enumerate();
+                let mut used = rest.len();
+                while let Some((index, byte)) = bytes.next() {
+                    match byte {
+                        b'"' => {
+                            used = index + 2;
+                            break;
+                        }
+                        // Only a quote is escaped: browsers leave backslashes of file names alone.
+                        b'\\' if rest.get(index + 2) == Some(&b'"') => {
+                            value.push(b'"');
+                            bytes.next();
+                        }
+                        _ => value.push(*byte),
+                    }
+                }
+                rest = &rest[used..];
+            } else {
+                let (plain, _) = split_once(rest, b';');
+                value = plain.trim_ascii().to_vec();
+            }
+        }
+        let (_, after) = split_once(rest, b';');
+        rest = after;
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(value);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Feeds a [`Form`] from a network body: with time limits, and within the memory for uploads.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt;
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Form, Reserved, Upload, UploadError, body_limit};
+
+/// How long a body may take.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// Most bytes of the image file.
+    pub file_bytes: usize,
+    /// Longest silence between two pieces of the body.
+    pub idle: Duration,
+    /// Least bytes a second, on average over each `idle` period.
+    pub bytes_per_second: u32,
+    /// Longest time for the whole body.
+    pub total: Duration,
+}
+
+/// Why no upload came of a body.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The body is wrong.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// The client was silent or too slow (HTTP 408).
+    #[error("{0}")]
+    TooSlow(String),
+    /// The connection broke, or the transfer encoding is wrong.
+    #[error("the request body could not be received to its end")]
+    Broken,
+    /// All memory for uploads is taken (HTTP 503).
+    #[error("the server is receiving as many images as it can hold: try again shortly")]
+    NoMemory,
+}
+
+/// Reads the whole body.
+///
+/// # Errors
+/// See [`ReadError`]. A `Content-Length` above every allowed body is an error before anything is
+/// read.
+pub async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: &ReadLimits,
+    memory: &mut Reserved,
+) -> Result<Upload, ReadError> {
+    let limit = body_limit(limits.file_bytes);
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        return Err(UploadError::BodyTooLarge { limit }.into());
+    }
+    let mut form = Form::new(headers, limits.file_bytes)?;
+
+    let started = Instant::now();
+    let deadline = started + limits.total;
+    let mut period = Period::new(started, limits);
+    loop {
+        let until = (Instant::now() + limits.idle).min(deadline).min(period.end);
+        let Ok(frame) = timeout_at(until, body.frame()).await else {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(ReadError::TooSlow(format!(
+                    "the request body did not arrive within {} seconds",
+                    limits.total.as_secs()
+                )));
+            }
+            period.check(now, limits)?;
+            continue;
+        };
+        let Some(frame) = frame else {
+            return Ok(form.finish()?);
+        };
+        let frame = frame.map_err(|_| ReadError::Broken)?;
+        if let Some(data) = frame.data_ref() {
+            period.bytes += data.len() as u64;
+            form.push(data)?;
+            if !memory.grow_to(form.memory()) {
+                return Err(ReadError::NoMemory);
+            }
+        }
+        period.check(Instant::now(), limits)?;
+    }
+}
+
+/// A stretch of `idle` length in which a fair number of bytes must arrive.
+struct Period {
+    end: Instant,
+    bytes: u64,
+}
+
+impl Period {
+    fn new(now: Instant, limits: &ReadLimits) -> Self {
+        Self {
+            end: now + limits.idle,
+            bytes: 0,
+        }
+    }
+
+    /// At the end of a period, begins the next or cuts the client off.
+    fn check(&mut self, now: Instant, limits: &ReadLimits) -> Result<(), ReadError> {
+        if now < self.end {
+            return Ok(());
+        }
+        let least = limits.idle.as_secs().max(1) * u64::from(limits.bytes_per_second);
+        if self.bytes < least.max(1) {
+            return Err(ReadError::TooSlow(format!(
+                "only {} bytes of the request body arrived within {} seconds; at least {} are expected",
+                self.bytes,
+                limits.idle.as_secs(),
+                least.max(1)
+            )));
+        }
+        *self = Self::new(now, limits);
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Settings: where they come from, which one wins, and what a wrong one says.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::time::Duration;
+
+use livecheck_server::ServerConfig;
+use livecheck_server::config::{LogFormat, settings};
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn load(
+    file: Option<&str>,
+    environment: Pairs<'_>,
+    flags: Pairs<'_>,
+) -> Result<ServerConfig, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file.map(|text| {
+        let path = folder.path().join("livecheck.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let owned = |pairs: Pairs<'_>| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
+    };
+    ServerConfig::load(path.as_deref(), owned(environment), owned(flags)).map_err(|e| e.to_string())
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file_over_defaults() {
+    let file = Some("min_face_side = 1\nqueue = 1\nworkers = 1\nlog_format = \"json\"");
+    let environment = [
+        ("LIVECHECK_QUEUE", "2"),
+        ("LIVECHECK_WORKERS", "2"),
+        ("PATH", "/bin"),
+    ];
+    let config = load(file, &environment, &[("workers", "3")]).unwrap();
+    assert_eq!(config.engine.min_face_side, 1);
+    assert_eq!(config.pool.queue, 2);
+    assert_eq!(config.pool.workers, 3);
+    assert_eq!(config.log.log_format, LogFormat::Json);
+    assert_eq!(config.engine.min_image_side, 320);
+}
+
+#[test]
+fn one_setting_has_one_name_everywhere() {
+    for (file, environment, flags) in [
+        (Some("min_face_side = 64"), [].as_slice(), [].as_slice()),
+        (None, &[("LIVECHECK_MIN_FACE_SIDE", "64")], &[]),
+        (None, &[], &[("min-face-side", "64")]),
+        (None, &[], &[("--min-face-side", "64")]),
+        (None, &[], &[("min_face_side", "64")]),
+    ] {
+        assert_eq!(
+            load(file, environment, flags)
+                .unwrap()
+                .engine
+                .to_engine()
+                .limits
+                .min_face_side,
+            64
+        );
+    }
+}
+
+#[test]
+fn every_default_is_allowed_and_can_be_set_back_from_its_text() {
+    for setting in settings() {
+        let flag = [(setting.name, setting.default.as_str())];
+        let config = load(None, &[], &flag);
+        assert_eq!(config, Ok(ServerConfig::default()), "{}", setting.name);
+        assert!(
+            !setting.help.is_empty() && !setting.allowed.is_empty(),
+            "{}",
+            setting.name
+        );
+        assert_eq!(
+            setting.env,
+            format!("LIVECHECK_{}", setting.name.to_uppercase())
+        );
+    }
+}
+
+#[test]
+fn a_wrong_setting_names_itself_its_origin_and_what_is_allowed() {
+    for (file, environment, flags, words) in [
+        (
+            Some("min_face_side = 0"),
+            [].as_slice(),
+            [].as_slice(),
+            &["livecheck.toml", "min_face_side", "\"0\"", "1 to 10000"][..],
+        ),
+        (
+            Some("min_face_sied = 1"),
+            &[],
+            &[],
+            &["min_face_sied", "did you mean \"min_face_side\""],
+        ),
+        (
+            Some("[pool]\nqueue = 1"),
+            &[],
+            &[],
+            &["\"pool\"", "no setting"],
+        ),
+        (Some("queue = "), &[], &[], &["livecheck.toml", "not TOML"]),
+        (
+            None,
+            &[("LIVECHECK_LIVENESS_THRESHOLD", "1.01")],
+            &[],
+            &["LIVECHECK_LIVENESS_THRESHOLD", "\"1.01\"", "0 to 1"],
+        ),
+        (
+            None,
+            &[("LIVECHECK_LIVENESS_THRESHOLD", "NaN")],
+            &[],
+            &["0 to 1"],
+        ),
+        (
+            None,
+            &[("LIVECHECK_LIVENES_THRESHOLD", "0.9")],
+            &[],
+            &["LIVECHECK_LIVENES_THRESHOLD", "liveness_threshold"],
+        ),
+        (
+            None,
+            &[],
+            &[("session-lifetime", "3 days")],
+            &["--session-lifetime", "\"3 days\""],
+        ),
+        (
+            None,
+            &[],
+            &[("session-uses", "0")],
+            &["--session-uses", "1 to"],
+        ),
+        (
+            None,
+            &[],
+            &[("listen", "8080")],
+            &["--listen", "0.0.0.0:8080"],
+        ),
+        (
+            None,
+            &[],
+            &[("metrics", "hidden")],
+            &["public, admin or off"],
+        ),
+        (
+            None,
+            &[],
+            &[("cors-origins", "kyc.example")],
+            &["https://kyc.example"],
+        ),
+        (None, &[], &[("tls-cert", "/x")], &["tls_cert and tls_key"]),
+        (
+            None,
+            &[],
+            &[("upload-memory", "20000000")],
+            &["upload_memory"],
+        ),
+    ] {
+        let error = load(file, environment, flags).unwrap_err();
+        for word in words {
+            assert!(error.contains(word), "{word} in {error}");
+        }
+    }
+}
+
+#[test]
+fn both_ends_of_a_range_are_allowed() {
+    for (name, value) in [
+        ("liveness-threshold", "0"),
+        ("liveness-threshold", "1"),
+        ("min-face-side", "1"),
+        ("min-face-side", "10000"),
+        ("max-header-bytes", "8192"),
+    ] {
+        assert!(load(None, &[], &[(name, value)]).is_ok(), "{name} {value}");
+    }
+}
+
+#[test]
+fn durations_have_units() {
+    for (text, millis) in [
+        ("3", 3000),
+        ("3s", 3000),
+        ("1.5", 1500),
+        ("250ms", 250),
+        ("2m", 120_000),
+        ("3 h", 10_800_000),
+    ] {
+        let config = load(None, &[], &[("judge-timeout", text)]).unwrap();
+        assert_eq!(
+            config.times.judge_timeout,
+            Duration::from_millis(millis),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn variables_of_tools_and_of_kubernetes_are_no_settings() {
+    let foreign = [
+        ("LIVECHECK_DATA", "x"),
+        ("LIVECHECK_PORT", "tcp://10.0.0.1:80"),
+        ("LIVECHECK_SERVICE_HOST", "10.0.0.1"),
+        ("LIVECHECK_PORT_80_TCP_ADDR", "x"),
+    ];
+    assert_eq!(load(None, &foreign, &[]), Ok(ServerConfig::default()));
+}
+
+#[test]
+fn a_database_password_is_never_shown() {
+    let secret = "postgres://user:hunter2@host/db";
+    let config = load(None, &[], &[("database", secret)]).unwrap();
+    assert_eq!(config.access.database.reveal(), secret);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(!format!("{:?}", config.in_force()).contains("hunter2"));
+    let broken = load(
+        Some("database = \"postgres://user:hunter2@host/db"),
+        &[],
+        &[],
+    )
+    .unwrap_err();
+    assert!(!broken.contains("hunter2"), "{broken}");
+}

@@ -1,0 +1,468 @@
+//! Hostile and unlucky clients: slow, endless, too many, gone. Every time-out here is short and
+//! only its outcome is asserted, never how long it took.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use common::{
+    Running, Scripted, config, image_form, raw, read_all, send, start, start_with, until,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longer than any test takes.
+const FOREVER: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(100);
+
+fn head(server: &Running, extra: &str) -> String {
+    format!(
+        "POST /liveness/ HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n{extra}\r\n",
+        server.key
+    )
+}
+
+#[track_caller]
+fn assert_raw_error(answer: &str, status: u16, code: &str) {
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer:?}"
+    );
+    assert!(
+        answer.contains(&format!("\"error_code\":\"{code}\"")),
+        "{answer:?}"
+    );
+    assert!(answer.contains("x-request-id: "), "{answer:?}");
+    assert!(
+        answer.contains("content-type: application/json"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_gigabyte_that_is_announced_is_refused_unread() {
+    let server = start().await;
+    let answer = raw(
+        server.address,
+        head(&server, "content-length: 1073741824\r\n").as_bytes(),
+    )
+    .await;
+    assert_raw_error(&answer, 413, "003");
+}
+
+#[tokio::test]
+async fn size_comes_before_the_content_type_and_after_the_key() {
+    let server = start().await;
+    let announce = |key: &str| {
+        format!(
+            "POST /liveness/ HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-type: text/plain\r\ncontent-length: 1073741824\r\n\r\n"
+        )
+    };
+    assert_raw_error(
+        &raw(server.address, announce(&server.key).as_bytes()).await,
+        413,
+        "003",
+    );
+    assert_raw_error(
+        &raw(server.address, announce("x").as_bytes()).await,
+        401,
+        "001",
+    );
+}
+
+/// The client goes on sending for ever; it gets its answer all the same.
+#[tokio::test]
+async fn an_endless_body_is_cut_off() {
+    let server = start().await;
+    for field in ["image_bytes=", "other="] {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        writer
+            .write_all(head(&server, "transfer-encoding: chunked\r\n").as_bytes())
+            .await
+            .unwrap();
+        writer
+            .write_all(format!("{:x}\r\n{field}\r\n", field.len()).as_bytes())
+            .await
+            .unwrap();
+        let sender = tokio::spawn(async move {
+            let chunk = [b"10000\r\n".as_slice(), &[b'A'; 65536], b"\r\n"].concat();
+            while writer.write_all(&chunk).await.is_ok() {}
+        });
+        let mut answer = Vec::new();
+        // The system may end the connection with a reset once the answer is through.
+        let _ = reader.read_to_end(&mut answer).await;
+        assert_raw_error(&String::from_utf8_lossy(&answer), 413, "003");
+        sender.await.unwrap();
+    }
+    server.check(b"live").await.assert_live();
+}
+
+/// The answer comes before the body was read, and the client, which sends first and reads later,
+/// must still see it.
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_sends_first() {
+    let server = start().await;
+    let image = vec![b'x'; 8 * 1024 * 1024];
+    for _ in 0..5 {
+        let request = server.post_as("wrong").multipart(image_form(&image));
+        send(request).await.assert_error(401, "001");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_body_is_cut_off() {
+    let mut config = config();
+    config.times.body_idle_timeout = SHORT;
+    let server = start_with(config, Scripted::default()).await;
+    let request = head(&server, "content-length: 100\r\n") + "image_bytes=";
+    assert_raw_error(&raw(server.address, request.as_bytes()).await, 408, "004");
+}
+
+#[tokio::test]
+async fn a_dripping_body_is_cut_off() {
+    let mut config = config();
+    config.times.body_idle_timeout = SHORT;
+    config.times.min_upload_rate = 100_000;
+    let server = start_with(config, Scripted::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream
+        .write_all(head(&server, "content-length: 100000\r\n").as_bytes())
+        .await
+        .unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let mut answer = String::new();
+    let _ = reader.read_to_string(&mut answer).await;
+    assert_raw_error(&answer, 408, "004");
+    assert!(answer.contains("at least"), "{answer}");
+    drip.abort();
+}
+
+#[tokio::test]
+async fn a_body_that_takes_too_long_is_cut_off_however_busy() {
+    let mut config = config();
+    config.times.upload_timeout = SHORT;
+    let server = start_with(config, Scripted::default()).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    writer
+        .write_all(head(&server, "content-length: 1000000\r\n").as_bytes())
+        .await
+        .unwrap();
+    let drip = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let mut answer = String::new();
+    let _ = reader.read_to_string(&mut answer).await;
+    assert_raw_error(&answer, 408, "004");
+    drip.abort();
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let mut config = config();
+    config.times.header_timeout = SHORT;
+    let server = start_with(config, Scripted::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream
+        .write_all(b"POST /liveness/ HTTP/1.1\r\nhost: ")
+        .await
+        .unwrap();
+    assert_eq!(read_all(&mut stream).await, "");
+    // Nor does saying nothing at all help, nor a second head on a connection.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(read_all(&mut stream).await, "");
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET ")
+        .await
+        .unwrap();
+    assert!(read_all(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let mut config = config();
+    config.times.keep_alive_timeout = SHORT;
+    config.times.header_timeout = SHORT;
+    let server = start_with(config, Scripted::default()).await;
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(read_all(&mut idle).await.starts_with("HTTP/1.1 200"));
+
+    let waiting = tokio::spawn(server.post().multipart(image_form(b"gate")).send());
+    until(async || server.judge.gate.waiting() == 1).await;
+    tokio::time::sleep(SHORT * 4).await;
+    server.judge.gate.open();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn an_oversized_head_gets_the_envelope() {
+    let server = start().await;
+    let request = format!(
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "y".repeat(20_000)
+    );
+    assert_raw_error(&raw(server.address, request.as_bytes()).await, 431, "004");
+    let many = "x: y\r\n".repeat(500);
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{many}\r\n");
+    assert_raw_error(&raw(server.address, request.as_bytes()).await, 431, "004");
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_the_envelope() {
+    let server = start().await;
+    for nonsense in [
+        "hello\r\n\r\n",
+        "GET /\x01 HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET / HTTP/7.0\r\n\r\n",
+    ] {
+        assert_raw_error(&raw(server.address, nonsense.as_bytes()).await, 400, "004");
+    }
+    // Also behind a good request.
+    let answer = raw(
+        server.address,
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nnonsense\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_raw_error(&answer[answer.rfind("HTTP/1.1 ").unwrap()..], 400, "004");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_leaves_the_server_well() {
+    let server = start().await;
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = head(&server, "content-length: 1000\r\n") + "image_bytes=AAAA";
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+    server.check(b"live").await.assert_live();
+}
+
+#[tokio::test]
+async fn a_broken_chunk_is_malformed() {
+    let server = start().await;
+    let request = head(&server, "transfer-encoding: chunked\r\n") + "zz\r\n";
+    assert_raw_error(&raw(server.address, request.as_bytes()).await, 400, "004");
+}
+
+#[tokio::test]
+async fn further_connections_wait_for_a_place() {
+    let mut config = config();
+    config.network.max_connections = 1;
+    let server = start_with(config, Scripted::default()).await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 15];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    second
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let unanswered = tokio::time::timeout(SHORT, second.read_exact(&mut answer)).await;
+    assert!(unanswered.is_err());
+    drop(first);
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn a_full_queue_turns_away_at_once() {
+    let mut config = config();
+    config.pool.workers = 1;
+    config.pool.queue = 1;
+    let server = start_with(config, Scripted::default()).await;
+    let running = tokio::spawn(server.post().multipart(image_form(b"gate")).send());
+    until(async || server.judge.gate.waiting() == 1).await;
+    let queued = tokio::spawn(server.post().multipart(image_form(b"live")).send());
+    until(async || {
+        server
+            .get("/metrics")
+            .await
+            .text
+            .contains("livecheck_pool_tickets 2")
+    })
+    .await;
+
+    let refused = server.check(b"live").await;
+    refused.assert_error(503, "005");
+    assert_eq!(refused.header("retry-after"), "1");
+
+    server.judge.gate.open();
+    assert_eq!(running.await.unwrap().unwrap().status(), 200);
+    assert_eq!(queued.await.unwrap().unwrap().status(), 200);
+    server.check(b"live").await.assert_live();
+}
+
+#[tokio::test]
+async fn an_image_that_takes_too_long_is_given_up_and_its_use_returned() {
+    let mut config = config();
+    config.times.judge_timeout = SHORT;
+    config.access.session_uses = 1;
+    let server = start_with(config, Scripted::default()).await;
+    let token = server.session(&server.session_key).await;
+    let check = |image: &str| {
+        send(
+            server
+                .post_as(&server.session_key)
+                .header("x-session-token", &token)
+                .multipart(image_form(image.as_bytes())),
+        )
+    };
+    let late = check("gate").await;
+    late.assert_error(503, "005");
+    assert_eq!(late.header("retry-after"), "1");
+    server.judge.gate.open();
+    check("live").await.assert_live();
+}
+
+#[tokio::test]
+async fn an_image_whose_client_has_gone_is_not_judged_and_does_not_count() {
+    let mut config = config();
+    config.pool.workers = 1;
+    config.access.session_uses = 1;
+    let server = start_with(config, Scripted::default()).await;
+    let token = server.session(&server.session_key).await;
+    let running = tokio::spawn(server.post().multipart(image_form(b"gate")).send());
+    until(async || server.judge.gate.waiting() == 1).await;
+    let judged = server.judge.judged.load(Ordering::SeqCst);
+
+    let gone = tokio::spawn(
+        server
+            .post_as(&server.session_key)
+            .header("x-session-token", &token)
+            .multipart(image_form(b"live"))
+            .send(),
+    );
+    until(async || {
+        server
+            .get("/metrics")
+            .await
+            .text
+            .contains("livecheck_pool_tickets 2")
+    })
+    .await;
+    gone.abort();
+    assert!(gone.await.is_err());
+    // Its ticket comes back only when the thread is free to throw the job away.
+    until(async || {
+        server
+            .get("/metrics")
+            .await
+            .text
+            .contains("livecheck_http_requests_in_flight 2")
+    })
+    .await;
+    server.judge.gate.open();
+    assert_eq!(running.await.unwrap().unwrap().status(), 200);
+    until(async || {
+        server
+            .get("/metrics")
+            .await
+            .text
+            .contains("livecheck_pool_tickets 0")
+    })
+    .await;
+    assert_eq!(server.judge.judged.load(Ordering::SeqCst), judged);
+
+    let same = server
+        .post_as(&server.session_key)
+        .header("x-session-token", &token)
+        .multipart(image_form(b"live"));
+    send(same).await.assert_live();
+}
+
+#[tokio::test]
+async fn uploads_share_a_bounded_memory() {
+    let mut config = config();
+    config.engine.max_file_bytes = 1024 * 1024;
+    config.pool.upload_memory = 16 * 1024 * 1024;
+    let judge = Scripted {
+        config: config.engine.to_engine(),
+        ..Scripted::default()
+    };
+    config.times.upload_timeout = FOREVER;
+    let server = Arc::new(start_with(config, judge).await);
+    // Each would hold about a mebibyte, and never ends.
+    let (answered, mut first_answer) = tokio::sync::mpsc::unbounded_channel();
+    let request =
+        head(&server, "content-length: 1300000\r\n") + "image_bytes=" + &"A".repeat(1024 * 1024);
+    let request = Arc::new(request);
+    let holders: Vec<_> = (0..40)
+        .map(|_| {
+            let (address, request, answered) =
+                (server.address, Arc::clone(&request), answered.clone());
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut start = [0; 12];
+                stream.read_exact(&mut start).await.unwrap();
+                let _ = answered.send(start);
+            })
+        })
+        .collect();
+    assert_eq!(&first_answer.recv().await.unwrap(), b"HTTP/1.1 503");
+    for holder in holders {
+        holder.abort();
+    }
+    until(async || server.check(b"live").await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_clients_at_once_each_get_their_own_answer() {
+    let mut config = config();
+    config.pool.queue = 1000;
+    let server = Arc::new(start_with(config, Scripted::default()).await);
+    let tasks: Vec<_> = (0..200)
+        .map(|number| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                let (image, status) = [
+                    ("live", 200),
+                    ("two", 422),
+                    ("unreadable", 400),
+                    ("panic", 500),
+                ][number % 4];
+                let id = format!("client-{number}");
+                let request = server
+                    .post()
+                    .header("x-request-id", &id)
+                    .multipart(image_form(image.as_bytes()));
+                let answer = send(request).await;
+                assert_eq!(
+                    (answer.status, answer.header("x-request-id")),
+                    (status, id.as_str())
+                );
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}

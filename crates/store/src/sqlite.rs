@@ -1,0 +1,156 @@
+//! SQLite: the embedded default. One file, one node (or several processes on one machine).
+//!
+//! Write-ahead log with `synchronous = FULL`: what was answered is on the disk, whether the process
+//! is killed or the power goes. One connection writes, a few read next to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Row as _};
+
+use crate::StoreError;
+use crate::migrate::{MigrateError, pending};
+use crate::sql::{Backend, Row, SqlStore, Statement, run};
+
+/// How long a write waits for another process's. Under the time one call may take.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a call waits for its turn on a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Connections that read beside the one that writes.
+const READERS: u32 = 4;
+
+/// Brings the tables from version `i` to `i + 1`.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/1.sql")];
+
+pub(crate) struct Sqlite {
+    address: String,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Opens the file at `path`, making it when it is missing.
+pub(crate) async fn open_file(path: &Path) -> Result<SqlStore<Sqlite>, StoreError> {
+    create_private(path)?;
+    let options = options()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let writer = pool(1).connect_lazy_with(options.clone());
+    let address = format!("sqlite://{}", path.display());
+    let migrated = migrate(&writer).await;
+    migrated.map_err(|error| error.explain::<Sqlite>(&address))?;
+    let readers = pool(READERS).connect_lazy_with(options);
+    Ok(SqlStore::new(Sqlite {
+        address,
+        writer,
+        readers,
+    }))
+}
+
+/// Opens a database that is gone with the process.
+pub(crate) async fn open_memory() -> Result<SqlStore<Sqlite>, StoreError> {
+    // Every connection would have its own database, so there is one and it is kept.
+    let writer = pool(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options().in_memory(true));
+    let address = "sqlite::memory:".to_owned();
+    let migrated = migrate(&writer).await;
+    migrated.map_err(|error| error.explain::<Sqlite>(&address))?;
+    Ok(SqlStore::new(Sqlite {
+        address,
+        readers: writer.clone(),
+        writer,
+    }))
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Nothing can happen to a connection inside the process.
+        .test_before_acquire(false)
+}
+
+/// Makes the file readable by its owner alone; SQLite gives its companions the same rights.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            Err(StoreError::BadAddress(match folder {
+                Some(folder) if !folder.exists() => {
+                    format!(
+                        "the folder {} doesn't exist: make it first",
+                        folder.display()
+                    )
+                }
+                _ => format!("{} can't be opened for writing: {error}", path.display()),
+            }))
+        }
+    }
+}
+
+async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let row = sqlx::query("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let found: i64 = row.try_get(0)?;
+    for &migration in pending(MIGRATIONS, found)? {
+        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The primary result code of an extended one.
+fn primary(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn is_outage(code: &str) -> bool {
+        // https://www.sqlite.org/rescode.html: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN
+        matches!(primary(code), Some(5 | 6 | 8 | 10 | 13 | 14))
+    }
+
+    async fn read(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        run(&self.readers, &statement).await
+    }
+
+    async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
+        run(&self.writer, &statement).await
+    }
+
+    async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut rows = Vec::new();
+        for statement in statements {
+            rows = run(&mut *transaction, statement).await?;
+        }
+        transaction.commit().await?;
+        Ok(rows)
+    }
+}

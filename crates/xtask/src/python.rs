@@ -1,0 +1,71 @@
+//! Python environments under `target/`, made from lock files.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{root, run};
+
+/// An environment with the packages of some lock files.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment {
+    name: &'static str,
+    /// Paths in the repository.
+    locks: &'static [&'static str],
+}
+
+impl Environment {
+    /// Checks licences and sources of crates.
+    pub(crate) const DENY: Self = Self {
+        name: "deny",
+        locks: &["crates/xtask/requirements/deny.lock"],
+    };
+
+    /// Holds a running service against its OpenAPI document.
+    pub(crate) const OPENAPI: Self = Self {
+        name: "openapi",
+        locks: &["crates/xtask/requirements/openapi.lock"],
+    };
+
+    /// Tests of the clients.
+    pub(crate) const CLIENTS: Self = Self {
+        name: "clients",
+        locks: &["clients/requirements-test.lock"],
+    };
+
+    /// Tests of the training pipeline.
+    pub(crate) const TRAINING: Self = Self {
+        name: "training",
+        locks: &[
+            "training/requirements.lock",
+            "crates/xtask/requirements/pytest.lock",
+        ],
+    };
+
+    /// The path of a command in the environment, which is made or brought up to date first.
+    pub(crate) fn tool(self, command: &str) -> Result<PathBuf> {
+        let wanted = self
+            .locks
+            .iter()
+            .map(|lock| fs::read_to_string(root().join(lock)))
+            .collect::<Result<String, _>>()
+            .context("a lock file of the Python environments cannot be read")?;
+        let folder = root().join("target/python").join(self.name);
+        let commands = folder.join("bin");
+        let stamp = folder.join("installed.lock");
+        if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            run(Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&folder))?;
+            let mut install = Command::new(commands.join("python"));
+            install.args(["-m", "pip", "install", "--quiet"]);
+            install.arg("--disable-pip-version-check");
+            for lock in self.locks {
+                install.arg("--requirement").arg(root().join(lock));
+            }
+            run(&mut install)?;
+            fs::write(stamp, wanted)?;
+        }
+        Ok(commands.join(command))
+    }
+}

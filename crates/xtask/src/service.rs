@@ -1,0 +1,107 @@
+//! The built binary as a running service, and the tests that drive it from outside.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, root, run};
+
+/// Builds `livecheck` and returns its path.
+pub(crate) fn binary() -> Result<PathBuf> {
+    run(cargo().args(["build", "--package", "livecheck", "--locked"]))?;
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(target.join("debug/livecheck"))
+}
+
+/// Sends what the OpenAPI document allows, and what it does not, to a running service:
+/// [Schemathesis](https://schemathesis.readthedocs.io) finds no answer that the document lacks.
+pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
+    let service = Service::start(binary)?;
+    run(Command::new(schemathesis)
+        .arg("run")
+        .arg(format!("{}/openapi.json", service.origin))
+        .arg("--header")
+        .arg(format!("x-api-key: {}", service.key))
+        // No schema can say "a readable photo with one face", so valid requests may be refused.
+        .args([
+            "--checks",
+            "all",
+            "--exclude-checks",
+            "positive_data_acceptance",
+        ])
+        .args(["--max-examples", "25", "--seed", "1"])
+        .args(["--request-timeout", "30", "--no-color"]))
+}
+
+/// A demonstration on a free port with a database of its own; ends with this value.
+struct Service {
+    child: Child,
+    folder: PathBuf,
+    origin: String,
+    key: String,
+}
+
+impl Service {
+    fn start(binary: &Path) -> Result<Self> {
+        let folder = env::temp_dir().join(format!("livecheck-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let mut child = Command::new(binary)
+            .current_dir(&folder)
+            .env("LIVECHECK_LISTEN", "127.0.0.1:0")
+            .env("LIVECHECK_LOG_LEVEL", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{} cannot be started", binary.display()))?;
+        let mut welcome = BufReader::new(child.stdout.take().context("no output")?);
+        let (mut key, mut origin) = (None, None);
+        while key.is_none() || origin.is_none() {
+            let mut line = String::new();
+            if welcome.read_line(&mut line)? == 0 {
+                bail!("{} ended before it was ready", binary.display());
+            }
+            let line = line.trim();
+            if line.starts_with("lck_") {
+                key = Some(line.to_owned());
+            } else if let Some((before, _)) = line.split_once("/demo#key=") {
+                origin = Some(before.to_owned());
+            }
+        }
+        // Keeps the pipe open and drained while the service lives.
+        std::thread::spawn(move || welcome.read_to_end(&mut Vec::new()));
+        let service = Self {
+            child,
+            folder,
+            origin: origin.unwrap_or_default(),
+            key: key.unwrap_or_default(),
+        };
+        service.wait_until_ready(binary)?;
+        Ok(service)
+    }
+
+    fn wait_until_ready(&self, binary: &Path) -> Result<()> {
+        for _ in 0..600 {
+            let ready = Command::new(binary)
+                .args(["healthcheck", &format!("{}/readyz", self.origin)])
+                .output()?;
+            if ready.status.success() {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        bail!("{} was not ready within a minute", self.origin)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,74 @@
+//! System packages that tests use: a PostgreSQL server, a browser.
+
+use std::{path::Path, process::Command};
+
+use crate::run;
+
+/// A program that tests start, and the Debian package that holds it.
+struct Need {
+    what: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 3] = [
+    Need {
+        what: "PostgreSQL server (tests of the shared store)",
+        package: "postgresql",
+        present: postgres_present,
+    },
+    Need {
+        what: "Chromium (tests of the capture page)",
+        package: "chromium",
+        present: chromium_present,
+    },
+    Need {
+        what: "Node.js and npm (tests of the capture page, of the JavaScript client and of the Postman collection)",
+        package: "npm",
+        present: node_present,
+    },
+];
+
+fn postgres_present() -> bool {
+    Path::new("/usr/lib/postgresql").exists() || succeeds(Command::new("postgres").arg("--version"))
+}
+
+fn chromium_present() -> bool {
+    succeeds(Command::new("chromium").arg("--version"))
+}
+
+/// Whether JavaScript tests can run.
+pub(crate) fn node_present() -> bool {
+    succeeds(Command::new("npm").arg("--version"))
+}
+
+/// Installs what is missing where that is allowed; returns what is still missing.
+pub(crate) fn prepare() -> Vec<String> {
+    let missing = || NEEDS.iter().filter(|need| !(need.present)());
+    if missing().next().is_some() && may_install() {
+        let packages: Vec<_> = missing().map(|need| need.package).collect();
+        let installed = run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| {
+            run(Command::new("apt-get")
+                .args(["install", "-y", "-qq", "--no-install-recommends"])
+                .args(&packages)
+                .env("DEBIAN_FRONTEND", "noninteractive"))
+        });
+        if let Err(error) = installed {
+            println!("{error:#}");
+        }
+    }
+    missing()
+        .map(|need| format!("{}: install the package `{}`", need.what, need.package))
+        .collect()
+}
+
+/// On a Debian-like system, as root.
+fn may_install() -> bool {
+    let root = Command::new("id").arg("-u").output();
+    let root = root.is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    root && Path::new("/usr/bin/apt-get").exists()
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}

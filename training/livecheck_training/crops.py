@@ -1,0 +1,111 @@
+"""The three crops that the nets see. The Rust engine (`crop.rs`) cuts the same ones.
+
+Frames are upright RGB `uint8` arrays of shape (height, width, 3). Boxes are
+(x0, y0, x1, y1) and landmarks (x, y) in pixels of the frame, where pixel (0, 0)
+covers [0, 1) x [0, 1). Both implementations must agree to one grey level;
+`livecheck_training.golden` writes the files that a Rust test compares with.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+DETECTOR_SIZE = 320
+"""Side of the detector's square input, in pixels."""
+
+FACE_TEMPLATE = np.array([(0.34, 0.38), (0.66, 0.38), (0.50, 0.56), (0.37, 0.72), (0.63, 0.72)])
+"""Where left eye, right eye, nose and mouth corners lie in an aligned crop of side 1
+(left and right as seen in the image)."""
+
+MAX_SUBSAMPLES = 4
+"""Most sub-samples an aligned crop takes along one side of an output pixel."""
+
+
+def resize(frame: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
+    """Part `box` of the frame at `size` = (width, height), by an antialiased triangle filter."""
+    height, width = frame.shape[:2]
+    x0, y0, x1, y1 = box
+    inside = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR, box=inside))
+
+
+def letterbox(frame: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """The detector's input: the whole frame at the top left of a black square.
+
+    Also returns (x scale, y scale): divide the detector's coordinates by them to
+    get coordinates of the frame.
+    """
+    height, width = frame.shape[:2]
+    scale = DETECTOR_SIZE / max(width, height)
+    new_width = max(1, math.floor(width * scale + 0.5))
+    new_height = max(1, math.floor(height * scale + 0.5))
+    square = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE, 3), np.uint8)
+    square[:new_height, :new_width] = resize(frame, (0.0, 0.0, width, height), (new_width, new_height))
+    return square, (new_width / width, new_height / height)
+
+
+def square_box(
+    frame_size: tuple[int, int], face_box: tuple[float, float, float, float], factor: float
+) -> tuple[float, float, float, float]:
+    """The square of `factor` mean face sides about the face, shifted (not cut) to lie inside
+    a frame of `frame_size` = (width, height), and shrunk only where it's larger than the frame."""
+    width, height = frame_size
+    x0, y0, x1, y1 = (float(value) for value in face_box)
+    side = min(factor * ((x1 - x0) + (y1 - y0)) / 2, float(width), float(height))
+    left = min(max((x0 + x1) / 2 - side / 2, 0.0), width - side)
+    top = min(max((y0 + y1) / 2 - side / 2, 0.0), height - side)
+    return left, top, left + side, top + side
+
+
+def square_crop(
+    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int
+) -> np.ndarray:
+    """The liveness net's view: `square_box` resized to `size` x `size`."""
+    height, width = frame.shape[:2]
+    return resize(frame, square_box((width, height), face_box, factor), (size, size))
+
+
+def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float, float]:
+    """The least-squares similarity from crop to frame, as (a, b, tx, ty):
+    x' = a x - b y + tx, y' = b x + a y + ty. Scale is hypot(a, b); no reflection."""
+    template = FACE_TEMPLATE * size
+    target = np.asarray(landmarks, np.float64).reshape(5, 2)
+    template_mean, target_mean = template.mean(0), target.mean(0)
+    p, q = template - template_mean, target - target_mean
+    spread = (p**2).sum()
+    a = (p * q).sum() / spread
+    b = (p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum() / spread
+    tx = target_mean[0] - a * template_mean[0] + b * template_mean[1]
+    ty = target_mean[1] - b * template_mean[0] - a * template_mean[1]
+    return float(a), float(b), float(tx), float(ty)
+
+
+def aligned_crop(frame: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
+    """The mask net's view: the face upright, landmarks at `FACE_TEMPLATE`, `size` x `size`.
+
+    Each output pixel is the mean of k x k bilinear samples, k = image pixels per crop
+    pixel rounded up, at most `MAX_SUBSAMPLES`. Beyond the frame its border goes on.
+    """
+    height, width = frame.shape[:2]
+    a, b, tx, ty = face_to_image(landmarks, size)
+    k = int(min(max(math.ceil(math.hypot(a, b)), 1), MAX_SUBSAMPLES))
+    steps = (np.arange(size * k) + 0.5) / k
+    u, v = np.meshgrid(steps, steps)
+    x = np.clip(a * u - b * v + tx - 0.5, 0.0, width - 1.0)
+    y = np.clip(b * u + a * v + ty - 0.5, 0.0, height - 1.0)
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    fx, fy = (x - left).astype(np.float32)[..., None], (y - top).astype(np.float32)[..., None]
+    flat = frame.reshape(-1, 3).astype(np.float32)
+
+    def at(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        return flat[row * width + column]
+
+    upper = at(top, left) * (1 - fx) + at(top, right) * fx
+    lower = at(bottom, left) * (1 - fx) + at(bottom, right) * fx
+    samples = upper * (1 - fy) + lower * fy
+    mean = samples.reshape(size, k, size, k, 3).mean(axis=(1, 3), dtype=np.float32)
+    return np.floor(mean + 0.5).astype(np.uint8)

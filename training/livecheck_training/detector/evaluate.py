@@ -1,0 +1,152 @@
+"""Figures of the shipped file, beside those of YuNet.
+
+YuNet at 320 sees the same pixels as ours; at 640 it sees four times as many.
+
+Faces are those of the ``test`` split of ``faces.csv``; the shipped net runs in
+ONNX Runtime behind the product's letterbox. ``pad_dev`` is only reported on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data import load_rgb, open_set, sha256_of
+from ..runlog import record_evaluation
+from ..teachers import YuNet
+from .metrics import (
+    LARGE,
+    LOWEST,
+    THRESHOLD,
+    Match,
+    clopper_pearson,
+    find_all,
+    short_sides,
+)
+from .predict import Finder, OnnxFinder
+from .samples import Sample, read_faces
+from .train import MODEL
+
+THRESHOLDS = (THRESHOLD, 0.60)
+#: Shorter sides in pixels of the stored image that recall is given for.
+SIDES = ((0, 16), (16, 32), (32, 64), (64, 128), (128, 10_000))
+#: A face narrower than this share of the image width is too small for a selfie.
+SMALLEST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Hits out of a total."""
+
+    hits: int
+    total: int
+
+    def record(self) -> dict:
+        """For the run record."""
+        low, high = clopper_pearson(self.hits, self.total)
+        rate = self.hits / self.total if self.total else float("nan")
+        return {"hits": self.hits, "total": self.total, "rate": round(rate, 4), "low": round(low, 4), "high": round(high, 4)}
+
+    def __str__(self) -> str:
+        low, high = clopper_pearson(self.hits, self.total)
+        return f"{self.hits}/{self.total} = {self.hits / max(self.total, 1):.1%} [{low:.1%}, {high:.1%}]"
+
+
+def rate(hits: list[bool]) -> Rate:
+    """Rate of a list of outcomes."""
+    return Rate(int(sum(hits)), len(hits))
+
+
+def figures(matches: list[Match], threshold: float) -> dict[str, Rate | float]:
+    """Every figure of the card at one threshold."""
+    out: dict[str, Rate | float] = {}
+
+    def recall(name: str, wanted: Callable[[str, float], bool]) -> None:
+        hits = [
+            score >= threshold
+            for m in matches
+            for label, side, score in zip(m.sample.labels, short_sides(m.sample), m.scores)
+            if wanted(label, side)
+        ]
+        out[name] = rate(hits)
+
+    recall(f"recall, labelled faces ≥ {LARGE} px", lambda label, side: label != "unlabelled" and side >= LARGE)
+    for kind, text in (("with_mask", "with mask"), ("without_mask", "without mask"), ("incorrect", "mask worn wrongly"), ("", "teacher box")):
+        recall(f"recall ≥ {LARGE} px, {text}", lambda label, side, kind=kind: label == kind and side >= LARGE)
+    recall(f"recall ≥ {LARGE} px, unlabelled", lambda label, side: label == "unlabelled" and side >= LARGE)
+    for low, high in SIDES:
+        text = f"{low} to {high} px" if high < 10_000 else f"from {low} px"
+        recall(f"recall, labelled, {text}", lambda label, side, a=low, b=high: label != "unlabelled" and a <= side < b)
+
+    free = [m for m in matches if not m.sample.labels]
+    out["face-free images with a face"] = rate([bool((m.extra >= threshold).any()) for m in free])
+    shown = [m for m in matches if m.sample.labels]
+    out["false faces per image with faces"] = round(sum(int((m.extra >= threshold).sum()) for m in shown) / len(shown), 4)
+
+    single = [m for m in shown if len(m.sample.labels) == 1 and m.sample.source != "jolignier"]
+    out["one face found, single portraits"] = rate([int((m.found.scores >= threshold).sum()) == 1 for m in single])
+    crowd = [m for m in shown if m.sample.source == "jolignier" and _all_large(m.sample)]
+    out["one face or not, jolignier"] = rate(
+        [(int((m.found.scores >= threshold).sum()) == 1) == (len(m.sample.labels) == 1) for m in crowd]
+    )
+    return out
+
+
+def _all_large(sample: Sample) -> bool:
+    widths = sample.boxes[:, 2] - sample.boxes[:, 0]
+    return bool((widths >= SMALLEST_SHARE * sample.image.shape[1]).all())
+
+
+def landmark_errors(matches: list[Match]) -> dict[str, float | int]:
+    """Landmark error on the udacity portraits, against the teacher's points."""
+    errors = np.concatenate([m.errors for m in matches if m.sample.source == "udacity"])
+    errors = errors[~np.isnan(errors)]
+    return {
+        "faces": len(errors),
+        "mean": round(float(errors.mean()), 4),
+        "median": round(float(np.median(errors)), 4),
+        "p95": round(float(np.quantile(errors, 0.95)), 4),
+    }
+
+
+def one_face_rate(finder: Finder, data: Path, cache: Path) -> dict[str, Rate]:
+    """How often exactly one face is found in ``pad_dev``, by source and class."""
+    images = open_set("pad_dev", data, cache)
+    hits: dict[str, list[bool]] = {}
+    for row in images.rows:
+        found = finder.detect(load_rgb(images.path(row["image"])), LOWEST)
+        hits.setdefault(f"{row['source']} {row['class']}", []).append(len(found.above(THRESHOLD)) == 1)
+    return {name: rate(h) for name, h in sorted(hits.items())}
+
+
+def evaluate(data: Path, cache: Path, teachers: Path, model: Path, pad_dev: bool) -> None:
+    """Prints a Markdown table and puts the figures into the run record."""
+    images = open_set("faces", data, cache)
+    samples = read_faces(images, "test")
+    finders: dict[str, Finder] = {
+        "shipped": OnnxFinder(model),
+        "YuNet 320": YuNet(teachers, 320),
+        "YuNet 640": YuNet(teachers, 640),
+    }
+    columns, record = {}, {"onnx_sha256": sha256_of(model), "faces_manifest": images.manifest_sha256}
+    for name, finder in finders.items():
+        matches = find_all(finder, samples)
+        record[name] = {"landmarks, udacity": landmark_errors(matches)}
+        for threshold in THRESHOLDS:
+            column = figures(matches, threshold)
+            columns[f"{name} at {threshold:.2f}"] = column
+            record[name][f"{threshold:.2f}"] = {k: v.record() if isinstance(v, Rate) else v for k, v in column.items()}
+        if pad_dev:
+            rates = one_face_rate(finder, data, cache)
+            record[name]["pad_dev, exactly one face at 0.75"] = {k: v.record() for k, v in rates.items()}
+    print(f"| figure | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for row in next(iter(columns.values())):
+        print(f"| {row} | {' | '.join(str(c[row]) for c in columns.values())} |")
+    for name in finders:
+        print(f"\n{name}: landmark error as a share of the eye distance, udacity: {record[name]['landmarks, udacity']}")
+        for row, value in record[name].get("pad_dev, exactly one face at 0.75", {}).items():
+            print(f"  one face, {row}: {value['hits']}/{value['total']} = {value['rate']:.1%}")
+    record_evaluation(MODEL, record)

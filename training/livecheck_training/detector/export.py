@@ -1,0 +1,121 @@
+"""Checkpoint to ONNX: batch 1, opset 17, plain operators, checked against PyTorch.
+
+Input ``image`` [1, 3, 320, 320], RGB 0..255. Outputs ``scores`` [1, 2100] in
+0..1, ``boxes`` [1, 2100, 4] x0 y0 x1 y1 and ``landmarks`` [1, 2100, 10] x y of
+left eye, right eye, nose, left and right mouth corner, all in input pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..data import sha256_of
+from ..runlog import RUNS, write_json
+from ..teachers import session
+from .model import INPUT, OUTPUTS, STRIDES, Detector, cells, decode
+from .train import MODEL
+
+#: Largest difference allowed between the two runtimes: scores, and pixels.
+TOLERANCE = 1e-4
+PIXEL_TOLERANCE = 1e-2
+#: The file that the product embeds.
+SHIPPED = Path(__file__).resolve().parents[3] / "crates" / "engine" / "models" / f"{MODEL}.onnx"
+
+
+class Exported(nn.Module):
+    """The network with its decoding, as the product sees it.
+
+    ``shift`` is added to the score's logit, which moves the operating point
+    without changing any ranking.
+    """
+
+    def __init__(self, net: Detector, shift: float):
+        super().__init__()
+        self.net = folded(net)
+        with torch.no_grad():
+            for out in self.net.outs:
+                out.bias[0] += shift
+        self.register_buffer("grid", cells(INPUT))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # Shapes as numbers, so that no shape arithmetic ends up in the graph.
+        rows = [
+            m.reshape(1, OUTPUTS, (INPUT // stride) ** 2).transpose(1, 2)
+            for m, stride in zip(self.net.maps(image), STRIDES)
+        ]
+        logits, boxes, points = decode(torch.cat(rows, 1), self.grid)
+        return logits.sigmoid(), boxes, points
+
+
+def folded(net: Detector) -> Detector:
+    """A copy whose batch normalisations are part of the convolutions before them."""
+    net = copy.deepcopy(net).eval()
+    for parent in list(net.modules()):
+        if isinstance(parent, nn.Sequential) and len(parent) >= 2 and isinstance(parent[1], nn.BatchNorm2d):
+            parent[0] = fuse_conv_bn_eval(parent[0], parent[1])
+            parent[1] = nn.Identity()
+    return net
+
+
+def export(checkpoint: Path, path: Path, shift: float) -> None:
+    """Writes the ONNX file and the run record of the checkpoint."""
+    torch.set_num_threads(1)
+    state = torch.load(checkpoint, weights_only=False)
+    net = Detector()
+    net.load_state_dict(state["average"])
+    shipped = Exported(net, shift).eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        shipped,
+        (torch.zeros(1, 3, INPUT, INPUT),),
+        str(path),
+        input_names=["image"],
+        output_names=["scores", "boxes", "landmarks"],
+        opset_version=17,
+        dynamo=False,
+        do_constant_folding=True,
+    )
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    worst = compare(shipped, path)
+    operators = sorted({node.op_type for node in model.graph.node})
+    weights = sum(int(np.prod(t.dims)) for t in model.graph.initializer)
+    print(f"{path.name}: {path.stat().st_size} bytes, {weights} numbers, {operators}, worst difference {worst}")
+    record = state["log"] | {
+        "checkpoint_step": state["step"],
+        "score_logit_shift": shift,
+        "onnx_sha256": sha256_of(path),
+        "onnx_worst_difference": worst,
+    }
+    earlier = RUNS / f"{MODEL}.json"
+    if earlier.exists():
+        record["evaluation"] = json.loads(earlier.read_text(encoding="utf-8")).get("evaluation", {})
+    write_json(earlier, record)
+
+
+def compare(shipped: Exported, path: Path) -> dict[str, float]:
+    """Largest difference between ONNX Runtime and PyTorch on random inputs, among
+    cells that could matter; fails when it is above the tolerance."""
+    runtime = session(path)
+    random = np.random.default_rng(0)
+    worst = {"scores": 0.0, "boxes": 0.0, "landmarks": 0.0}
+    for scale in (4, 40, 320):
+        noise = random.integers(0, 256, (1, 3, scale, scale)).astype(np.float32)
+        x = np.ascontiguousarray(noise.repeat(INPUT // scale, 2).repeat(INPUT // scale, 3))
+        with torch.no_grad():
+            expected = shipped(torch.from_numpy(x))
+        for name, ours, theirs in zip(worst, expected, runtime.run(list(worst), {"image": x})):
+            # Far-off boxes of empty cells are huge; relative beyond 1000 pixels.
+            size = np.maximum(np.abs(ours.numpy()) / 1000, 1.0)
+            worst[name] = max(worst[name], float((np.abs(ours.numpy() - theirs) / size).max()))
+    if worst["scores"] > TOLERANCE or max(worst["boxes"], worst["landmarks"]) > PIXEL_TOLERANCE:
+        raise SystemExit(f"the ONNX file differs from PyTorch by {worst}; it must not be shipped")
+    return worst

@@ -1,0 +1,222 @@
+"""Third-party networks, used as teachers in training and as peers in evaluation.
+
+They are read from a folder given as an argument and are no part of the product.
+
+- YuNet face detector, https://github.com/ShiqiYu/libfacedetection.train (Apache-2.0)
+- Silent-Face pair, https://github.com/minivision-ai/Silent-Face-Anti-Spoofing (Apache-2.0)
+- AIZOO face-mask detector, https://github.com/AIZOOTech/FaceMaskDetection (MIT)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+STRIDES = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces of one image, best first, in pixels of that image.
+
+    ``boxes`` (n, 4) x0, y0, x1, y1; ``scores`` (n,); ``landmarks`` (n, 5, 2):
+    left eye, right eye, nose, left and right mouth corner as seen in the image.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, threshold: float) -> Faces:
+        """Those with at least this score."""
+        keep = self.scores >= threshold
+        return Faces(self.boxes[keep], self.scores[keep], self.landmarks[keep])
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on one CPU thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box (4,) with many (n, 4)."""
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[2:], boxes[:, 2:])
+    inter = np.prod(np.clip(high - low, 0, None), axis=1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return inter / np.maximum(area - inter, 1e-9)
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression; indices of what stays, best first."""
+    order = np.argsort(-scores, kind="stable")
+    keep = []
+    while len(order):
+        best, order = order[0], order[1:]
+        keep.append(best)
+        order = order[iou(boxes[best], boxes[order]) <= threshold]
+    return np.asarray(keep, dtype=np.int64)
+
+
+class YuNet:
+    """YuNet at a fixed input of ``size`` × ``size`` (320 or 640)."""
+
+    def __init__(self, folder: Path, size: int = 640):
+        self.size = size
+        self._session = session(Path(folder) / f"yunet_n_{size}_{size}.onnx")
+        self._names = [f"{k}_{s}" for k in ("cls", "obj", "bbox", "kps") for s in STRIDES]
+
+    def dense(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores (n,), boxes (n, 4), landmarks (n, 5, 2) of every cell of a
+        ``size`` × ``size`` RGB image, strides 8, 16, 32, row-major in each."""
+        blob = np.ascontiguousarray(square[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32)
+        out = dict(zip(self._names, self._session.run(self._names, {"input": blob})))
+        scores, boxes, points = [], [], []
+        for stride in STRIDES:
+            n = self.size // stride
+            rows, cols = np.mgrid[:n, :n].reshape(2, -1).astype(np.float32)
+            cell = np.stack([cols, rows], 1)
+            cls, obj = (np.clip(out[f"{k}_{stride}"][0, :, 0], 0, 1) for k in ("cls", "obj"))
+            scores.append(np.sqrt(cls * obj))
+            raw = out[f"bbox_{stride}"][0]
+            centre, extent = (cell + raw[:, :2]) * stride, np.exp(raw[:, 2:]) * stride
+            boxes.append(np.concatenate([centre - extent / 2, centre + extent / 2], 1))
+            raw = out[f"kps_{stride}"][0].reshape(-1, 5, 2)
+            points.append((cell[:, None] + raw) * stride)
+        return np.concatenate(scores), np.concatenate(boxes), np.concatenate(points)
+
+    def detect(self, image: np.ndarray, threshold: float = 0.6, overlap: float = 0.3) -> Faces:
+        """Faces of an RGB image of any size, scaled to fit the input (also up),
+        zero padding at the right and bottom."""
+        height, width = image.shape[:2]
+        scale = self.size / max(width, height)
+        w, h = (max(1, int(v * scale + 0.5)) for v in (width, height))
+        square = np.zeros((self.size, self.size, 3), np.uint8)
+        square[:h, :w] = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
+        scores, boxes, points = self.dense(square)
+        likely = np.flatnonzero(scores >= threshold)
+        likely = likely[nms(boxes[likely], scores[likely], overlap)]
+        back = np.array([width / w, height / h], np.float32)
+        return Faces(boxes[likely] * np.tile(back, 2), scores[likely], points[likely] * back)
+
+
+class SilentFacePair:
+    """The Silent-Face pair; each net on its own crop of the same face."""
+
+    #: File and crop scale of each net.
+    NETS = (("2.7_80x80_MiniFASNetV2.onnx", 2.7), ("4_0_0_80x80_MiniFASNetV1SE.onnx", 4.0))
+    SIZE = 80
+
+    def __init__(self, folder: Path):
+        self._nets = [(session(Path(folder) / file), scale) for file, scale in self.NETS]
+
+    def logits(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Logits (2 nets, 3 classes) for a face box x0, y0, x1, y1; class 1 is live."""
+        return np.stack(
+            [
+                self._run(net, silent_face_crop(image, box, scale, self.SIZE))
+                for net, scale in self._nets
+            ]
+        )
+
+    def live(self, image: np.ndarray, box: np.ndarray) -> float:
+        """Mean P(live) of the two nets, the published decision value."""
+        logits = self.logits(image, box)
+        odds = np.exp(logits - logits.max(1, keepdims=True))
+        return float((odds[:, 1] / odds.sum(1)).mean())
+
+    def _run(self, net: onnxruntime.InferenceSession, crop: np.ndarray) -> np.ndarray:
+        # The published nets were trained on BGR in 0..255.
+        blob = np.ascontiguousarray(crop[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32)
+        return net.run(None, {net.get_inputs()[0].name: blob})[0][0]
+
+
+def silent_face_crop(image: np.ndarray, box: np.ndarray, scale: float, size: int) -> np.ndarray:
+    """The pair's own crop: the box grown by ``scale`` about its centre, the scale
+    lowered until it fits the image, then shifted inside; plain bilinear resize."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (float(v) for v in box)
+    w, h = max(x1 - x0, 1.0), max(y1 - y0, 1.0)
+    scale = min(scale, (height - 1) / h, (width - 1) / w)
+    cw, ch = w * scale, h * scale
+    left = min(max((x0 + x1) / 2 - cw / 2, 0.0), width - 1 - cw)
+    top = min(max((y0 + y1) / 2 - ch / 2, 0.0), height - 1 - ch)
+    left, top = max(left, 0.0), max(top, 0.0)
+    patch = image[int(top) : int(top + ch) + 1, int(left) : int(left + cw) + 1]
+    return bilinear_resize(patch, size, size)
+
+
+def bilinear_resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bilinear without antialiasing, pixel centres at .5: how the teachers'
+    authors resize. The product's own crops use an antialiased filter instead."""
+
+    def taps(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
+        low = np.floor(at).astype(np.int64)
+        return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
+
+    r0, r1, fr = taps(image.shape[0], height)
+    c0, c1, fc = taps(image.shape[1], width)
+    fr, fc = fr[:, None, None], fc[None, :, None]
+    above = image[r0][:, c0] * (1 - fc) + image[r0][:, c1] * fc
+    below = image[r1][:, c0] * (1 - fc) + image[r1][:, c1] * fc
+    return np.floor(above * (1 - fr) + below * fr + 0.5).astype(np.uint8)
+
+
+class Aizoo:
+    """AIZOO's face-mask SSD detector at 260 × 260."""
+
+    SIZE = 260
+    MAPS = (33, 17, 9, 5, 3)
+    ANCHORS = ((0.04, 0.056), (0.08, 0.11), (0.16, 0.22), (0.32, 0.45), (0.64, 0.72))
+    RATIOS = (1.0, 0.62, 0.42)
+    VARIANCES = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
+
+    def __init__(self, folder: Path):
+        self._session = session(Path(folder) / "aizoo_260.onnx")
+        self._anchors = self._all_anchors()
+
+    def detect(
+        self, image: np.ndarray, threshold: float = 0.5, overlap: float = 0.4
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (n, 4) in pixels, confidences (n,) and P(mask) among the two classes (n,)."""
+        height, width = image.shape[:2]
+        small = bilinear_resize(image, self.SIZE, self.SIZE).astype(np.float32) / 255
+        blob = np.ascontiguousarray(small.transpose(2, 0, 1)[None])
+        shifts, classes = self._session.run(None, {self._session.get_inputs()[0].name: blob})
+        boxes = self._decode(shifts[0]) * np.array([width, height] * 2, np.float32)
+        confidence = classes[0].max(1)
+        likely = np.flatnonzero(confidence >= threshold)
+        likely = likely[nms(boxes[likely], confidence[likely], overlap)]
+        mask = classes[0, :, 0] / np.maximum(classes[0].sum(1), 1e-9)
+        return boxes[likely], confidence[likely], mask[likely]
+
+    def _decode(self, shifts: np.ndarray) -> np.ndarray:
+        shifts = shifts * self.VARIANCES
+        extent = self._anchors[:, 2:]
+        centre = shifts[:, :2] * extent + self._anchors[:, :2]
+        half = np.exp(shifts[:, 2:]) * extent / 2
+        return np.concatenate([centre - half, centre + half], 1)
+
+    def _all_anchors(self) -> np.ndarray:
+        rows = []
+        for cells, sizes in zip(self.MAPS, self.ANCHORS):
+            # Both sizes at ratio 1, then the first size at the other ratios.
+            shapes = [(s, s) for s in sizes]
+            shapes += [(sizes[0] * r**0.5, sizes[0] / r**0.5) for r in self.RATIOS[1:]]
+            centres = (np.arange(cells) + 0.5) / cells
+            for y in centres:
+                for x in centres:
+                    rows += [(x, y, w, h) for w, h in shapes]
+        return np.asarray(rows, np.float32)
