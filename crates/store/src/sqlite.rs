@@ -18,6 +18,8 @@ use crate::sql::{Backend, Row, SqlStore, Statement, run};
 
 /// How long a write waits for another process's. Under the time one call may take.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long to wait before the file is tried again while another process opens it.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How long a call waits for its turn on a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Connections that read beside the one that writes.
@@ -41,7 +43,7 @@ pub(crate) async fn open_file(path: &Path) -> Result<SqlStore<Sqlite>, StoreErro
         .synchronous(SqliteSynchronous::Full);
     let writer = pool(1).connect_lazy_with(options.clone());
     let address = format!("sqlite://{}", path.display());
-    let migrated = migrate(&writer).await;
+    let migrated = migrate_when_free(&writer).await;
     migrated.map_err(|error| error.explain::<Sqlite>(&address))?;
     let readers = pool(READERS).connect_lazy_with(options);
     Ok(SqlStore::new(Sqlite {
@@ -105,6 +107,29 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
             }))
         }
     }
+}
+
+/// [`migrate`], tried again while another process has the file to itself.
+///
+/// SQLite answers the change to write-ahead logging with `SQLITE_BUSY` at once, whatever the busy
+/// time-out says, because two connections that wait for each other there would wait for ever.
+async fn migrate_when_free(writer: &SqlitePool) -> Result<(), MigrateError> {
+    let started = tokio::time::Instant::now();
+    loop {
+        match migrate(writer).await {
+            Err(MigrateError::Sql(error))
+                if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT =>
+            {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| primary(&code)) == Some(5)
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
