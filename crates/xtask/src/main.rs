@@ -11,6 +11,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Command,
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
@@ -68,6 +69,10 @@ fn ci() -> Result<()> {
     test(true)
 }
 
+/// Tests that belong together.
+type Suite<'a> = Box<dyn Fn() -> Result<()> + 'a>;
+
+/// Runs every suite, whatever became of the ones before it.
 fn test(training: bool) -> Result<()> {
     let mut left_out = system::prepare();
     if env::var_os("LIVECHECK_DATA").is_none() {
@@ -76,49 +81,98 @@ fn test(training: bool) -> Result<()> {
                 .to_owned(),
         );
     }
-    run(cargo().args(["test", "--workspace", "--locked"]))?;
-
     let binary = service::binary()?;
-    service::openapi_holds(&binary, &Environment::OPENAPI.tool("schemathesis")?)?;
-    let pytest = |environment: Environment| -> Result<Command> {
-        let mut command = Command::new(environment.tool("python")?);
-        command
-            .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
-            .env("LIVECHECK_BINARY", &binary);
-        Ok(command)
-    };
-    run(pytest(Environment::CLIENTS)?
-        .arg(".")
-        .current_dir(root().join("clients")))?;
+    let mut suites: Vec<(&str, Suite<'_>)> = vec![
+        ("crates", Box::new(crates)),
+        ("OpenAPI", Box::new(|| openapi(&binary))),
+        ("clients", Box::new(|| clients(&binary))),
+        ("deployment", Box::new(|| deployment(&binary))),
+    ];
     if system::node_present() {
         for folder in ["clients/javascript", "clients/postman", "web/tests"] {
-            let folder = root().join(folder);
-            run(Command::new("npm")
-                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                .current_dir(&folder))?;
-            run(Command::new("npm")
-                .args(["test", "--silent"])
-                .current_dir(&folder)
-                .env("LIVECHECK_BINARY", &binary))?;
+            suites.push((folder, Box::new(|| javascript(folder, &binary))));
         }
     }
     if training {
-        run(pytest(Environment::TRAINING)?
-            .arg("training/tests")
-            .env("PYTHONPATH", root().join("training")))?;
+        suites.push(("training", Box::new(pipeline)));
     } else {
         left_out.push(
             "tests of the training pipeline: `cargo xtask test --training` installs PyTorch and runs them"
                 .to_owned(),
         );
     }
+    let mut failed = Vec::new();
+    for (name, suite) in suites {
+        let started = Instant::now();
+        let outcome = suite();
+        let seconds = started.elapsed().as_secs();
+        match outcome {
+            Ok(()) => println!("\n=== {name}: passed, {seconds} s"),
+            Err(error) => {
+                println!("\n=== {name}: FAILED, {seconds} s: {error:#}");
+                failed.push(name);
+            }
+        }
+    }
     report(&left_out);
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
     Ok(())
+}
+
+fn crates() -> Result<()> {
+    run(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+fn openapi(binary: &Path) -> Result<()> {
+    service::openapi_holds(binary, &Environment::OPENAPI.tool("schemathesis")?)
+}
+
+fn clients(binary: &Path) -> Result<()> {
+    run(pytest(Environment::CLIENTS)?
+        .arg(".")
+        .env("LIVECHECK_BINARY", binary)
+        .current_dir(root().join("clients")))
+}
+
+/// What `deploy/` holds, as far as this machine can check it: the script says what it left out.
+fn deployment(binary: &Path) -> Result<()> {
+    let tools = Environment::DEPLOYMENT.commands()?;
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&path)))?;
+    run(Command::new("bash")
+        .arg("deploy/check.sh")
+        .env("PATH", path)
+        .env("LIVECHECK_BINARY", binary))
+}
+
+fn javascript(folder: &str, binary: &Path) -> Result<()> {
+    let folder = root().join(folder);
+    run(Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&folder))?;
+    run(Command::new("npm")
+        .args(["test", "--silent"])
+        .current_dir(&folder)
+        .env("LIVECHECK_BINARY", binary))
+}
+
+fn pipeline() -> Result<()> {
+    run(pytest(Environment::TRAINING)?
+        .arg("training/tests")
+        .env("PYTHONPATH", root().join("training")))
+}
+
+fn pytest(environment: Environment) -> Result<Command> {
+    let mut command = Command::new(environment.tool("python")?);
+    command.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]);
+    Ok(command)
 }
 
 fn report(left_out: &[String]) {
     if left_out.is_empty() {
-        println!("\nEvery test ran.");
+        println!("\nEvery suite ran; what a suite left out, it says above.");
         return;
     }
     println!("\n!!! LEFT OUT of this run:");

@@ -33,6 +33,12 @@ impl Environment {
         locks: &["clients/requirements-test.lock"],
     };
 
+    /// Linters and validators of `deploy/`.
+    pub(crate) const DEPLOYMENT: Self = Self {
+        name: "deployment",
+        locks: &["deploy/requirements-check.lock"],
+    };
+
     /// Tests of the training pipeline.
     pub(crate) const TRAINING: Self = Self {
         name: "training",
@@ -44,6 +50,11 @@ impl Environment {
 
     /// The path of a command in the environment, which is made or brought up to date first.
     pub(crate) fn tool(self, command: &str) -> Result<PathBuf> {
+        Ok(self.commands()?.join(command))
+    }
+
+    /// The folder of the environment's commands, which is made or brought up to date first.
+    pub(crate) fn commands(self) -> Result<PathBuf> {
         let wanted = self
             .locks
             .iter()
@@ -66,6 +77,6 @@ impl Environment {
             run(&mut install)?;
             fs::write(stamp, wanted)?;
         }
-        Ok(commands.join(command))
+        Ok(commands)
     }
 }

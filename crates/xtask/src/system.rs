@@ -1,4 +1,4 @@
-//! System packages that tests use: a PostgreSQL server, a browser.
+//! System packages that tests use: a PostgreSQL server, a browser, the deployment's checkers.
 
 use std::{path::Path, process::Command};
 
@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 6] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -27,10 +27,37 @@ const NEEDS: [Need; 3] = [
         package: "npm",
         present: node_present,
     },
+    Need {
+        what: "nginx (tests of the load balancer's configuration)",
+        package: "nginx-light",
+        present: nginx_present,
+    },
+    Need {
+        what: "shellcheck (lint of the deployment's scripts)",
+        package: "shellcheck",
+        present: shellcheck_present,
+    },
+    Need {
+        what: "promtool (tests of the alerts)",
+        package: "prometheus",
+        present: promtool_present,
+    },
 ];
 
 fn postgres_present() -> bool {
     Path::new("/usr/lib/postgresql").exists() || succeeds(Command::new("postgres").arg("--version"))
+}
+
+fn nginx_present() -> bool {
+    succeeds(Command::new("nginx").arg("-v"))
+}
+
+fn shellcheck_present() -> bool {
+    succeeds(Command::new("shellcheck").arg("--version"))
+}
+
+fn promtool_present() -> bool {
+    succeeds(Command::new("promtool").arg("--version"))
 }
 
 fn chromium_present() -> bool {
