@@ -2,7 +2,9 @@
 
 mod error_heads;
 mod timed;
+mod unread;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Version};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -86,7 +89,7 @@ impl Front {
             tracing::debug!(%error, %peer, "TCP_NODELAY could not be set");
         }
         let activity = Arc::new(Activity::default());
-        let stream = Timed::new(stream, Arc::clone(&activity), &self.app.config.times);
+        let (stream, leftover) = Timed::new(stream, Arc::clone(&activity), &self.app.config.times);
         let result = match self.tls.clone() {
             None => self.http(stream, activity).await,
             Some(tls) => match tls.accept(stream).await {
@@ -96,6 +99,9 @@ impl Front {
         };
         if let Err(error) = result {
             tracing::debug!(%error, %peer, "the connection ended early");
+        }
+        if let Err(error) = leftover.close().await {
+            tracing::debug!(%error, %peer, "the connection could not be closed gently");
         }
     }
 
@@ -130,11 +136,19 @@ impl Front {
             } else {
                 owed.fetch_add(1, Ordering::AcqRel);
             }
+            let http1 = request.version() != Version::HTTP_2;
+            let (head, body) = request.into_parts();
+            let (body, unread) = unread::watch(body);
+            let request = Request::from_parts(head, Body::new(body));
             let router = router.clone();
             async move {
-                let response = router.oneshot(request.map(Body::new)).await;
+                let mut response = router.oneshot(request).await?;
                 drop(working);
-                response
+                if http1 && unread.is_left() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
             }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);

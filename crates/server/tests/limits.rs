@@ -115,7 +115,24 @@ async fn an_early_answer_reaches_a_client_that_sends_first() {
     for _ in 0..5 {
         let request = server.post_as("wrong").multipart(image_form(&image));
         send(request).await.assert_error(401, "001");
+        // What a client sends that would rather speak HTTP/2 (Java's does).
+        let request = server.post_as("wrong").multipart(image_form(&image));
+        let upgrade = request.header("connection", "Upgrade, HTTP2-Settings");
+        let upgrade = upgrade.header("upgrade", "h2c");
+        send(upgrade).await.assert_error(401, "001");
     }
+}
+
+#[tokio::test]
+async fn a_connection_whose_body_was_left_unread_is_given_up() {
+    let server = start().await;
+    let refused = send(server.post_as("lck_wrong").multipart(image_form(b"live"))).await;
+    assert_eq!(
+        refused.assert_error(401, "001").header("connection"),
+        "close"
+    );
+    let judged = server.check(b"live").await;
+    assert!(!judged.assert_live().headers.contains_key("connection"));
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 //! not for a client that stopped reading. And one that closes gently.
 //!
 //! When a connection is closed while the client still sends (an answer that came before the end of
-//! the body), the system would reset it, and the client might never see the answer. So closing
-//! here means: no more writing, then throw away what still arrives until the client has finished,
-//! or for [`LINGER`].
+//! the body), the system would reset it, and the client might never see the answer. So the stream
+//! comes back from the HTTP layer through [`Leftover`], however that layer let go of it (hyper 1
+//! drops a connection on which the client asked for another protocol without closing it first),
+//! and is closed there: no more writing, then throw away what still arrives until the client has
+//! finished, or for [`LINGER`].
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::config::TimesConfig;
 
@@ -56,14 +60,33 @@ impl Drop for Working {
 }
 
 pub(super) struct Timed {
-    stream: TcpStream,
+    /// None once the client was given up.
+    stream: Option<TcpStream>,
+    leftover: Option<oneshot::Sender<TcpStream>>,
     activity: Arc<Activity>,
     header_timeout: Duration,
     idle_timeout: Duration,
     phase: Phase,
     deadline: Pin<Box<Sleep>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
-    linger: Option<Pin<Box<Sleep>>>,
+}
+
+/// The stream, after the HTTP layer has let go of it.
+pub(super) struct Leftover(oneshot::Receiver<TcpStream>);
+
+impl Leftover {
+    /// Closes the connection gently; does nothing when the client was given up.
+    pub(super) async fn close(self) -> io::Result<()> {
+        let Ok(mut stream) = self.0.await else {
+            return Ok(());
+        };
+        stream.shutdown().await?;
+        let mut waste = vec![0; 16 * 1024];
+        let listen = async { while stream.read(&mut waste).await.is_ok_and(|read| read > 0) {} };
+        // What has not come by then is lost.
+        let _: Result<(), Elapsed> = timeout(LINGER, listen).await;
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,17 +100,34 @@ enum Phase {
 }
 
 impl Timed {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, times: &TimesConfig) -> Self {
-        Self {
-            stream,
+    pub(super) fn new(
+        stream: TcpStream,
+        activity: Arc<Activity>,
+        times: &TimesConfig,
+    ) -> (Self, Leftover) {
+        let (leftover, returned) = oneshot::channel();
+        let timed = Self {
+            stream: Some(stream),
+            leftover: Some(leftover),
             activity,
             header_timeout: times.header_timeout,
             idle_timeout: times.keep_alive_timeout,
             phase: Phase::Head,
             deadline: Box::pin(sleep(times.header_timeout)),
             write_deadline: None,
-            linger: None,
-        }
+        };
+        (timed, Leftover(returned))
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(stream))
+    }
+
+    /// Drops the connection at once.
+    fn give_up(&mut self) -> io::Error {
+        self.stream = None;
+        io::ErrorKind::TimedOut.into()
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -106,7 +146,7 @@ impl Timed {
         }
         while self.deadline.as_mut().poll(context).is_ready() {
             if self.activity.is_idle() {
-                return Err(io::ErrorKind::TimedOut.into());
+                return Err(self.give_up());
             }
             // A request under way has time limits of its own.
             self.enter(Phase::Busy);
@@ -122,7 +162,7 @@ impl AsyncRead for Timed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        match Pin::new(&mut this.stream).poll_read(context, buffer) {
+        match this.stream()?.poll_read(context, buffer) {
             Poll::Ready(result) => {
                 if !this.activity.is_idle() {
                     this.phase = Phase::Busy;
@@ -151,7 +191,7 @@ impl AsyncWrite for Timed {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        match Pin::new(&mut this.stream).poll_write(context, bytes) {
+        match this.stream()?.poll_write(context, bytes) {
             Poll::Ready(result) => {
                 this.write_deadline = None;
                 Poll::Ready(result)
@@ -162,34 +202,25 @@ impl AsyncWrite for Timed {
                     .write_deadline
                     .get_or_insert_with(|| Box::pin(sleep(wait)));
                 ready!(deadline.as_mut().poll(context));
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                Poll::Ready(Err(this.give_up()))
             }
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream()?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.linger.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            this.linger = Some(Box::pin(sleep(LINGER)));
-        }
-        let Some(linger) = &mut this.linger else {
-            return Poll::Ready(Ok(()));
-        };
-        let mut waste = [0; 16 * 1024];
-        loop {
-            if linger.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            let mut buffer = ReadBuf::new(&mut waste);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
+        self.stream()?.poll_shutdown(context)
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(leftover)) = (self.stream.take(), self.leftover.take()) {
+            // Nobody waits for it when the server is killed.
+            let _: Result<(), TcpStream> = leftover.send(stream);
         }
     }
 }
