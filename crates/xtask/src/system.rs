@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 9] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -26,6 +26,21 @@ const NEEDS: [Need; 6] = [
         what: "Node.js and npm (tests of the capture page, of the JavaScript client and of the Postman collection)",
         package: "npm",
         present: node_present,
+    },
+    Need {
+        what: "Go (its example in the documents)",
+        package: "golang-go",
+        present: go_present,
+    },
+    Need {
+        what: "Java (its example in the documents)",
+        package: "default-jdk-headless",
+        present: java_present,
+    },
+    Need {
+        what: "compose (validation of the compose files)",
+        package: "docker-compose",
+        present: compose_present,
     },
     Need {
         what: "nginx (tests of the load balancer's configuration)",
@@ -46,6 +61,19 @@ const NEEDS: [Need; 6] = [
 
 fn postgres_present() -> bool {
     Path::new("/usr/lib/postgresql").exists() || succeeds(Command::new("postgres").arg("--version"))
+}
+
+fn go_present() -> bool {
+    succeeds(Command::new("go").arg("version"))
+}
+
+fn java_present() -> bool {
+    succeeds(Command::new("java").arg("--version"))
+}
+
+fn compose_present() -> bool {
+    succeeds(Command::new("docker").args(["compose", "version"]))
+        || succeeds(Command::new("docker-compose").arg("version"))
 }
 
 fn nginx_present() -> bool {
