@@ -130,11 +130,6 @@ class SilentFacePair:
             ]
         )
 
-    def near_logits(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Logits (3 classes) of the net that looks at 2.7 faces."""
-        net, scale = self._nets[0]
-        return self._run(net, silent_face_crop(image, box, scale, self.SIZE))
-
     def live(self, image: np.ndarray, box: np.ndarray) -> float:
         """Mean P(live) of the two nets, the published decision value."""
         logits = self.logits(image, box)

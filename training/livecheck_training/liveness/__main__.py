@@ -1,4 +1,4 @@
-"""`python -m livecheck_training.liveness train|tune|sharpen|export|evaluate|sheet`."""
+"""`python -m livecheck_training.liveness train|tune|export|evaluate|sheet`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from ..backbone import export_onnx, folded
+from ..backbone import export_onnx
 from ..data import add_data_arguments, open_set
 from ..runlog import RunLog, record_evaluation, write_json
 from ..teachers import SilentFacePair
@@ -18,29 +18,26 @@ from .calibrate import calibrate
 from .evaluate import evaluate
 from .net import SIZE, LivenessNet
 from .scenes import gather
-from .sharpen import SharpenSettings, makers, sharpen
 from .train import Settings, train
 from .tune import TuneSettings, tune
 from .views import Studio
 
 MODEL = Path(__file__).resolve().parents[3] / "crates/engine/models/liveness.onnx"
-RECORD = Path(__file__).resolve().parents[2] / "runs/liveness.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.liveness", description=__doc__)
-    parser.add_argument("command", choices=("train", "tune", "sharpen", "export", "evaluate", "sheet"))
+    parser.add_argument("command", choices=("train", "tune", "export", "evaluate", "sheet"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
     parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="where `sheet` writes training views; keep it out of the repository")
     parser.add_argument("--samples", type=int, default=Settings.samples, help="crops to train on")
-    parser.add_argument("--seconds", type=int, default=SharpenSettings.seconds, help="how long `sharpen` trains")
     parser.add_argument("--makers", type=int, default=1, help="processes that make views beside the trainer")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     work = arguments.work or arguments.cache
-    checkpoint, tuned, sharpened = (work / f"liveness{stage}.pt" for stage in ("", "-tuned", "-sharpened"))
+    checkpoint, tuned = work / "liveness.pt", work / "liveness-tuned.pt"
     sets = [open_set(name, arguments.data, arguments.cache) for name in ("faces", "masks", "recapture_whole")]
 
     def scenes():
@@ -51,20 +48,10 @@ def main() -> None:
         train(scenes(), arguments.teachers, work / "liveness-views", checkpoint, settings, sets, arguments.makers)
     elif arguments.command == "tune":
         tune(scenes(), arguments.teachers, work / "liveness-views", checkpoint, tuned, TuneSettings())
-    elif arguments.command == "sharpen":
-        settings = SharpenSettings(seconds=arguments.seconds)
-        views = work / "liveness-near-views"
-        with makers(scenes(), arguments.teachers, views, arguments.makers):
-            sharpen(views, MODEL, sharpened, settings, json.loads(RECORD.read_text()))
     elif arguments.command == "export":
-        if sharpened.exists():
-            stored = torch.load(sharpened, weights_only=False)
-            net = folded(LivenessNet())
-            net.load_state_dict(stored["weights"])
-        else:
-            stored = torch.load(tuned if tuned.exists() else checkpoint, weights_only=False)
-            net = LivenessNet()
-            net.load_state_dict(stored["best_weights"])
+        stored = torch.load(tuned if tuned.exists() else checkpoint, weights_only=False)
+        net = LivenessNet()
+        net.load_state_dict(stored["best_weights"])
         difference = export_onnx(net, SIZE, "logits", MODEL)
         RunLog("liveness", {}, 0, [], stored["log"]).write()
         print(f"{MODEL.name}: {MODEL.stat().st_size} bytes, differs from PyTorch by at most {difference:.1e}")
