@@ -3,6 +3,8 @@
 #[path = "serve/cluster.rs"]
 mod cluster;
 mod common;
+#[path = "serve/hostile.rs"]
+mod hostile;
 #[path = "serve/service.rs"]
 mod service;
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbImage,
+    DynamicImage, GenericImageView, ImageDecoder, ImageError, ImageFormat, Rgb, RgbImage,
     codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
@@ -22,9 +22,17 @@ use crate::{Photo, error::Rejection, milliseconds, policy::Limits};
 /// of thousands would hold a worker for minutes.
 const MAX_JPEG_SCANS: usize = 64;
 
+/// Most pixels that all scans of a JPEG may walk together: 15 scans of the largest image, 83 of a
+/// phone's 12 megapixels. A kilobyte can ask for any number of them.
+const MAX_SCANNED_PIXELS: u64 = 1_000_000_000;
+
 /// Most bytes a decoder may allocate: 64 megapixels of 16-bit RGBA, the largest image that the
 /// default limits let through.
 const MAX_DECODER_BYTES: u64 = 64_000_000 * 8;
+
+/// Most bytes that a PNG's chunks beside the pixels may take, packed and unpacked: a colour profile
+/// of 10 MB may hold 10 GB of zeros.
+const MAX_PNG_CHUNK_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Reads one image file.
 ///
@@ -36,11 +44,17 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
     let format = accepted_format(file)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         ImageFormat::Jpeg => {
-            check_jpeg_structure(file)?;
+            check_jpeg_structure(file, limits)?;
             pixels(JpegDecoder::new(Cursor::new(file)), limits)
         }
-        ImageFormat::Png => pixels(PngDecoder::new(Cursor::new(file)), limits),
-        _ => pixels(WebPDecoder::new(Cursor::new(file)), limits),
+        ImageFormat::Png => pixels(
+            PngDecoder::with_limits(Cursor::new(file), decoder_limits(MAX_PNG_CHUNK_BYTES)),
+            limits,
+        ),
+        _ => {
+            check_webp_structure(file)?;
+            pixels(WebPDecoder::new(Cursor::new(file)), limits)
+        }
     }));
     let image = decoded.unwrap_or_else(|_| {
         Err(Rejection::UnreadableImage(
@@ -103,8 +117,9 @@ fn isobmff_brand(file: &[u8]) -> Option<&'static str> {
 }
 
 /// Walks the markers of a JPEG (ITU-T T.81, annex B): refuses a file that ends before its end
-/// marker (decoders fill the rest with grey) or has an absurd number of scans.
-fn check_jpeg_structure(file: &[u8]) -> Result<(), Rejection> {
+/// marker (decoders fill the rest with grey), has an absurd number of scans, or announces too many
+/// pixels in any of its frame headers.
+fn check_jpeg_structure(file: &[u8], limits: &Limits) -> Result<(), Rejection> {
     const SOI: u8 = 0xD8;
     const EOI: u8 = 0xD9;
     const SOS: u8 = 0xDA;
@@ -117,6 +132,8 @@ fn check_jpeg_structure(file: &[u8]) -> Result<(), Rejection> {
     };
     let mut at = 2;
     let mut scans = 0;
+    let mut pixels = 0;
+    let mut scanned = 0_u64;
     loop {
         // In and between segments: anything up to the next marker is entropy-coded data or
         // padding; FF 00 and the restart markers belong to it.
@@ -133,8 +150,25 @@ fn check_jpeg_structure(file: &[u8]) -> Result<(), Rejection> {
                 continue;
             }
             EOI => return Ok(()),
-            SOS => scans += 1,
+            SOS => {
+                scans += 1;
+                scanned = scanned.saturating_add(pixels);
+            }
+            // Every start of frame, of whatever process (table B.1).
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                let size = file.get(at + 4..at + 8).ok_or_else(truncated)?;
+                let side = |at: usize| u32::from(u16::from_be_bytes([size[at], size[at + 1]]));
+                let (height, width) = (side(0), side(2));
+                limits.check_pixels(width, height)?;
+                pixels = u64::from(width) * u64::from(height);
+            }
             _ => {}
+        }
+        if scanned > MAX_SCANNED_PIXELS {
+            return Err(Rejection::UnreadableImage(format!(
+                "the JPEG has more than {} scans of {pixels} pixels",
+                scans - 1
+            )));
         }
         if scans > MAX_JPEG_SCANS {
             return Err(Rejection::UnreadableImage(format!(
@@ -146,6 +180,40 @@ fn check_jpeg_structure(file: &[u8]) -> Result<(), Rejection> {
     }
 }
 
+/// Walks the chunks of a WebP (RIFF): refuses a file in which one announces more bytes than follow.
+/// The decoder would allocate what it announces, up to 4 GB.
+fn check_webp_structure(file: &[u8]) -> Result<(), Rejection> {
+    const RIFF_HEAD: usize = 12;
+    const CHUNK_HEAD: usize = 8;
+    let length = |at: usize| {
+        let bytes = file.get(at..at + 4)?;
+        Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
+    };
+    // What the head does not count is not part of the image.
+    let end = length(4).unwrap_or_default().saturating_add(8);
+    let mut at = RIFF_HEAD;
+    while at < end.min(file.len()) {
+        let Some(announced) = length(at + 4) else {
+            return Ok(());
+        };
+        let follow = file.len() - (at + CHUNK_HEAD);
+        if announced > follow {
+            return Err(Rejection::UnreadableImage(format!(
+                "the WebP is cut off: a chunk announces {announced} bytes and {follow} follow"
+            )));
+        }
+        at += CHUNK_HEAD + announced.next_multiple_of(2);
+    }
+    Ok(())
+}
+
+/// Limits of a decoder's allocations; those of the image are checked before.
+fn decoder_limits(bytes: u64) -> image::Limits {
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
 /// Header, limits, pixels, orientation.
 fn pixels<D: ImageDecoder>(
     decoder: Result<D, ImageError>,
@@ -154,9 +222,9 @@ fn pixels<D: ImageDecoder>(
     let mut decoder = decoder.map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(width, height)?;
-    let mut allocations = image::Limits::no_limits();
-    allocations.max_alloc = Some(MAX_DECODER_BYTES);
-    decoder.set_limits(allocations).map_err(unreadable)?;
+    decoder
+        .set_limits(decoder_limits(MAX_DECODER_BYTES))
+        .map_err(unreadable)?;
     // A damaged EXIF block is no reason to refuse a photo that can be read.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
@@ -170,18 +238,16 @@ fn pixels<D: ImageDecoder>(
 }
 
 /// What a person would see on a white page: transparent pixels must not hide another picture.
+/// Pixel by pixel: a copy of the whole image in 8 bits with alpha would be the largest there is.
 fn over_white(image: &DynamicImage) -> RgbImage {
-    let rgba = image.to_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, alpha] = from.0;
-        to.0 = [r, g, b].map(|value| {
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, alpha] = image.get_pixel(x, y).0;
+        Rgb([r, g, b].map(|value| {
             let (value, alpha) = (u32::from(value), u32::from(alpha));
             let blended = (value * alpha + 255 * (255 - alpha) + 127) / 255;
             u8::try_from(blended).unwrap_or(u8::MAX)
-        });
-    }
-    rgb
+        }))
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]

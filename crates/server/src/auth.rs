@@ -1,24 +1,24 @@
 //! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`).
 
+mod sent;
+
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use livecheck_engine::ErrorCode;
-use livecheck_store::{KeyRecord, Rate, SessionState, SessionToken, TokenHash};
+use livecheck_store::{KeyRecord, Rate, SessionState, TokenHash};
 
 use crate::app::App;
 use crate::error::ApiError;
 
-pub(crate) const API_KEY: &str = "x-api-key";
-pub(crate) const SESSION_TOKEN: &str = "x-session-token";
+pub(crate) use sent::{API_KEY, SESSION_TOKEN, sent_key, sent_token};
 
 /// The live key of the request.
 ///
 /// # Errors
 /// `001`, or `005` while the store is away.
 pub(crate) async fn key(app: &App, headers: &HeaderMap) -> Result<Arc<KeyRecord>, ApiError> {
-    let mut values = headers.get_all(API_KEY).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
+    let Some(value) = sent_key(headers) else {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
             "the request must have exactly one header x-api-key",
@@ -103,20 +103,14 @@ pub(crate) async fn session(
     key: &KeyRecord,
     headers: &HeaderMap,
 ) -> Result<Option<TokenHash>, ApiError> {
-    let mut values = headers
-        .get_all(SESSION_TOKEN)
-        .iter()
-        .filter(|value| !value.is_empty());
-    let token = match (values.next(), values.next()) {
-        (None, _) if !key.require_session => return Ok(None),
-        (None, _) => {
-            return Err(ApiError::new(
-                ErrorCode::SessionNotFound,
-                "this key needs a session: get a token from GET /session/ and send it in the header x-session-token",
-            ));
+    let Some(token) = sent_token(headers) else {
+        if !key.require_session {
+            return Ok(None);
         }
-        (Some(_), Some(_)) => None,
-        (Some(value), None) => value.to_str().ok().and_then(SessionToken::parse),
+        return Err(ApiError::new(
+            ErrorCode::SessionNotFound,
+            "this key needs a session: get a token from GET /session/ and send it in the header x-session-token",
+        ));
     };
     let hash = token.ok_or_else(unknown_session)?.hash();
     let state = app

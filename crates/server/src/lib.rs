@@ -11,6 +11,9 @@ mod auth;
 pub mod config;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod judge;
 mod metrics;
 pub mod openapi;

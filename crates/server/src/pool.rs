@@ -63,7 +63,8 @@ pub enum JobError {
 }
 
 impl Pool {
-    /// Starts `threads` threads (`None`: one a core) with `queue` places for waiting requests.
+    /// Starts `threads` threads (`None`: one a core), each with `queue` places for requests that
+    /// wait for it.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -75,7 +76,7 @@ impl Pool {
             queue: Mutex::default(),
             wake: Condvar::new(),
         });
-        let places = threads + queue;
+        let places = threads * (1 + queue);
         let pool = Self {
             shared: Arc::clone(&shared),
             admission: Arc::new(Semaphore::new(places)),

@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use common::flaky::Flaky;
 use common::{
-    Running, Scripted, config, image_form, raw, read_all, send, start, start_with, until,
+    HUGE, Running, Scripted, config, image_form, raw, read_all, send, start, start_on, start_with,
+    until,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -449,6 +451,35 @@ async fn uploads_share_a_bounded_memory() {
         holder.abort();
     }
     until(async || server.check(b"live").await.status == 200).await;
+}
+
+/// Pixels take more memory than their file, and a slow database must not make them pile up.
+#[tokio::test]
+async fn photos_that_wait_for_the_database_share_the_memory_too() {
+    let mut config = config();
+    config.engine.max_file_bytes = 1024 * 1024;
+    config.pool.upload_memory = HUGE + HUGE / 2;
+    let judge = Scripted {
+        config: config.engine.to_engine(),
+        ..Scripted::default()
+    };
+    let memory = livecheck_store::open("sqlite::memory:").await.unwrap();
+    let store = Arc::new(Flaky::new(memory));
+    let server = start_on(config, judge, Arc::clone(&store) as _).await;
+    let token = server.session(&server.session_key).await;
+    let check = |image: &str| {
+        server
+            .post_as(&server.session_key)
+            .header("x-session-token", &token)
+            .multipart(image_form(image.as_bytes()))
+    };
+    store.hold_uses();
+    let waiting = tokio::spawn(check("huge").send());
+    until(async || store.asked() == 1).await;
+    send(check("huge")).await.assert_error(503, "005");
+    store.give_uses();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    send(check("huge")).await.assert_live();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -428,6 +428,26 @@ fn unknown_fields_are_ignored_however_many() {
     assert_eq!(file(MULTIPART, multipart(&parts)), b"bytes");
 }
 
+/// Kept as a document, a list of small objects would take a hundred times its size.
+#[test]
+fn details_may_be_any_json_and_only_scalars_are_kept() {
+    for (details, wanted) in [
+        ("true", Ok(Some(true))),
+        ("0", Ok(Some(false))),
+        ("\"1\"", Ok(Some(true))),
+        ("null", Ok(None)),
+        ("-1", Err(())),
+        ("1.0", Err(())),
+        ("[true]", Err(())),
+        ("[{\"a\":0},{\"a\":0}]", Err(())),
+        ("{\"a\":{\"b\":[1]}}", Err(())),
+    ] {
+        let body = format!("{{\"image_bytes\":\"AAAA\",\"details\":{details}}}");
+        let parsed = parse("application/json", body).map(|upload| upload.details);
+        assert_eq!(parsed.map_err(drop), wanted, "{details}");
+    }
+}
+
 #[test]
 fn json_text_may_be_escaped() {
     assert_eq!(

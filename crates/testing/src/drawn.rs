@@ -117,6 +117,164 @@ pub fn with_segment(jpeg: &[u8], marker: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A PNG of an image.
+#[must_use]
+pub fn png_of(image: &RgbImage) -> Vec<u8> {
+    file(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::Png)
+}
+
+/// Bytes of a PNG before its first chunk may follow: signature and header chunk.
+const PNG_HEAD: usize = 8 + 25;
+
+/// The PNG with one more chunk right after its header.
+#[must_use]
+pub fn png_with_chunk(png: &[u8], kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    [&png[..PNG_HEAD], &png_chunk(kind, data), &png[PNG_HEAD..]].concat()
+}
+
+/// One PNG chunk with its length and checksum.
+#[must_use]
+pub fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("a chunk holds 4 GiB");
+    let checked = [kind.as_slice(), data].concat();
+    let checksum = crc32(&checked).to_be_bytes();
+    [length.to_be_bytes().as_slice(), &checked, &checksum].concat()
+}
+
+/// A lossless WebP of an image.
+#[must_use]
+pub fn webp_of(image: &RgbImage) -> Vec<u8> {
+    file(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::WebP)
+}
+
+/// One chunk of a WebP: its kind, its length, its data padded to an even length.
+#[must_use]
+pub fn webp_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("a chunk holds 4 GiB");
+    let mut chunk = [kind.as_slice(), &length.to_le_bytes(), data].concat();
+    chunk.resize(chunk.len().next_multiple_of(2), 0);
+    chunk
+}
+
+/// A WebP of chunks.
+#[must_use]
+pub fn webp_file(chunks: &[Vec<u8>]) -> Vec<u8> {
+    let chunks = chunks.concat();
+    let length = u32::try_from(chunks.len() + 4).expect("a WebP holds 4 GiB");
+    [b"RIFF", length.to_le_bytes().as_slice(), b"WEBP", &chunks].concat()
+}
+
+/// What the chunk `VP8X` says is there.
+#[derive(Debug, Clone, Copy)]
+pub struct WebpFlags(pub u8);
+
+impl WebpFlags {
+    /// Frames of an animation.
+    pub const ANIMATION: Self = Self(0x02);
+    /// An EXIF block.
+    pub const EXIF: Self = Self(0x08);
+}
+
+/// The chunk `VP8X` of a WebP of a size.
+#[must_use]
+pub fn webp_extended(width: u32, height: u32, flags: WebpFlags) -> Vec<u8> {
+    let mut data = vec![flags.0, 0, 0, 0];
+    data.extend(&(width - 1).to_le_bytes()[..3]);
+    data.extend(&(height - 1).to_le_bytes()[..3]);
+    webp_chunk(*b"VP8X", &data)
+}
+
+/// The picture's own chunk (`VP8L`) of a WebP that [`webp_of`] wrote.
+fn webp_picture(image: &RgbImage) -> Vec<u8> {
+    webp_of(image)[12..].to_vec()
+}
+
+/// A WebP of an image with an EXIF block.
+#[must_use]
+pub fn webp_with_exif(image: &RgbImage, block: &[u8]) -> Vec<u8> {
+    webp_file(&[
+        webp_extended(image.width(), image.height(), WebpFlags::EXIF),
+        webp_picture(image),
+        webp_chunk(*b"EXIF", block),
+    ])
+}
+
+/// A WebP that shows an image in each of `frames` frames.
+#[must_use]
+pub fn animated_webp_of(image: &RgbImage, frames: usize) -> Vec<u8> {
+    let mut frame = vec![0; 6];
+    frame.extend(&(image.width() - 1).to_le_bytes()[..3]);
+    frame.extend(&(image.height() - 1).to_le_bytes()[..3]);
+    // 100 ms, drawn over what was there.
+    frame.extend([100, 0, 0, 2]);
+    frame.extend(webp_picture(image));
+    let mut chunks = vec![
+        webp_extended(image.width(), image.height(), WebpFlags::ANIMATION),
+        webp_chunk(*b"ANIM", &[255, 255, 255, 255, 0, 0]),
+    ];
+    chunks.extend(std::iter::repeat_n(webp_chunk(*b"ANMF", &frame), frames));
+    webp_file(&chunks)
+}
+
+/// A face as a child draws one: the detector sees something in it, though no photo's score.
+#[must_use]
+pub fn face(width: u32, height: u32) -> RgbImage {
+    let (w, h) = (f64::from(width), f64::from(height));
+    let inside = |x: f64, y: f64, cx: f64, cy: f64, rx: f64, ry: f64| {
+        let (dx, dy) = ((x - cx) / rx, (y - cy) / ry);
+        dx * dx + dy * dy <= 1.0
+    };
+    RgbImage::from_fn(width, height, |x, y| {
+        let (x, y) = (f64::from(x) / w, f64::from(y) / h);
+        let light = |value: f64| {
+            // Shaded from the left, as a lamp would.
+            let shade = value * (1.1 - 0.4 * x);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to a byte"
+            )]
+            let byte = shade.clamp(0.0, 255.0) as u8;
+            byte
+        };
+        let color = |[r, g, b]: [f64; 3]| Rgb([light(r), light(g), light(b)]);
+        for side in [-1.0, 1.0] {
+            let eye = 0.5 + side * 0.095;
+            if inside(x, y, eye, 0.43, 0.018, 0.018) {
+                return color([30.0, 20.0, 20.0]);
+            }
+            if inside(x, y, eye, 0.43, 0.045, 0.02) {
+                return color([235.0, 235.0, 230.0]);
+            }
+            if inside(x, y, eye, 0.375, 0.06, 0.012) {
+                return color([60.0, 40.0, 30.0]);
+            }
+            if inside(x, y, 0.5 + side * 0.02, 0.56, 0.009, 0.006) {
+                return color([110.0, 60.0, 50.0]);
+            }
+        }
+        if inside(x, y, 0.5, 0.65, 0.075, 0.018) {
+            return color([170.0, 70.0, 75.0]);
+        }
+        if inside(x, y, 0.5, 0.53, 0.025, 0.04) {
+            return color([235.0, 185.0, 160.0]);
+        }
+        if inside(x, y, 0.5, 0.5, 0.2, 0.28) && y > 0.31 {
+            return color([222.0, 172.0, 145.0]);
+        }
+        if inside(x, y, 0.5, 0.45, 0.235, 0.3) && y < 0.55 {
+            return color([50.0, 35.0, 28.0]);
+        }
+        if inside(x, y, 0.5, 1.05, 0.42, 0.28) {
+            return color([70.0, 90.0, 140.0]);
+        }
+        if (0.43..0.57).contains(&x) && (0.7..0.85).contains(&y) {
+            return color([200.0, 150.0, 125.0]);
+        }
+        color([190.0, 200.0, 205.0])
+    })
+}
+
 /// A PNG whose header announces a size that its (empty) pixel data does not have.
 #[must_use]
 pub fn png_header(width: u32, height: u32) -> Vec<u8> {

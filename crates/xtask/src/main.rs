@@ -1,8 +1,10 @@
-//! Set-up and test automation: `cargo xtask test` and `cargo xtask ci`.
+//! Set-up and test automation: `cargo xtask test` and `cargo xtask ci`; and figures of a service
+//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask rude`.
 //!
 //! Whatever a test needs and this machine lacks is installed where that is allowed; what had to
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
+mod load;
 mod python;
 mod service;
 mod system;
@@ -35,6 +37,30 @@ enum Task {
     },
     /// What CI runs: format, clippy, docs, deny, then every test.
     Ci,
+    /// Offer 1, 2 and 10 times of what the service can do; hold every answer against what was sent.
+    Load {
+        #[command(flatten)]
+        options: load::Options,
+        /// How long each load lasts.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+    /// Keep the service busy and see that memory and open files do not grow.
+    Soak {
+        #[command(flatten)]
+        options: load::Options,
+        /// How long.
+        #[arg(long, default_value_t = 15)]
+        minutes: u64,
+    },
+    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf.
+    Rude {
+        #[command(flatten)]
+        options: load::Options,
+        /// How long each kind lasts.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -42,6 +68,9 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Test { training } => test(training),
         Task::Ci => ci(),
+        Task::Load { options, seconds } => load::load(&options, seconds),
+        Task::Soak { options, minutes } => load::soak(&options, minutes),
+        Task::Rude { options, seconds } => load::rude(&options, seconds),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -14,15 +15,24 @@ use crate::{cargo, root, run};
 /// Builds `livecheck` and returns its path.
 pub(crate) fn binary() -> Result<PathBuf> {
     run(cargo().args(["build", "--package", "livecheck", "--locked"]))?;
-    let target =
-        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("debug/livecheck"))
+    Ok(target().join("debug/livecheck"))
+}
+
+/// Builds `livecheck` as it is shipped and returns its path.
+pub(crate) fn release_binary() -> Result<PathBuf> {
+    run(cargo().args(["build", "--release", "--package", "livecheck", "--locked"]))?;
+    Ok(target().join("release/livecheck"))
+}
+
+/// The folder of builds.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Sends what the OpenAPI document allows, and what it does not, to a running service:
 /// [Schemathesis](https://schemathesis.readthedocs.io) finds no answer that the document lacks.
 pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
-    let service = Service::start(binary)?;
+    let service = Service::start(binary, &[])?;
     run(Command::new(schemathesis)
         .arg("run")
         .arg(format!("{}/openapi.json", service.origin))
@@ -40,21 +50,27 @@ pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
 }
 
 /// A demonstration on a free port with a database of its own; ends with this value.
-struct Service {
+pub(crate) struct Service {
     child: Child,
     folder: PathBuf,
     origin: String,
-    key: String,
+    pub(crate) key: String,
 }
 
 impl Service {
-    fn start(binary: &Path) -> Result<Self> {
+    /// Starts it with these variables in its environment.
+    pub(crate) fn start(binary: &Path, settings: &[(String, String)]) -> Result<Self> {
+        // The service runs in a folder of its own.
+        let binary = &binary
+            .canonicalize()
+            .with_context(|| format!("{} is not there", binary.display()))?;
         let folder = env::temp_dir().join(format!("livecheck-xtask-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let mut child = Command::new(binary)
             .current_dir(&folder)
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
             .env("LIVECHECK_LOG_LEVEL", "warn")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{} cannot be started", binary.display()))?;
@@ -82,6 +98,17 @@ impl Service {
         };
         service.wait_until_ready(binary)?;
         Ok(service)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        let (_, address) = self.origin.split_once("//").context("no address")?;
+        Ok(address.parse()?)
     }
 
     fn wait_until_ready(&self, binary: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::TcpStream,
     process::{Child, Command, Stdio},
 };
 
@@ -71,6 +72,12 @@ impl Service {
         .into_bytes();
         body.extend(image);
         body.extend(format!("\r\n--{boundary}--\r\n").bytes());
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        self.post_with(headers, &content_type, &body)
+    }
+
+    /// The same with a body of any kind.
+    fn post_with(&self, headers: &[(&str, &str)], content_type: &str, body: &[u8]) -> (u16, Value) {
         let mut request = ureq::post(format!("{}/liveness/", self.origin));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -79,8 +86,8 @@ impl Service {
             .config()
             .http_status_as_error(false)
             .build()
-            .content_type(format!("multipart/form-data; boundary={boundary}"))
-            .send(&body)
+            .content_type(content_type)
+            .send(body)
             .expect("an answer");
         let body = response.body_mut().read_to_string().expect("text");
         (
@@ -92,6 +99,48 @@ impl Service {
     /// The same with a key alone.
     pub(crate) fn judge(&self, key: &str, image: &[u8]) -> (u16, Value) {
         self.judge_with(&[("x-api-key", key)], image)
+    }
+
+    /// Status and answer of a body of any kind, with the key.
+    pub(crate) fn post(&self, content_type: &str, body: &[u8]) -> (u16, Value) {
+        self.post_with(&[("x-api-key", &self.key)], content_type, body)
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = ureq::get(format!("{}/metrics", self.origin))
+            .call()
+            .expect("metrics")
+            .body_mut()
+            .read_to_string()
+            .expect("text");
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+            .parse()
+            .expect("a number")
+    }
+
+    /// The most resident memory that it ever had, KiB, where the system tells.
+    pub(crate) fn peak_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    /// How many files it has open, where the system tells.
+    pub(crate) fn open_files(&self) -> Option<usize> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;
+        Some(files.count())
+    }
+
+    /// A bare connection.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let (_, address) = self.origin.split_once("//").expect("an address");
+        TcpStream::connect(address).expect("it listens")
     }
 
     /// SIGTERM, and whether it ended well.

@@ -17,7 +17,7 @@ use crate::app::{App, Now};
 use crate::auth;
 use crate::error::ApiError;
 use crate::pool::{Job, JobError, Lane, Ticket};
-use crate::upload::{self, ReadLimits, Reserved, Upload};
+use crate::upload::{self, ReadError, ReadLimits, Reserved, Upload};
 
 /// `{"success": true, "result": …}`.
 #[derive(Serialize)]
@@ -91,12 +91,12 @@ async fn answer(
         ticket,
         deadline: tokio::time::Instant::now() + app.config.times.judge_timeout,
     };
-    let photo = check.decode(upload.file, memory).await?;
+    let (photo, memory) = check.decode(upload.file, memory).await?;
 
     // From here on a use may be taken, so the work goes on in a task of its own, which also gives
     // the use back, when this request is dropped with its connection.
     let (client, verdict) = oneshot::channel();
-    app.tasks.spawn(check.judge(photo, client));
+    app.tasks.spawn(check.judge(photo, memory, client));
     let verdict = verdict.await.map_err(|_| ApiError::internal())??;
     Ok(Success {
         success: true,
@@ -151,23 +151,37 @@ enum Failed {
 }
 
 impl Check {
-    async fn decode(&self, file: Vec<u8>, memory: Reserved) -> Result<Photo, ApiError> {
+    /// The photo, and its share of the memory: its pixels take more than its file, and they may
+    /// have to wait for the database and for a thread.
+    async fn decode(
+        &self,
+        file: Vec<u8>,
+        mut memory: Reserved,
+    ) -> Result<(Photo, Reserved), ApiError> {
         let judge = Arc::clone(&self.app.judge);
         let queued = Instant::now();
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = judge.decode(&file);
-            drop(memory);
-            photo
+            let photo = judge.decode(&file)?;
+            if memory.grow_to(photo.rgb.len()) {
+                Ok((photo, memory))
+            } else {
+                Err(ApiError::from(ReadError::NoMemory))
+            }
         });
         let result = self.wait(job, std::future::pending()).await;
-        Ok(result.map_err(|failed| self.explain(&failed))??)
+        result.map_err(|failed| self.explain(&failed))?
     }
 
     /// Takes a use, judges, gives the use back when there was no judgement, and tells the client.
-    async fn judge(self, photo: Photo, mut client: oneshot::Sender<Result<Verdict, ApiError>>) {
-        let answer = self.judge_counted(photo, &mut client).await;
+    async fn judge(
+        self,
+        photo: Photo,
+        memory: Reserved,
+        mut client: oneshot::Sender<Result<Verdict, ApiError>>,
+    ) {
+        let answer = self.judge_counted(photo, memory, &mut client).await;
         // A client that has gone needs no answer.
         drop(client.send(answer));
     }
@@ -175,6 +189,7 @@ impl Check {
     async fn judge_counted(
         &self,
         photo: Photo,
+        memory: Reserved,
         client: &mut oneshot::Sender<Result<Verdict, ApiError>>,
     ) -> Result<Verdict, ApiError> {
         if let Some(token) = &self.session {
@@ -187,10 +202,11 @@ impl Check {
             auth::usable(&self.app, state)?;
         }
         let judge = Arc::clone(&self.app.judge);
-        let job = self
-            .app
-            .pool
-            .run(&self.ticket, Lane::Begun, move || judge.judge(&photo));
+        let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
+            // No more photos are being judged than there are threads: that needs no counting.
+            drop(memory);
+            judge.judge(&photo)
+        });
         let answer = match self.wait(job, client.closed()).await {
             Ok(Ok(verdict)) => {
                 self.app.metrics.judged(&verdict);

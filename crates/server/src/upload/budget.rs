@@ -7,18 +7,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Memory is counted in pieces of this many bytes.
 const PIECE: usize = 16 * 1024;
 
-/// A bounded amount of memory, shared by every request that is being read or judged.
+/// A bounded amount of memory, shared by every request that is being read or waits to be judged.
 #[derive(Clone)]
 pub struct UploadBudget {
     pieces: Arc<Semaphore>,
+    total: usize,
 }
 
 impl UploadBudget {
     /// `bytes`: all the memory there is.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
+        let total = bytes.div_ceil(PIECE);
         Self {
-            pieces: Arc::new(Semaphore::new(bytes.div_ceil(PIECE))),
+            pieces: Arc::new(Semaphore::new(total)),
+            total,
         }
     }
 
@@ -39,13 +42,15 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Makes the share at least `bytes` long; `false` when the budget has too little left.
+    /// Makes the share at least `bytes` long, or as long as the whole budget when that is less;
+    /// `false` when the budget has too little left.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let held = self
             .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = bytes.div_ceil(PIECE).saturating_sub(held);
+        let wanted = bytes.div_ceil(PIECE).min(self.budget.total);
+        let missing = wanted.saturating_sub(held);
         if missing == 0 {
             return true;
         }

@@ -4,9 +4,10 @@
 //! whole.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Fields, Upload, UploadError};
 
@@ -22,9 +23,66 @@ struct Object<'a> {
     #[serde(borrow, default)]
     image_bytes: Option<Text<'a>>,
     #[serde(default)]
-    image: Option<serde::de::IgnoredAny>,
+    image: Option<IgnoredAny>,
     #[serde(default)]
-    details: Option<Value>,
+    details: Option<Flag>,
+}
+
+/// The text of a flag that may be written as any scalar. Lists and objects are read and dropped:
+/// kept, they would take many times the memory of the body.
+struct Flag(String);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FlagVisitor)
+    }
+}
+
+struct FlagVisitor;
+
+impl FlagVisitor {
+    /// A text that is no flag.
+    fn no_flag() -> Flag {
+        Flag("?".to_owned())
+    }
+}
+
+impl<'de> Visitor<'de> for FlagVisitor {
+    type Value = Flag;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("true or false")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Flag, E> {
+        Ok(Flag(flag.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Flag, E> {
+        Ok(Flag(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Flag, E> {
+        Ok(Flag(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Flag, E> {
+        Ok(Self::no_flag())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Flag, E> {
+        Ok(Flag(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Flag, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::no_flag())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Flag, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::no_flag())
+    }
 }
 
 /// A string, borrowed from the body where it has no escapes.
@@ -68,14 +126,9 @@ impl Json {
             fields.begin(b"image", false);
             fields.end();
         }
-        if let Some(flag) = object.details {
+        if let Some(Flag(text)) = object.details {
             fields.begin(b"details", false);
-            match flag {
-                Value::Bool(flag) => fields.data(if flag { b"1" } else { b"0" })?,
-                Value::Number(number) => fields.data(number.to_string().as_bytes())?,
-                Value::String(text) => fields.data(text.as_bytes())?,
-                _ => fields.data(b"?")?,
-            }
+            fields.data(text.as_bytes())?;
             fields.end();
         }
         fields.finish()

@@ -1,7 +1,8 @@
-//! A store that can be switched off, as if its database were away.
+//! A store that can be switched off, as if its database were away, and that can keep those waiting
+//! who take a use of a session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,10 +10,14 @@ use livecheck_store::{
     ApiKey, KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState,
     SessionToken, Store, StoreError, Timestamp, TokenHash,
 };
+use tokio::sync::Semaphore;
 
 pub struct Flaky {
     inner: Arc<dyn Store>,
     away: AtomicBool,
+    /// One permit a use that is handed out at once.
+    uses: Semaphore,
+    asked: AtomicUsize,
 }
 
 impl Flaky {
@@ -20,7 +25,23 @@ impl Flaky {
         Self {
             inner,
             away: AtomicBool::new(false),
+            uses: Semaphore::new(Semaphore::MAX_PERMITS),
+            asked: AtomicUsize::new(0),
         }
+    }
+
+    /// From now on nobody gets a use until [`Flaky::give_uses`].
+    pub fn hold_uses(&self) {
+        self.uses.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Those who have asked for a use, with or without success.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub fn give_uses(&self) {
+        self.uses.add_permits(1000);
     }
 
     pub fn set_away(&self, away: bool) {
@@ -106,6 +127,8 @@ impl Store for Flaky {
         key: &KeyId,
         now: Timestamp,
     ) -> Result<SessionState, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.uses.acquire().await.expect("never closed").forget();
         self.store()?.take_use(token, key, now).await
     }
 

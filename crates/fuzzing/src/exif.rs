@@ -1,0 +1,39 @@
+//! The EXIF block of each format.
+
+use livecheck_testing::drawn;
+
+use crate::images::decoder;
+
+/// Size of the pictures that carry the block, pixels.
+const WIDTH: u32 = 24;
+const HEIGHT: u32 = 16;
+
+/// Most bytes of a JPEG segment with the head of an EXIF block.
+const LONGEST: usize = 65_533 - 6;
+
+/// Any EXIF block leaves the picture readable, upright or turned.
+///
+/// # Panics
+/// When that is not so.
+pub fn exif(block: &[u8]) {
+    let block = &block[..block.len().min(LONGEST)];
+    let pattern = drawn::pattern(WIDTH, HEIGHT);
+    for file in [
+        drawn::with_segment(
+            &drawn::jpeg_of(&pattern, false),
+            0xE1,
+            &[b"Exif\0\0", block].concat(),
+        ),
+        drawn::png_with_chunk(&drawn::png_of(&pattern), *b"eXIf", block),
+        drawn::webp_with_exif(&pattern, block),
+    ] {
+        let photo = decoder()
+            .decode(&file)
+            .unwrap_or_else(|refusal| panic!("refused for its EXIF block: {refusal}"));
+        let size = (photo.width, photo.height);
+        assert!(
+            [(WIDTH, HEIGHT), (HEIGHT, WIDTH)].contains(&size),
+            "{size:?}"
+        );
+    }
+}

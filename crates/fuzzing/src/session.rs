@@ -1,0 +1,57 @@
+//! The headers that name a session and a key.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use livecheck_server::fuzzing::{api_key, session_token};
+
+/// Characters of a session token.
+const TOKEN_CHARS: usize = 32;
+/// Characters of an API key.
+const KEY_CHARS: usize = 47;
+
+/// Lines of bytes, each the value of a header `x-session-token` or `x-api-key`: a token or key is
+/// taken exactly when there is one value that has its form.
+///
+/// # Panics
+/// When that is not so.
+pub fn session(input: &[u8]) {
+    let values: Vec<HeaderValue> = input
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| HeaderValue::from_bytes(line).ok())
+        .collect();
+    let headers = |name: &'static str| {
+        let mut headers = HeaderMap::new();
+        for value in &values {
+            headers.append(HeaderName::from_static(name), value.clone());
+        }
+        headers
+    };
+
+    let mut sent = values.iter().filter(|value| !value.is_empty());
+    let only = match (sent.next(), sent.next()) {
+        (Some(only), None) => Some(only.as_bytes()),
+        _ => None,
+    };
+    let expected = only.filter(|text| text.len() == TOKEN_CHARS && text.iter().all(is_base64url));
+    let token = session_token(&headers("x-session-token"));
+    assert_eq!(
+        token.as_ref().map(|token| token.reveal().as_bytes()),
+        expected
+    );
+    if let Some(token) = token {
+        assert_eq!(format!("{token:?}"), "[redacted]");
+    }
+
+    if let Some(key) = api_key(&headers("x-api-key")) {
+        let [only] = values.as_slice() else {
+            panic!("a key of {} values", values.len());
+        };
+        assert_eq!(key.reveal().as_bytes(), only.as_bytes().trim_ascii());
+        assert_eq!(key.reveal().len(), KEY_CHARS);
+        assert!(key.reveal().starts_with("lck_"));
+        assert_eq!(format!("{key:?}"), "[redacted]");
+    }
+}
+
+fn is_base64url(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(byte)
+}

@@ -1,0 +1,875 @@
+//! Files and request bodies that are meant to break something, each made by code, with the answer
+//! it must get and the reason why it is in the table.
+//!
+//! Pictures are at least 320 pixels wide and high and show nobody: one that can be read ends with
+//! `051`, which also proves that every stage before the answer has seen it.
+
+use std::io::Write;
+
+use flate2::{Compression, write::ZlibEncoder};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+
+use crate::drawn;
+
+/// The image cannot be read.
+const UNREADABLE: &[&str] = &["002"];
+/// The image is too large.
+const TOO_LARGE: &[&str] = &["003"];
+/// The image is read, and shows nobody.
+const NOBODY: &[&str] = &["051"];
+/// Decoders differ in what they make of it; whatever they make is an honest answer.
+const ANY: &[&str] = &["002", "003", "007", "051"];
+/// The request is wrong.
+const MALFORMED: &[&str] = &["004"];
+
+/// Side of pictures that pass the limits, pixels.
+const SIDE: u32 = 400;
+
+/// Most bytes of an image file by default.
+const FILE_LIMIT: usize = 10 * 1024 * 1024;
+
+/// Sides of the largest square that passes the default limit of 64 million pixels.
+const LARGEST_SIDE: u32 = 8000;
+
+/// One image file.
+pub struct NastyFile {
+    /// What it is.
+    pub name: String,
+    /// What it is meant to break.
+    pub why: &'static str,
+    /// The file.
+    pub file: Vec<u8>,
+    /// The error codes that are a right answer.
+    pub answers: &'static [&'static str],
+}
+
+/// One request body.
+pub struct NastyBody {
+    /// What it is.
+    pub name: &'static str,
+    /// What it is meant to break.
+    pub why: &'static str,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The error codes that are a right answer.
+    pub answers: &'static [&'static str],
+}
+
+/// Every nasty file but the ones of [`heavy`].
+#[must_use]
+pub fn files() -> Vec<NastyFile> {
+    let mut table = Table(Vec::new());
+    truncated(&mut table);
+    bit_flipped(&mut table);
+    announced(&mut table);
+    hidden_chunks(&mut table);
+    unusual(&mut table);
+    polyglots(&mut table);
+    contents(&mut table);
+    table.0
+}
+
+/// Valid or nearly valid files of as many pixels as the limits allow: small on the wire, and the
+/// dearest that there are in memory and time.
+#[must_use]
+pub fn heavy() -> Vec<NastyFile> {
+    let mut table = Table(Vec::new());
+    let (side, why) = (
+        LARGEST_SIDE,
+        "the most memory that a file within the limits can ask for",
+    );
+    table.add(
+        "PNG, 64 megapixels RGB",
+        why,
+        NOBODY,
+        png_of_zeros(side, side, 2, 8),
+    );
+    table.add(
+        "PNG, 64 megapixels RGBA 16-bit",
+        why,
+        NOBODY,
+        png_of_zeros(side, side, 6, 16),
+    );
+    table.add(
+        "PNG, one row of 64 megapixels",
+        why,
+        &["002", "007"],
+        png_of_zeros(side * side, 1, 6, 16),
+    );
+    let small = drawn::pattern(64, 64);
+    for (name, jpeg) in [
+        (
+            "JPEG, 64 megapixels announced",
+            drawn::jpeg_of(&small, false),
+        ),
+        (
+            "progressive JPEG, 64 megapixels announced",
+            drawn::jpeg_of(&small, true),
+        ),
+        (
+            "CMYK JPEG, 64 megapixels announced",
+            drawn::cmyk_jpeg_of(&small),
+        ),
+        (
+            "grey JPEG, 64 megapixels announced",
+            drawn::grey_jpeg_of(&small),
+        ),
+    ] {
+        let file = jpeg_resized(&jpeg, side, side);
+        table.add(
+            name,
+            "pixels that no data stand behind",
+            &["002", "051"],
+            file,
+        );
+    }
+    let scans = jpeg_with_scans(&drawn::jpeg_of(&small, true), 50);
+    table.add(
+        "progressive JPEG, 64 megapixels announced, 60 scans",
+        "every scan walks all pixels",
+        UNREADABLE,
+        jpeg_resized(&scans, side, side),
+    );
+    let flat = RgbImage::from_pixel(side, side, Rgb([90, 120, 150]));
+    table.add(
+        "WebP, 64 megapixels of one colour",
+        why,
+        NOBODY,
+        drawn::webp_of(&flat),
+    );
+    table.add(
+        "animated WebP, 64 megapixels of one colour",
+        why,
+        NOBODY,
+        drawn::animated_webp_of(&flat, 1),
+    );
+    table.0
+}
+
+struct Table(Vec<NastyFile>);
+
+impl Table {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        why: &'static str,
+        answers: &'static [&'static str],
+        file: Vec<u8>,
+    ) {
+        self.0.push(NastyFile {
+            name: name.into(),
+            why,
+            file,
+            answers,
+        });
+    }
+}
+
+/// One good file of each kind that decoders treat differently.
+fn good(side: u32) -> Vec<(&'static str, Vec<u8>)> {
+    let pattern = drawn::pattern(side, side);
+    let rgb = DynamicImage::ImageRgb8(pattern.clone());
+    vec![
+        ("baseline JPEG", drawn::jpeg_of(&pattern, false)),
+        ("progressive JPEG", drawn::jpeg_of(&pattern, true)),
+        ("grey JPEG", drawn::grey_jpeg_of(&pattern)),
+        ("CMYK JPEG", drawn::cmyk_jpeg_of(&pattern)),
+        ("PNG", drawn::png_of(&pattern)),
+        (
+            "16-bit PNG",
+            drawn::file(
+                &DynamicImage::ImageRgba16(rgb.to_rgba16()),
+                ImageFormat::Png,
+            ),
+        ),
+        ("WebP", drawn::webp_of(&pattern)),
+        ("animated WebP", drawn::animated_webp_of(&pattern, 3)),
+    ]
+}
+
+fn truncated(table: &mut Table) {
+    for (kind, whole) in good(SIDE) {
+        // The last frames of an animation are never looked at.
+        let answers = if kind == "animated WebP" {
+            ANY
+        } else {
+            UNREADABLE
+        };
+        for percent in 0..100 {
+            let cut = whole[..whole.len() * percent / 100].to_vec();
+            table.add(
+                format!("{kind} cut at {percent} %"),
+                "an upload that broke off",
+                answers,
+                cut,
+            );
+        }
+        table.add(
+            format!("{kind}, whole"),
+            "the control: it is read",
+            NOBODY,
+            whole,
+        );
+    }
+}
+
+/// Flipped bits of each kind of file.
+const FLIPS: usize = 40;
+
+fn bit_flipped(table: &mut Table) {
+    for (kind, whole) in good(SIDE) {
+        let mut random = Random(0x5EED);
+        for _ in 0..FLIPS {
+            let mut file = whole.clone();
+            let at = random.below(file.len());
+            let bit = random.below(8);
+            file[at] ^= 1 << bit;
+            table.add(
+                format!("{kind}, bit {bit} of byte {at} flipped"),
+                "damage in transit",
+                ANY,
+                file,
+            );
+        }
+    }
+}
+
+/// Sizes that a header announces.
+fn announced(table: &mut Table) {
+    let why = "a decompression bomb by its header";
+    table.add(
+        "PNG 50000x50000",
+        why,
+        TOO_LARGE,
+        drawn::png_header(50_000, 50_000),
+    );
+    table.add(
+        "PNG of the largest sides",
+        why,
+        &["002", "003"],
+        drawn::png_header(0x7FFF_FFFF, 0x7FFF_FFFF),
+    );
+    let jpeg = drawn::jpeg(16, 16);
+    table.add(
+        "JPEG 65500x65500",
+        why,
+        TOO_LARGE,
+        jpeg_resized(&jpeg, 65_500, 65_500),
+    );
+    let webp = drawn::webp_of(&drawn::pattern(16, 16));
+    table.add(
+        "WebP 16383x16383",
+        why,
+        TOO_LARGE,
+        webp_resized(&webp, 16_383, 16_383),
+    );
+    table.add(
+        "WebP 16384x16384",
+        "the largest side, whose 14 bits are all ones",
+        &["002", "003"],
+        webp_resized(&webp, 16_384, 16_384),
+    );
+    let canvas = drawn::webp_file(&[
+        drawn::webp_extended(1 << 24, 1 << 24, drawn::WebpFlags(0)),
+        webp[12..].to_vec(),
+    ]);
+    table.add("WebP with a canvas of 2^48 pixels", why, ANY, canvas);
+
+    let why = "a size of nothing";
+    table.add("PNG 0x0", why, UNREADABLE, drawn::png_header(0, 0));
+    table.add("PNG 400x0", why, UNREADABLE, drawn::png_header(400, 0));
+    table.add("JPEG 400x0", why, UNREADABLE, jpeg_resized(&jpeg, 400, 0));
+    table.add("JPEG 0x400", why, UNREADABLE, jpeg_resized(&jpeg, 0, 400));
+    table.add("nothing", why, &["002", "004"], Vec::new());
+
+    let why = "a second header that changes the size after it was checked";
+    let large = jpeg_resized(&jpeg, 65_500, 65_500);
+    let start = position(&large, &[0xFF, 0xC0]);
+    let length = 2 + usize::from(u16::from_be_bytes([large[start + 2], large[start + 3]]));
+    let header = &large[start..start + length];
+    let small = drawn::jpeg(SIDE, SIDE);
+    let scan = position(&small, &[0xFF, 0xDA]);
+    let doubled = [&small[..scan], header, &small[scan..]].concat();
+    table.add("JPEG with a second frame header", why, ANY, doubled);
+    let png = drawn::png_of(&drawn::pattern(SIDE, SIDE));
+    let header = drawn::png_header(50_000, 50_000)[16..29].to_vec();
+    table.add(
+        "PNG with a second header",
+        why,
+        ANY,
+        drawn::png_with_chunk(&png, *b"IHDR", &header),
+    );
+}
+
+/// What may hide beside the pixels.
+fn hidden_chunks(table: &mut Table) {
+    let png = drawn::png_of(&drawn::pattern(SIDE, SIDE));
+    let zeros = zlib_of_zeros(1 << 30);
+    let why = "a gigabyte of zeros in a compressed chunk";
+    for kind in [b"iCCP", b"zTXt"] {
+        let data = [b"bomb\0\0".as_slice(), &zeros].concat();
+        let file = drawn::png_with_chunk(&png, *kind, &data);
+        table.add(
+            format!("PNG with a bomb in {}", text(kind)),
+            why,
+            NOBODY,
+            file,
+        );
+    }
+    let data = [b"XML:com.adobe.xmp\0\x01\0\0\0".as_slice(), &zeros].concat();
+    table.add(
+        "PNG with a bomb in iTXt",
+        why,
+        NOBODY,
+        drawn::png_with_chunk(&png, *b"iTXt", &data),
+    );
+
+    let why = "metadata as large as a file may be";
+    let jpeg = drawn::jpeg(SIDE, SIDE);
+    let mut segments = jpeg[..2].to_vec();
+    let filler = [b"Exif\0\0MM\0\x2a\0\0\0\x08".as_slice(), &[0x01; 65_000]].concat();
+    let one = &drawn::with_segment(&jpeg, 0xE1, &filler)[2..filler.len() + 6];
+    while segments.len() + one.len() + jpeg.len() < FILE_LIMIT {
+        segments.extend(one);
+    }
+    segments.extend(&jpeg[2..]);
+    table.add("JPEG with 10 MB of EXIF", why, NOBODY, segments);
+    let block = vec![0x2A; 9 * 1024 * 1024];
+    table.add(
+        "PNG with 9 MB of EXIF",
+        why,
+        NOBODY,
+        drawn::png_with_chunk(&png, *b"eXIf", &block),
+    );
+    let webp = drawn::webp_with_exif(&drawn::pattern(SIDE, SIDE), &block);
+    table.add("WebP with 9 MB of EXIF", why, NOBODY, webp);
+
+    let why = "a length that the file does not have";
+    let mut webp = drawn::webp_with_exif(&drawn::pattern(SIDE, SIDE), b"MM\0\x2a");
+    let exif = position(&webp, b"EXIF");
+    webp[exif + 4..exif + 8].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
+    table.add(
+        "WebP with 4 GB of EXIF announced",
+        why,
+        UNREADABLE,
+        webp.clone(),
+    );
+    webp[4..8].copy_from_slice(&0xFFFF_FFFE_u32.to_le_bytes());
+    table.add(
+        "WebP with 4 GB of everything announced",
+        why,
+        UNREADABLE,
+        webp,
+    );
+    let mut long = png.clone();
+    let data = position(&long, b"IDAT");
+    long[data - 4..data].copy_from_slice(&0x7FFF_FFFF_u32.to_be_bytes());
+    table.add("PNG with 2 GB of pixels announced", why, UNREADABLE, long);
+
+    let why = "an EXIF block that points at itself or far away";
+    for (name, block) in [
+        ("to itself", b"MM\0\x2a\0\0\0\0\0\x01\x01\x12".as_slice()),
+        ("beyond the end", b"MM\0\x2a\xff\xff\xff\xff"),
+        (
+            "to 65535 entries",
+            b"MM\0\x2a\0\0\0\x08\xff\xff\x01\x12\0\x03",
+        ),
+    ] {
+        let payload = [b"Exif\0\0", block].concat();
+        let file = drawn::with_segment(&jpeg, 0xE1, &payload);
+        table.add(format!("JPEG with EXIF {name}"), why, NOBODY, file);
+    }
+
+    let why = "scans, each of which walks all pixels";
+    let progressive = drawn::jpeg_of(&drawn::pattern(SIDE, SIDE), true);
+    table.add(
+        "JPEG with 5000 scans",
+        why,
+        UNREADABLE,
+        jpeg_with_scans(&progressive, 5000),
+    );
+    let why = "markers without end";
+    let mut filled = jpeg[..2].to_vec();
+    filled.resize(9 * 1024 * 1024, 0xFF);
+    filled.extend(&jpeg[2..]);
+    table.add("JPEG with 9 MB of fill bytes", why, ANY, filled);
+    let restarts = [
+        &jpeg[..jpeg.len() - 2],
+        &[0xFF, 0xD0].repeat(4_000_000),
+        &[0xFF, 0xD9],
+    ]
+    .concat();
+    table.add("JPEG with 4 million restart markers", why, ANY, restarts);
+    let chunk = drawn::png_chunk(*b"tEXt", b"a\0b");
+    let texts = [&png[..33], &chunk.repeat(600_000), &png[33..]].concat();
+    table.add("PNG with 600000 text chunks", why, NOBODY, texts);
+    let chunk = drawn::webp_chunk(*b"XXXX", b"");
+    let mut chunks = vec![drawn::webp_extended(SIDE, SIDE, drawn::WebpFlags(0))];
+    chunks.extend(std::iter::repeat_n(chunk, 1_000_000));
+    table.add(
+        "WebP with a million empty chunks",
+        why,
+        UNREADABLE,
+        drawn::webp_file(&chunks),
+    );
+    let frames = drawn::animated_webp_of(&RgbImage::new(SIDE, SIDE), 10_000);
+    table.add("WebP with 10000 frames", why, NOBODY, frames);
+}
+
+/// Valid, but not what a camera writes.
+fn unusual(table: &mut Table) {
+    let why = "a colour type that few programs write";
+    let pattern = drawn::pattern(SIDE, SIDE);
+    let rgb = DynamicImage::ImageRgb8(pattern);
+    for (name, image) in [
+        (
+            "16-bit grey PNG",
+            DynamicImage::ImageLuma16(rgb.to_luma16()),
+        ),
+        (
+            "16-bit grey PNG with alpha",
+            DynamicImage::ImageLumaA16(rgb.to_luma_alpha16()),
+        ),
+        (
+            "8-bit grey PNG with alpha",
+            DynamicImage::ImageLumaA8(rgb.to_luma_alpha8()),
+        ),
+    ] {
+        table.add(name, why, NOBODY, drawn::file(&image, ImageFormat::Png));
+    }
+    let jpeg = drawn::jpeg(SIDE, SIDE);
+    let frame = position(&jpeg, &[0xFF, 0xC0]);
+    let why = "a JPEG process or precision that is not read";
+    for (name, at, value) in [
+        ("lossless", 1, 0xC3),
+        ("hierarchical", 1, 0xC5),
+        ("arithmetic", 1, 0xC9),
+        ("12-bit", 4, 12),
+        ("0-bit", 4, 0),
+        ("255 components", 9, 255),
+    ] {
+        let mut file = jpeg.clone();
+        file[frame + at] = value;
+        table.add(format!("JPEG, {name}"), why, UNREADABLE, file);
+    }
+    let mut png = drawn::png_of(&drawn::pattern(SIDE, SIDE));
+    let data = position(&png, b"IDAT");
+    png[data + 20] ^= 0xFF;
+    table.add(
+        "PNG with a wrong checksum",
+        "damage that a checksum tells",
+        UNREADABLE,
+        png,
+    );
+}
+
+/// Files that are two things at once.
+fn polyglots(table: &mut Table) {
+    let jpeg = drawn::jpeg(SIDE, SIDE);
+    let png = drawn::png_of(&drawn::pattern(SIDE, SIDE));
+    let webp = drawn::webp_of(&drawn::pattern(SIDE, SIDE));
+    let zip = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0aPK\x05\x06";
+    let page = b"<script>alert(1)</script><?php system($_GET[0]); ?>";
+    let why = "what follows the picture is never looked at";
+    for (name, file) in [
+        ("JPEG and ZIP", [jpeg.as_slice(), zip].concat()),
+        ("PNG and ZIP", [png.as_slice(), zip].concat()),
+        ("WebP and ZIP", [webp.as_slice(), zip].concat()),
+        ("JPEG and script", [jpeg.as_slice(), page].concat()),
+        (
+            "JPEG and JPEG",
+            [jpeg.as_slice(), &drawn::jpeg(16, 16)].concat(),
+        ),
+        (
+            "JPEG with a script in a comment",
+            drawn::with_segment(&jpeg, 0xFE, page),
+        ),
+        (
+            "PNG with a script in a text",
+            drawn::png_with_chunk(&png, *b"tEXt", page),
+        ),
+    ] {
+        table.add(name, why, NOBODY, file);
+    }
+    let why = "the first bytes decide what a file is";
+    for (name, head, rest) in [
+        ("GIF and JPEG", b"GIF89a/*".as_slice(), &jpeg),
+        ("PDF and JPEG", b"%PDF-1.7\n", &jpeg),
+        ("ZIP and PNG", zip, &png),
+        ("page and JPEG", page, &jpeg),
+        ("PNG signature and JPEG", b"\x89PNG\r\n\x1a\n", &jpeg),
+        ("JPEG marker and PNG", b"\xff\xd8\xff", &png),
+        ("AVI and WebP", b"RIFF\0\0\0\0AVI ", &webp),
+        ("program and JPEG", b"\x7fELF\x02\x01\x01\0", &jpeg),
+    ] {
+        table.add(name, why, UNREADABLE, [head, rest.as_slice()].concat());
+    }
+}
+
+/// Pixels that make numbers go wrong: no variance, all extremes, noise, a line.
+fn contents(table: &mut Table) {
+    let why = "pixels from which a division by zero or a NaN could come";
+    let mut random = Random(0xD1CE);
+    let noise = RgbImage::from_fn(SIDE, SIDE, |_, _| {
+        Rgb([0; 3].map(|_: u8| random.next().to_le_bytes()[4]))
+    });
+    for (name, image) in [
+        ("black", RgbImage::new(SIDE, SIDE)),
+        ("white", RgbImage::from_pixel(SIDE, SIDE, Rgb([255; 3]))),
+        ("one grey", RgbImage::from_pixel(SIDE, SIDE, Rgb([128; 3]))),
+        (
+            "checkered",
+            RgbImage::from_fn(SIDE, SIDE, |x, y| {
+                Rgb([if (x ^ y) & 1 == 0 { 0 } else { 255 }; 3])
+            }),
+        ),
+        (
+            "striped",
+            RgbImage::from_fn(
+                SIDE,
+                SIDE,
+                |x, _| Rgb([if x & 1 == 0 { 0 } else { 255 }; 3]),
+            ),
+        ),
+        ("noise", noise),
+    ] {
+        table.add(format!("PNG, {name}"), why, NOBODY, drawn::png_of(&image));
+    }
+    table.add(
+        "PNG, 320 pixels wide and 200000 high",
+        "a side that no camera has",
+        NOBODY,
+        png_of_zeros(320, 200_000, 0, 8),
+    );
+    table.add(
+        "PNG, 200000 pixels wide and 320 high",
+        "a side that no camera has",
+        NOBODY,
+        png_of_zeros(200_000, 320, 0, 8),
+    );
+    let clear = DynamicImage::new_rgba16(SIDE, SIDE);
+    table.add(
+        "PNG, wholly transparent",
+        why,
+        NOBODY,
+        drawn::file(&clear, ImageFormat::Png),
+    );
+    let png = drawn::png_of(&drawn::pattern(SIDE, SIDE));
+    for (name, gamma) in [("0", [0; 4]), ("the largest", [0xFF; 4])] {
+        let file = drawn::png_with_chunk(&png, *b"gAMA", &gamma);
+        table.add(format!("PNG with gamma {name}"), why, NOBODY, file);
+    }
+    let file = drawn::png_with_chunk(&png, *b"cHRM", &[0; 32]);
+    table.add("PNG with chromaticities 0", why, NOBODY, file);
+}
+
+const MULTIPART: &str = "multipart/form-data; boundary=XX";
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// Every nasty body.
+#[must_use]
+pub fn bodies() -> Vec<NastyBody> {
+    let jpeg = drawn::jpeg(SIDE, SIDE);
+    let image = part("name=\"image\"; filename=\"a.jpg\"", &jpeg);
+    let other = part("name=\"other\"", b"x");
+    let end = b"--XX--\r\n".as_slice();
+    let multipart = |name, why, body: &[&[u8]], answers| NastyBody {
+        name,
+        why,
+        content_type: MULTIPART,
+        body: body.concat(),
+        answers,
+    };
+    let json = |name, why, body: String, answers| NastyBody {
+        name,
+        why,
+        content_type: JSON,
+        body: body.into_bytes(),
+        answers,
+    };
+    let form = |name, why, body: String, answers| NastyBody {
+        name,
+        why,
+        content_type: URLENCODED,
+        body: body.into_bytes(),
+        answers,
+    };
+    let mut nested = image.clone();
+    for depth in 0..100 {
+        let head = format!("name=\"image\"\r\nContent-Type: multipart/mixed; boundary=Y{depth}");
+        nested = part(&head, &nested);
+    }
+    let heads = "X-Filler: y\r\n".repeat(10_000);
+    let long_list = vec!["0"; 2_000_000].join(",");
+    vec![
+        multipart(
+            "10000 parts and an image",
+            "parts without end",
+            &[&other.repeat(10_000), &image, end],
+            NOBODY,
+        ),
+        multipart(
+            "10000 images",
+            "images without end",
+            &[
+                &part("name=\"image\"; filename=\"a\"", b"x").repeat(10_000),
+                end,
+            ],
+            MALFORMED,
+        ),
+        multipart(
+            "10000 parts without a name",
+            "parts without end",
+            &[&part("x", b"").repeat(10_000), end],
+            MALFORMED,
+        ),
+        multipart(
+            "an image in 100 nested multiparts",
+            "a part that is a body itself is a file, and no image",
+            &[&nested, end],
+            &["002", "004"],
+        ),
+        multipart(
+            "a part of 10000 header lines",
+            "a head without end",
+            &[b"--XX\r\n", heads.as_bytes(), b"\r\n", end],
+            MALFORMED,
+        ),
+        multipart(
+            "delimiters alone",
+            "nothing between delimiters",
+            &[&b"--XX\r\n".repeat(100_000), end],
+            MALFORMED,
+        ),
+        multipart(
+            "almost delimiters",
+            "content that looks like a delimiter",
+            &[
+                &part(
+                    "name=\"image\"; filename=\"a\"",
+                    &b"\r\n--X".repeat(500_000),
+                ),
+                end,
+            ],
+            UNREADABLE,
+        ),
+        multipart("no end", "a body that breaks off", &[&image], MALFORMED),
+        multipart(
+            "a null in a name",
+            "a name that is not text",
+            &[&part("name=\"image\0\"; filename=\"a\"", &jpeg), end],
+            MALFORMED,
+        ),
+        multipart(
+            "a path as file name",
+            "a file name that leads elsewhere",
+            &[
+                &part("name=\"image\"; filename=\"../../etc/passwd\"", &jpeg),
+                end,
+            ],
+            NOBODY,
+        ),
+        json(
+            "a hundred thousand lists in each other",
+            "recursion",
+            "[".repeat(100_000),
+            MALFORMED,
+        ),
+        json(
+            "a hundred thousand objects in each other",
+            "recursion",
+            "{\"image_bytes\":".repeat(100_000),
+            MALFORMED,
+        ),
+        json(
+            "a hundred thousand lists in an unknown field",
+            "recursion",
+            format!("{{\"x\":{}", "[".repeat(100_000)),
+            MALFORMED,
+        ),
+        json(
+            "two million numbers as details",
+            "values kept that nobody asked for",
+            format!("{{\"image_bytes\":\"AAAA\",\"details\":[{long_list}]}}"),
+            MALFORMED,
+        ),
+        json(
+            "300000 objects as details",
+            "values kept that nobody asked for",
+            format!(
+                "{{\"image_bytes\":\"AAAA\",\"details\":[{}]}}",
+                vec!["{\"a\":0}"; 300_000].join(",")
+            ),
+            MALFORMED,
+        ),
+        json(
+            "half a million unknown fields",
+            "fields without end",
+            format!("{{{}\"image_bytes\":\"AAAA\"}}", "\"x\":0,".repeat(500_000)),
+            UNREADABLE,
+        ),
+        json(
+            "a number that no float holds",
+            "a number out of range",
+            "{\"image_bytes\":\"AAAA\",\"details\":1e999999}".to_owned(),
+            MALFORMED,
+        ),
+        json(
+            "a lone surrogate",
+            "text that is not text",
+            "{\"image_bytes\":\"\\ud800\"}".to_owned(),
+            MALFORMED,
+        ),
+        json(
+            "a byte order mark",
+            "text in another encoding",
+            "\u{feff}{\"image_bytes\":\"AAAA\"}".to_owned(),
+            MALFORMED,
+        ),
+        json(
+            "nulls",
+            "text that is not text",
+            "\0".repeat(100_000),
+            MALFORMED,
+        ),
+        form(
+            "a million unknown fields",
+            "fields without end",
+            "x=1&".repeat(1_000_000),
+            MALFORMED,
+        ),
+        form(
+            "a million empty fields and an image",
+            "fields without end",
+            format!("{}image_bytes=AAAA", "&".repeat(1_000_000)),
+            UNREADABLE,
+        ),
+        form(
+            "percent signs alone",
+            "escapes without digits",
+            "image_bytes=".to_owned() + &"%".repeat(100_000),
+            MALFORMED,
+        ),
+        form(
+            "a name of a megabyte",
+            "a name without end",
+            "x".repeat(1_000_000),
+            MALFORMED,
+        ),
+        form(
+            "padding alone",
+            "base64 of nothing",
+            "image_bytes=".to_owned() + &"=".repeat(100_000),
+            UNREADABLE,
+        ),
+        form(
+            "line breaks alone",
+            "base64 of nothing",
+            "image_bytes=".to_owned() + &"%0A".repeat(100_000),
+            MALFORMED,
+        ),
+    ]
+}
+
+/// One part of a multipart body.
+fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("--XX\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+    [head.as_bytes(), content, b"\r\n"].concat()
+}
+
+/// Numbers that look random and are the same in every run (Knuth's MMIX generator).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() >> 33).expect("31 bits") % end
+    }
+}
+
+/// The first place of some bytes.
+fn position(file: &[u8], bytes: &[u8]) -> usize {
+    file.windows(bytes.len())
+        .position(|window| window == bytes)
+        .expect("the bytes are in it")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The JPEG with another size in its frame header.
+fn jpeg_resized(jpeg: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let frame = jpeg
+        .windows(2)
+        .position(|pair| pair[0] == 0xFF && matches!(pair[1], 0xC0..=0xC2))
+        .expect("a frame header");
+    let side = |value: u32| u16::try_from(value).expect("16 bits").to_be_bytes();
+    let mut file = jpeg.to_vec();
+    file[frame + 5..frame + 7].copy_from_slice(&side(height));
+    file[frame + 7..frame + 9].copy_from_slice(&side(width));
+    file
+}
+
+/// The progressive JPEG with its first scan's head this many times more, with no data behind.
+fn jpeg_with_scans(jpeg: &[u8], scans: usize) -> Vec<u8> {
+    let scan = position(jpeg, &[0xFF, 0xDA]);
+    let length = 2 + usize::from(u16::from_be_bytes([jpeg[scan + 2], jpeg[scan + 3]]));
+    let (pixels, end) = jpeg.split_at(jpeg.len() - 2);
+    [pixels, &jpeg[scan..scan + length].repeat(scans), end].concat()
+}
+
+/// The lossless WebP with another size in its picture's header, 14 bits a side.
+fn webp_resized(webp: &[u8], width: u32, height: u32) -> Vec<u8> {
+    // RIFF head, chunk head, signature byte.
+    const SIZE_AT: usize = 12 + 8 + 1;
+    let mut file = webp.to_vec();
+    let alpha_and_version = file[SIZE_AT + 3] & 0xF0;
+    let bits = (width - 1) | (height - 1) << 14;
+    file[SIZE_AT..SIZE_AT + 4].copy_from_slice(&bits.to_le_bytes());
+    file[SIZE_AT + 3] |= alpha_and_version;
+    file
+}
+
+/// A PNG whose every byte is zero (black, or nothing where it has alpha).
+fn png_of_zeros(width: u32, height: u32, color: u8, depth: u8) -> Vec<u8> {
+    let channels = match color {
+        0 => 1,
+        2 => 3,
+        _ => 4,
+    };
+    let row = 1 + u64::from(width) * channels * u64::from(depth) / 8;
+    let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    header.extend([depth, color, 0, 0, 0]);
+    [
+        b"\x89PNG\r\n\x1a\n".as_slice(),
+        &drawn::png_chunk(*b"IHDR", &header),
+        &drawn::png_chunk(*b"IDAT", &zlib_of_zeros(row * u64::from(height))),
+        &drawn::png_chunk(*b"IEND", b""),
+    ]
+    .concat()
+}
+
+/// So many zeros, compressed to about a thousandth.
+fn zlib_of_zeros(bytes: u64) -> Vec<u8> {
+    let zeros = vec![0; 1 << 20];
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    let mut left = bytes;
+    while left > 0 {
+        let count = left.min(zeros.len() as u64);
+        let slice = usize::try_from(count).expect("a mebibyte at most");
+        encoder.write_all(&zeros[..slice]).expect("into memory");
+        left -= count;
+    }
+    encoder.finish().expect("into memory")
+}

@@ -1,0 +1,382 @@
+//! Load, endurance and rude clients against a running service on this machine, each for a bounded
+//! time, and every answer held against what was sent. The measured figures are in
+//! `docs/RELIABILITY.md`.
+
+mod client;
+mod process;
+mod requests;
+mod rude;
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::service::{self, Service};
+use client::{Answer, Connection};
+use requests::{Request, Requests, is_refusal};
+
+/// How the service is started.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The program to load; without it an optimised build is made.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Settings of the service, such as `queue=16`; may be given more than once.
+    #[arg(long = "set", value_name = "SETTING=VALUE")]
+    settings: Vec<String>,
+}
+
+/// Loads, as multiples of what the service can do.
+const LOADS: [f64; 3] = [1.0, 2.0, 10.0];
+
+/// The most by which the 99th percentile of accepted requests may grow from the first load to the
+/// last.
+const MOST_GROWTH: f64 = 3.0;
+
+/// Most requests under way at once; a server that answers at once never sees as many.
+const MOST_UNDER_WAY: usize = 2000;
+
+/// How long an answer may take before the client gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connections that find out what the service can do.
+const CAPACITY_CONNECTIONS: usize = 4;
+
+/// Load of the endurance run, as a share of capacity: busy, and nothing is turned away for long.
+const SOAK_LOAD: f64 = 0.8;
+
+/// How often memory and open files are looked at.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Most growth of the resident memory over the second half of an endurance run, KiB: what an
+/// allocator's arenas move by.
+const SOAK_GROWTH_KIB: u64 = 16 * 1024;
+
+/// The service under load.
+pub(crate) struct Target {
+    address: SocketAddr,
+    key: String,
+    pid: u32,
+}
+
+/// Measures capacity, then offers 1, 2 and 10 times as much for `seconds` each.
+pub(crate) fn load(options: &Options, seconds: u64) -> Result<()> {
+    with_service(options, async |target| {
+        let requests = Requests::new(target).await?;
+        println!("photos: {}", requests.source);
+        let capacity = capacity(target, &requests, seconds).await?;
+        println!("capacity: {capacity:.1} photos a second\n");
+        let mut outcomes = Vec::new();
+        for load in LOADS {
+            let outcome = offer(target, &requests, load * capacity, seconds).await?;
+            println!("{load:>4}x  {outcome}");
+            outcomes.push(outcome);
+            // What is still queued does not count for the next.
+            sleep(Duration::from_secs(2)).await;
+        }
+        for outcome in &outcomes {
+            outcome.must_be_true()?;
+        }
+        let [first, .., last] = outcomes.as_slice() else {
+            bail!("no outcomes");
+        };
+        let growth = last.accepted.percentile(99.0) / first.accepted.percentile(99.0);
+        println!(
+            "\np99 of accepted requests at {}x over {}x: {growth:.2}",
+            LOADS[2], LOADS[0]
+        );
+        if growth > MOST_GROWTH {
+            bail!("it may be {MOST_GROWTH} at most");
+        }
+        Ok(())
+    })
+}
+
+/// A steady load for `minutes`: memory and open files must not grow.
+pub(crate) fn soak(options: &Options, minutes: u64) -> Result<()> {
+    with_service(options, async |target| {
+        let requests = Requests::new(target).await?;
+        println!("photos: {}", requests.source);
+        let capacity = capacity(target, &requests, 10).await?;
+        println!(
+            "capacity: {capacity:.1} photos a second, load {SOAK_LOAD} of it, {minutes} minutes"
+        );
+        let outcome = offer(target, &requests, SOAK_LOAD * capacity, minutes * 60).await?;
+        println!("{outcome}");
+        outcome.must_be_true()?;
+        let usage = &outcome.usage;
+        let half = &usage[usage.len() / 2..];
+        let quarter = half.len() / 2;
+        let most = |samples: &[process::Usage]| {
+            let resident = samples.iter().map(|sample| sample.resident_kib).max();
+            let files = samples.iter().map(|sample| sample.files).max();
+            (resident.unwrap_or_default(), files.unwrap_or_default())
+        };
+        let (before, after) = (most(&half[..quarter]), most(&half[quarter..]));
+        println!(
+            "third quarter: {} MiB, {} files at most; fourth: {} MiB, {} files",
+            before.0 / 1024,
+            before.1,
+            after.0 / 1024,
+            after.1
+        );
+        if after.0 > before.0 + SOAK_GROWTH_KIB {
+            bail!("memory grows");
+        }
+        if after.1 > before.1 + before.1 / 2 {
+            bail!("open files grow");
+        }
+        Ok(())
+    })
+}
+
+/// Rude clients for `seconds` each, and an honest one beside them.
+pub(crate) fn rude(options: &Options, seconds: u64) -> Result<()> {
+    with_service(options, async |target| rude::all(target, seconds).await)
+}
+
+fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>) -> Result<()> {
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => service::release_binary()?,
+    };
+    let settings = options
+        .settings
+        .iter()
+        .map(|setting| {
+            let (name, value) = setting
+                .split_once('=')
+                .with_context(|| format!("{setting:?} is no SETTING=VALUE"))?;
+            Ok((
+                format!("LIVECHECK_{}", name.to_uppercase()),
+                value.to_owned(),
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let service = Service::start(Path::new(&binary), &settings)?;
+    let target = Target {
+        address: service.address()?,
+        key: service.key.clone(),
+        pid: service.pid(),
+    };
+    // One thread: the generator shares the machine with what it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    LocalSet::new().block_on(&runtime, run(&target))
+}
+
+/// Photos a second that a few connections get through, each sending as soon as it has an answer.
+async fn capacity(target: &Target, requests: &Requests, seconds: u64) -> Result<f64> {
+    let started = Instant::now();
+    let end = started + Duration::from_secs(seconds);
+    let mut connections = JoinSet::new();
+    for first in 0..CAPACITY_CONNECTIONS {
+        let photos = requests.photos.clone();
+        let address = target.address;
+        connections.spawn_local(async move {
+            let mut connection = Connection::open(address).await?;
+            let mut judged = 0.0;
+            let mut number = first;
+            while Instant::now() < end {
+                let request = &photos[number % photos.len()];
+                let (answer, kept) = connection.exchange(&request.bytes).await?;
+                if !request.fits(&answer) {
+                    bail!("{} gets {answer:?} under light load", request.name);
+                }
+                judged += 1.0;
+                number += CAPACITY_CONNECTIONS;
+                connection = match kept {
+                    Some(connection) => connection,
+                    None => Connection::open(address).await?,
+                };
+            }
+            Ok(judged)
+        });
+    }
+    let mut judged = 0.0;
+    while let Some(outcome) = connections.join_next().await {
+        judged += outcome??;
+    }
+    Ok(judged / started.elapsed().as_secs_f64())
+}
+
+/// Latencies, seconds.
+#[derive(Default)]
+struct Latencies(Vec<f64>);
+
+impl Latencies {
+    fn percentile(&self, percent: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().saturating_sub(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place in the list"
+        )]
+        let place = (last as f64 * percent / 100.0).round() as usize;
+        sorted.get(place).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// What came of a load.
+#[derive(Default)]
+struct Outcome {
+    offered: usize,
+    seconds: f64,
+    /// Photos that were judged.
+    accepted: Latencies,
+    /// 503 with `005` and `Retry-After`.
+    refused: Latencies,
+    /// Wrong requests that got the answer they deserve.
+    corrected: usize,
+    /// Answers that are not true, by what they are.
+    lies: BTreeMap<String, usize>,
+    /// Requests without an answer, by what happened.
+    lost: BTreeMap<String, usize>,
+    /// Requests that were not sent, since too many were under way.
+    unsent: usize,
+    usage: Vec<process::Usage>,
+}
+
+impl Outcome {
+    fn add(&mut self, request: &Request, took: f64, answer: Result<Answer, String>) {
+        match answer {
+            Ok(answer) if request.fits(&answer) && request.judged => self.accepted.0.push(took),
+            Ok(answer) if request.fits(&answer) => self.corrected += 1,
+            Ok(answer) if is_refusal(&answer) => self.refused.0.push(took),
+            Ok(answer) => {
+                let lie = format!("{} gets {} {}", request.name, answer.status, answer.code);
+                *self.lies.entry(lie).or_default() += 1;
+            }
+            Err(error) => *self.lost.entry(error).or_default() += 1,
+        }
+    }
+
+    /// That every request was sent and answered with the truth.
+    fn must_be_true(&self) -> Result<()> {
+        if !self.lies.is_empty() || !self.lost.is_empty() || self.unsent > 0 {
+            bail!(
+                "lies {:?}, lost {:?}, not sent {}",
+                self.lies,
+                self.lost,
+                self.unsent
+            );
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let milliseconds = |latencies: &Latencies, percent| 1e3 * latencies.percentile(percent);
+        let files: Vec<usize> = self.usage.iter().map(|usage| usage.files).collect();
+        let resident: Vec<u64> = self
+            .usage
+            .iter()
+            .map(|usage| usage.resident_kib / 1024)
+            .collect();
+        let peak = self.usage.iter().map(|usage| usage.peak_kib / 1024).max();
+        write!(
+            f,
+            "offered {:.1}/s ({}), judged {:.1}/s ({}): p50 {:.0} ms, p99 {:.0} ms; refused {} \
+             (p50 {:.1} ms, p99 {:.1} ms); corrected {}; lies {}; lost {}; not sent {}; \
+             resident {}-{} MiB (peak {}); files {}-{}",
+            self.offered as f64 / self.seconds,
+            self.offered,
+            self.accepted.0.len() as f64 / self.seconds,
+            self.accepted.0.len(),
+            milliseconds(&self.accepted, 50.0),
+            milliseconds(&self.accepted, 99.0),
+            self.refused.0.len(),
+            milliseconds(&self.refused, 50.0),
+            milliseconds(&self.refused, 99.0),
+            self.corrected,
+            self.lies.values().sum::<usize>(),
+            self.lost.values().sum::<usize>(),
+            self.unsent,
+            resident.iter().min().unwrap_or(&0),
+            resident.iter().max().unwrap_or(&0),
+            peak.unwrap_or_default(),
+            files.iter().min().unwrap_or(&0),
+            files.iter().max().unwrap_or(&0),
+        )
+    }
+}
+
+/// Offers `rate` requests a second, whatever becomes of them: a request is sent when it is due, and
+/// its time counts from then on.
+async fn offer(target: &Target, requests: &Requests, rate: f64, seconds: u64) -> Result<Outcome> {
+    let outcome = Rc::new(RefCell::new(Outcome::default()));
+    let idle: Rc<RefCell<Vec<Connection>>> = Rc::default();
+    let mut under_way = JoinSet::new();
+    let started = Instant::now();
+    let end = started + Duration::from_secs(seconds);
+    let mut sample_at = started;
+    let mut due = started;
+    let mut number = 0;
+    while due < end {
+        sleep_until(due).await;
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() < MOST_UNDER_WAY {
+            let request = requests.get(number);
+            let (idle, outcome, address) = (Rc::clone(&idle), Rc::clone(&outcome), target.address);
+            under_way.spawn_local(async move {
+                let answer = timeout(PATIENCE, ask(address, &idle, &request.bytes)).await;
+                let answer = match answer {
+                    Ok(Ok(answer)) => Ok(answer),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("no answer in time".to_owned()),
+                };
+                let took = due.elapsed().as_secs_f64();
+                outcome.borrow_mut().add(&request, took, answer);
+            });
+        } else {
+            outcome.borrow_mut().unsent += 1;
+        }
+        if due >= sample_at {
+            outcome.borrow_mut().usage.push(process::usage(target.pid)?);
+            sample_at += SAMPLE_EVERY;
+        }
+        number += 1;
+        due = started + Duration::from_secs_f64(f64::from(u32::try_from(number)?) / rate);
+    }
+    let offering = started.elapsed().as_secs_f64();
+    while under_way.join_next().await.is_some() {}
+    let mut outcome = outcome.take();
+    outcome.offered = number;
+    outcome.seconds = offering;
+    outcome.usage.push(process::usage(target.pid)?);
+    Ok(outcome)
+}
+
+/// One request on a kept connection, or on a new one where there is none.
+async fn ask(
+    address: SocketAddr,
+    idle: &RefCell<Vec<Connection>>,
+    request: &[u8],
+) -> std::io::Result<Answer> {
+    let kept = idle.borrow_mut().pop();
+    let connection = match kept {
+        Some(connection) => connection,
+        None => Connection::open(address).await?,
+    };
+    let (answer, kept) = connection.exchange(request).await?;
+    idle.borrow_mut().extend(kept);
+    Ok(answer)
+}
