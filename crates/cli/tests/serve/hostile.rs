@@ -17,7 +17,7 @@ const BASE_KIB: u64 = 200 * 1024;
 
 /// Most resident memory that one thread may add while it judges an image within the default
 /// limits, KiB.
-const WORKER_KIB: u64 = 1024 * 1024;
+const WORKER_KIB: u64 = 768 * 1024;
 
 fn start(bench: &Bench) -> Service {
     Service::demonstration(bench, &[("LIVECHECK_WORKERS", &WORKERS.to_string())])
