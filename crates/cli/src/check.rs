@@ -169,7 +169,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     };
     // Loading the models takes its time: not for a run that has nothing left to do.
     if !files.is_empty() {
-        let engine = Engine::new(config.engine.to_engine())?;
+        let engine = Engine::new(config.engine.to_engine()?)?;
         judge::all(&engine, &files, workers, explain, show)?;
     }
     if let Some(results) = results {

@@ -73,7 +73,11 @@ fn changed(config: &ServerConfig) -> String {
 }
 
 fn models(config: &ServerConfig) -> Finding {
-    let engine = Engine::new(config.engine.to_engine()).map_err(|error| {
+    let settings = config
+        .engine
+        .to_engine()
+        .map_err(|error| error.to_string())?;
+    let engine = Engine::new(settings).map_err(|error| {
         format!(
             "{error}; the program file is damaged or built for another machine: install it again"
         )

@@ -3,11 +3,15 @@
 //! Every setting of the server is a flag, made from the table in
 //! [`livecheck_server::config::settings`]; see `settings.rs`.
 
+mod calibrate;
 mod check;
 mod doctor;
+mod evaluate;
 mod generate;
 mod healthcheck;
 mod keys;
+mod measure;
+mod ordered;
 mod serve;
 mod settings;
 mod stdout;
@@ -40,6 +44,8 @@ fn command() -> Command {
         .subcommand(serve::command())
         .subcommand(keys::command())
         .subcommand(check::command())
+        .subcommand(evaluate::command())
+        .subcommand(calibrate::command())
         .subcommand(version::command())
         .subcommand(doctor::command())
         .subcommand(healthcheck::command())
@@ -57,6 +63,8 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("serve", matches)) => serve::run(matches),
         Some(("keys", matches)) => keys::run(matches),
         Some(("check", matches)) => check::run(matches),
+        Some(("calibrate", matches)) => calibrate::run(matches),
+        Some(("evaluate", matches)) => evaluate::run(matches),
         Some(("version", matches)) => version::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
         Some(("healthcheck", matches)) => healthcheck::run(matches),

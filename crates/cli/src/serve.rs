@@ -42,7 +42,7 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
 
 fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
-    let engine = Engine::new(config.engine.to_engine())?;
+    let engine = Engine::new(config.engine.to_engine()?)?;
     Runtime::new()
         .context("the async runtime cannot start")?
         .block_on(async {

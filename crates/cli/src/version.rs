@@ -1,10 +1,10 @@
-//! `livecheck version`: the build, its models and its thresholds.
+//! `livecheck version`: the build, its models, its thresholds and what they were measured at.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use livecheck_engine::Engine;
+use livecheck_engine::{Engine, OperatingPoints, Preset, Rate};
 use serde_json::json;
 
 use crate::{settings, stdout};
@@ -18,11 +18,14 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("As JSON"),
         );
-    settings::add_flags(command, |setting| setting.name.ends_with("_threshold"))
+    settings::add_flags(command, |setting| {
+        setting.name.ends_with("_threshold") || ["preset", "calibration"].contains(&setting.name)
+    })
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
-    let engine = Engine::new(settings::load(matches)?.engine.to_engine())?;
+    let settings = settings::load(matches)?.engine;
+    let engine = Engine::new(settings.to_engine()?)?;
     let version = env!("CARGO_PKG_VERSION");
     let thresholds = engine.config().thresholds;
     if matches.get_flag("json") {
@@ -30,6 +33,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             "version": version,
             "models": engine.models(),
             "thresholds": thresholds,
+            "preset": settings.preset,
+            "presets": OperatingPoints::shipped().map(|points| &points.presets),
+            "calibration": settings.calibration_file()?,
         });
         stdout::write(format!("{shown}\n"))?;
     } else {
@@ -41,7 +47,47 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             "thresholds: face {:.2}, liveness {:.2}, mask {:.2}\n",
             thresholds.face, thresholds.liveness, thresholds.mask
         );
+        if let Some(path) = &settings.calibration {
+            shown += &format!("calibration: {}\n", path.display());
+        }
+        shown += &presets();
         stdout::write(shown)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The presets, with what each was measured at.
+fn presets() -> String {
+    let mut shown = String::new();
+    for preset in Preset::ALL {
+        let thresholds = preset.thresholds();
+        shown += &format!(
+            "preset {:12} face {:.2}, liveness {:.2}, mask {:.2}\n",
+            preset.name(),
+            thresholds.face,
+            thresholds.liveness,
+            thresholds.mask
+        );
+        let figures = OperatingPoints::shipped().and_then(|points| points.of(preset));
+        for source in figures.map_or(&[][..], |figures| &figures.measured) {
+            let rate = |what: &str, rate: &Rate| {
+                format!(
+                    "{what} {:.1} % ({}/{})",
+                    rate.rate * 100.0,
+                    rate.errors,
+                    rate.of
+                )
+            };
+            let rates: Vec<String> = std::iter::once(rate("BPCER", &source.bpcer))
+                .chain(
+                    source
+                        .apcer
+                        .iter()
+                        .map(|(kind, apcer)| rate(&format!("APCER {kind}"), apcer)),
+                )
+                .collect();
+            shown += &format!("  on {}: {}\n", source.source, rates.join(", "));
+        }
+    }
+    shown
 }

@@ -5,6 +5,7 @@
 //! resizes and `network` as the only one that knows the inference runtime.
 //! No HTTP, no database, no async here.
 
+mod calibration;
 mod crop;
 mod decode;
 mod detect;
@@ -15,6 +16,7 @@ mod liveness;
 mod mask;
 mod network;
 mod policy;
+mod presets;
 mod quality;
 mod self_test;
 
@@ -26,9 +28,14 @@ use detect::FaceDetector;
 use liveness::LivenessClassifier;
 use mask::MaskClassifier;
 
+pub use calibration::{
+    CalibrationCounts, CalibrationError, CalibrationFile, MeasuredPoint, OperatingPoint, Rate,
+    ScoreCalibration, ScoreSource, score_sources,
+};
 pub use detect::{BBox, Face, Landmarks};
 pub use error::{EngineError, ErrorCode, Rejection};
 pub use policy::{LimitExceeded, Limits, Thresholds};
+pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
 
 /// A decoded image: upright, 8 bits a channel, RGB.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +59,22 @@ pub struct EngineConfig {
     pub limits: Limits,
     /// The scores from which decisions flip.
     pub thresholds: Thresholds,
+    /// The user's own map over the shipped score; the default leaves it as it is.
+    pub calibration: ScoreCalibration,
+}
+
+/// How alive one face looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FaceLiveness {
+    /// `score >= thresholds.liveness`.
+    pub live: bool,
+    /// Calibrated confidence that the face is a live person, 0 to 1.
+    pub score: f32,
+    /// The logit of the shipped score, before the user's calibration: what `livecheck calibrate`
+    /// fits. Finite where the score rounds to 0 or 1.
+    pub logit: f64,
+    /// Which presentation attack it looks like.
+    pub attack_scores: AttackScores,
 }
 
 /// The answer for an image that could be judged.
@@ -61,6 +84,8 @@ pub struct Verdict {
     pub live: bool,
     /// Calibrated confidence that the face is a live person, 0 to 1.
     pub score: f32,
+    /// The logit of the shipped score, see [`FaceLiveness::logit`].
+    pub logit: f64,
     /// Everything that led to it.
     pub details: Details,
 }
@@ -158,6 +183,7 @@ impl Engine {
     /// A setting out of range, a damaged model, or one that the runtime does not load.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         config.thresholds.validate()?;
+        config.calibration.validate()?;
         Ok(Self {
             config,
             detector: FaceDetector::load()?,
@@ -205,7 +231,9 @@ impl Engine {
     /// # Errors
     /// A [`Rejection`] when there is no verdict: `007`, `051`, `052` or `005`.
     pub fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection> {
-        let EngineConfig { limits, thresholds } = &self.config;
+        let EngineConfig {
+            limits, thresholds, ..
+        } = &self.config;
         let mut watch = Stopwatch::start();
 
         limits.check_image(photo.width, photo.height)?;
@@ -217,17 +245,18 @@ impl Engine {
         thresholds.no_mask(mask_score)?;
         let mask_ms = watch.lap();
 
-        let liveness = self.liveness.judge(photo, &face.bbox)?;
+        let liveness = self.judge_face(photo, &face.bbox)?;
         let liveness_ms = watch.lap();
 
         let quality = quality::measure(photo, &face.bbox)?;
         Ok(Verdict {
-            live: thresholds.is_live(liveness.score),
+            live: liveness.live,
             score: liveness.score,
+            logit: liveness.logit,
             details: Details {
                 face,
                 mask_score,
-                attack_scores: liveness.attacks,
+                attack_scores: liveness.attack_scores,
                 image: ImageInfo {
                     width: photo.width,
                     height: photo.height,
@@ -244,6 +273,24 @@ impl Engine {
                     total_ms: photo.decode_ms + watch.total(),
                 },
             },
+        })
+    }
+
+    /// Judges the face in a given box, whatever limits, face and mask thresholds say: for
+    /// measuring how verdicts change with the box. Blocking and CPU-bound.
+    ///
+    /// `bbox` is in pixels of the photo and may reach beyond its border, as the detector's do.
+    ///
+    /// # Errors
+    /// [`Rejection::Internal`] (`005`) when there is nothing to cut out, such as an empty box.
+    pub fn judge_face(&self, photo: &Photo, bbox: &BBox) -> Result<FaceLiveness, Rejection> {
+        let liveness = self.liveness.judge(photo, bbox)?;
+        let score = self.config.calibration.score(liveness.logit);
+        Ok(FaceLiveness {
+            live: self.config.thresholds.is_live(score),
+            score,
+            logit: liveness.logit,
+            attack_scores: liveness.attacks,
         })
     }
 

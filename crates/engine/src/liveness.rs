@@ -14,6 +14,9 @@ use crate::{
 /// phone bezels. The view of Silent-Face's first net, which taught this one.
 const CONTEXT_FACTOR: f64 = 2.7;
 
+/// The numbers that turn the nets' margins into one logit, as the training pipeline wrote them.
+pub(crate) const FUSION: &str = include_str!("../models/liveness.json");
+
 /// Maps the net's margin to the score of the API: `sigmoid(a · margin + b)`, where the margin is
 /// `logit(live) − ln(e^logit(print) + e^logit(screen))`. Fitted by the training pipeline.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -25,8 +28,8 @@ struct Calibration {
 /// What the liveness net says of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Liveness {
-    /// Calibrated confidence in a live person, 0 to 1.
-    pub(crate) score: f32,
+    /// Logit of the confidence in a live person, before any calibration of the user's.
+    pub(crate) logit: f64,
     /// Uncalibrated probabilities of the attack species.
     pub(crate) attacks: AttackScores,
 }
@@ -44,13 +47,10 @@ impl LivenessClassifier {
     }
 
     pub(crate) fn load() -> Result<Self, EngineError> {
-        let calibration =
-            serde_json::from_str(include_str!("../models/liveness.json")).map_err(|error| {
-                EngineError::Network {
-                    name: network::LIVENESS.name,
-                    reason: format!("its calibration cannot be read: {error}"),
-                }
-            })?;
+        let calibration = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
+            name: network::LIVENESS.name,
+            reason: format!("its calibration cannot be read: {error}"),
+        })?;
         Ok(Self {
             context: network::LIVENESS.load()?,
             calibration,
@@ -74,7 +74,7 @@ impl LivenessClassifier {
     }
 }
 
-/// Logits (live, print, screen) → score and attack probabilities.
+/// Logits (live, print, screen) → logit of the score and attack probabilities.
 #[expect(clippy::cast_possible_truncation, reason = "probabilities")]
 fn fuse(logits: [f64; 3], calibration: Calibration) -> Liveness {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -85,9 +85,8 @@ fn fuse(logits: [f64; 3], calibration: Calibration) -> Liveness {
     let attack_logit =
         attack_peak + ((logits[1] - attack_peak).exp() + (logits[2] - attack_peak).exp()).ln();
     let margin = logits[0] - attack_logit;
-    let score = 1.0 / (1.0 + (-(calibration.a * margin + calibration.b)).exp());
     Liveness {
-        score: score as f32,
+        logit: calibration.a * margin + calibration.b,
         attacks: AttackScores {
             print: (print / total) as f32,
             screen: (screen / total) as f32,
@@ -98,15 +97,17 @@ fn fuse(logits: [f64; 3], calibration: Calibration) -> Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ScoreCalibration;
 
     #[test]
     fn the_score_is_the_softmax_when_the_calibration_is_neutral() {
         let neutral = Calibration { a: 1.0, b: 0.0 };
         let liveness = fuse([2.0, 0.5, -1.0], neutral);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
-        assert!((f64::from(liveness.score) - 2f64.exp() / total).abs() < 1e-6);
+        let score = ScoreCalibration::default().score(liveness.logit);
+        assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
         assert!((f64::from(liveness.attacks.print) - 0.5f64.exp() / total).abs() < 1e-6);
-        let sum = liveness.score + liveness.attacks.print + liveness.attacks.screen;
+        let sum = score + liveness.attacks.print + liveness.attacks.screen;
         assert!((sum - 1.0).abs() < 1e-6);
     }
 
@@ -114,7 +115,8 @@ mod tests {
     fn extreme_logits_stay_inside_zero_to_one() {
         for logits in [[1e4, -1e4, -1e4], [-1e4, 1e4, 1e4], [1e30, 1e30, 1e30]] {
             let liveness = fuse(logits, Calibration { a: 3.0, b: -1.0 });
-            assert!((0.0..=1.0).contains(&liveness.score), "{logits:?}");
+            let score = ScoreCalibration::default().score(liveness.logit);
+            assert!((0.0..=1.0).contains(&score), "{logits:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use livecheck_engine::CalibrationFile;
 use livecheck_store::{Clock, KeyCache, Store};
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +16,8 @@ use crate::upload::UploadBudget;
 /// Shared state; cheap to clone behind its `Arc`.
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
+    /// The file behind the setting `calibration`, for `/version`.
+    pub(crate) calibration: Option<CalibrationFile>,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,

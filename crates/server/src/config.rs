@@ -7,11 +7,14 @@
 
 mod value;
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use livecheck_engine::{EngineConfig, Limits, Thresholds};
+use livecheck_engine::{CalibrationFile, EngineConfig, Limits, Preset, Thresholds};
 use thiserror::Error;
 
 pub use value::{Exposure, LogFormat, Origins, Secret};
@@ -78,6 +81,14 @@ pub enum ConfigError {
         value: String,
         /// The allowed values in words.
         allowed: String,
+    },
+    /// The calibration file cannot be used.
+    #[error("the calibration file {path} cannot be used: {reason}")]
+    Calibration {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
     },
     /// Two settings do not go together.
     #[error("{0}")]
@@ -270,6 +281,10 @@ settings! {
         min_image_side: u32 = Limits::default().min_image_side, range(1, 10_000);
         /// Least width of the face box in pixels.
         min_face_side: u32 = Limits::default().min_face_side, range(1, 10_000);
+        /// A named set of thresholds; a threshold that is set itself wins over it.
+        preset: Option<Preset> = None, any("convenience, balanced or strict, or nothing");
+        /// File of a calibration on photos of your own, as `livecheck calibrate` writes it.
+        calibration: Option<PathBuf> = None, any("a path, or nothing");
         /// Score from which a candidate counts as a face; the model's own recommendation is 0.60.
         face_threshold: f32 = Thresholds::default().face, range(0.0, 1.0);
         /// Score from which a face is live; 0.95 is the stricter recommendation.
@@ -305,11 +320,61 @@ settings! {
     }
 }
 
+/// Most bytes of a calibration file; it has some thousand.
+const MAX_CALIBRATION_BYTES: u64 = 1024 * 1024;
+
 impl EngineSettings {
+    /// The calibration file, checked against the models of this build; `None` when none is set.
+    ///
+    /// # Errors
+    /// It cannot be read, is none, or was made for other models.
+    pub fn calibration_file(&self) -> Result<Option<CalibrationFile>, ConfigError> {
+        let Some(path) = &self.calibration else {
+            return Ok(None);
+        };
+        let unusable = |reason: String| ConfigError::Calibration {
+            path: path.display().to_string(),
+            reason,
+        };
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_CALIBRATION_BYTES).read_to_string(&mut text))
+            .map_err(|error| unusable(error.to_string()))?;
+        CalibrationFile::parse(&text)
+            .map(Some)
+            .map_err(|error| unusable(error.to_string()))
+    }
+
+    /// Thresholds that no setting names come from the preset.
+    fn take_preset(&mut self, given: &HashSet<&str>) {
+        let Some(preset) = self.preset else { return };
+        let thresholds = preset.thresholds();
+        for (name, setting, value) in [
+            ("face_threshold", &mut self.face_threshold, thresholds.face),
+            (
+                "liveness_threshold",
+                &mut self.liveness_threshold,
+                thresholds.liveness,
+            ),
+            ("mask_threshold", &mut self.mask_threshold, thresholds.mask),
+        ] {
+            if !given.contains(name) {
+                *setting = value;
+            }
+        }
+    }
+
     /// As the engine wants it.
-    #[must_use]
-    pub fn to_engine(&self) -> EngineConfig {
-        EngineConfig {
+    ///
+    /// # Errors
+    /// As [`EngineSettings::calibration_file`].
+    pub fn to_engine(&self) -> Result<EngineConfig, ConfigError> {
+        let calibration = self
+            .calibration_file()?
+            .map(|file| file.calibration)
+            .unwrap_or_default();
+        Ok(EngineConfig {
+            calibration,
             limits: Limits {
                 max_file_bytes: self.max_file_bytes,
                 max_pixels: self.max_pixels,
@@ -321,7 +386,7 @@ impl EngineSettings {
                 liveness: self.liveness_threshold,
                 mask: self.mask_threshold,
             },
-        }
+        })
     }
 }
 
@@ -338,8 +403,9 @@ impl ServerConfig {
         flags: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        let mut given = HashSet::new();
         if let Some(path) = file {
-            config.overlay_file(path)?;
+            config.overlay_file(path, &mut given)?;
         }
         for (variable, value) in environment {
             let Some(name) = variable.strip_prefix(ENV_PREFIX) else {
@@ -349,18 +415,23 @@ impl ServerConfig {
                 continue;
             }
             let origin = format!("the environment variable {variable}");
-            config.overlay(&name.to_lowercase(), &value, &origin)?;
+            given.insert(config.overlay(&name.to_lowercase(), &value, &origin)?);
         }
         for (flag, value) in flags {
             let name = flag.trim_start_matches('-').replace('-', "_");
             let origin = format!("the flag --{}", name.replace('_', "-"));
-            config.overlay(&name, &value, &origin)?;
+            given.insert(config.overlay(&name, &value, &origin)?);
         }
+        config.engine.take_preset(&given);
         config.check()?;
         Ok(config)
     }
 
-    fn overlay_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+    fn overlay_file(
+        &mut self,
+        path: &Path,
+        given: &mut HashSet<&'static str>,
+    ) -> Result<(), ConfigError> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             path: shown.clone(),
@@ -375,12 +446,18 @@ impl ServerConfig {
         })?;
         let origin = format!("the settings file {shown}");
         for (name, value) in &table {
-            self.overlay(name, &value::from_toml(value), &origin)?;
+            given.insert(self.overlay(name, &value::from_toml(value), &origin)?);
         }
         Ok(())
     }
 
-    fn overlay(&mut self, name: &str, text: &str, origin: &str) -> Result<(), ConfigError> {
+    /// Sets one setting and returns its name.
+    fn overlay(
+        &mut self,
+        name: &str,
+        text: &str,
+        origin: &str,
+    ) -> Result<&'static str, ConfigError> {
         let table = settings();
         let Some(setting) = table.iter().find(|setting| setting.name == name) else {
             return Err(ConfigError::Unknown {
@@ -392,6 +469,7 @@ impl ServerConfig {
             });
         };
         self.set(setting.name, text)
+            .map(|()| setting.name)
             .map_err(|allowed| ConfigError::NotAllowed {
                 origin: origin.to_owned(),
                 name: name.to_owned(),

@@ -64,6 +64,9 @@ pub enum ServerError {
     /// The certificate or its key cannot be used.
     #[error("TLS: {0}")]
     Tls(String),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The system gave no thread.
     #[error("the threads that judge could not be started: {0}")]
     Threads(io::Error),
@@ -118,6 +121,7 @@ impl Server {
                 .map_err(|source| ServerError::Listen { address, source })
         };
         let tls = tls::acceptor(&config.network)?;
+        let calibration = config.engine.calibration_file()?;
         let public = open(config.network.listen).await?;
         let admin = match config.network.admin_listen {
             Some(address) => Some(open(address).await?),
@@ -132,6 +136,7 @@ impl Server {
             phase: Phase::default(),
             tasks: TaskTracker::new(),
             pool,
+            calibration,
             config,
             judge,
             store,

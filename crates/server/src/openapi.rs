@@ -11,7 +11,8 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{
-    Array, ArrayBuilder, ComponentsBuilder, ObjectBuilder, Ref, Schema, Type,
+    AdditionalProperties, Array, ArrayBuilder, ComponentsBuilder, ObjectBuilder, Ref, Schema,
+    SchemaType, Type,
 };
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -545,6 +546,76 @@ fn version_body() -> Schema {
             ("models", array(reference("Model")).into()),
             ("thresholds", reference("Thresholds")),
             ("limits", limits.into()),
+            (
+                "preset",
+                nullable(Type::String, "Name of the preset in force, or null."),
+            ),
+            ("presets", array(preset().into()).into()),
+            (
+                "calibration",
+                nullable_object(
+                    "The file behind the setting `calibration`, as `livecheck calibrate` wrote it; null when scores are the shipped ones.",
+                ),
+            ),
+        ],
+    )
+}
+
+fn nullable(what: Type, description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([what, Type::Null]))
+        .description(described(description))
+        .into()
+}
+
+/// An object whose fields are another document's matter, or null.
+fn nullable_object(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .description(described(description))
+        .into()
+}
+
+/// A share with its counts and its interval.
+fn rate(description: &str) -> Schema {
+    object(
+        description,
+        vec![
+            ("errors", integer("How many went wrong.")),
+            ("of", integer("Of how many.")),
+            ("rate", score("The share.")),
+            ("lower", score("Lower end of its 95 % interval.")),
+            ("upper", score("Upper end of its 95 % interval.")),
+        ],
+    )
+}
+
+fn preset() -> Schema {
+    let apcer = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(
+            "Attacks classified as bona fide, by kind (APCER of ISO/IEC 30107-3).",
+        ))
+        .additional_properties(Some(rate("")));
+    let figures = object(
+        "Error rates on one set of photos.",
+        vec![
+            ("source", text("Name of the set.")),
+            (
+                "bpcer",
+                rate("Live people classified as attacks (BPCER of ISO/IEC 30107-3).").into(),
+            ),
+            ("apcer", apcer.into()),
+            ("no_response", rate("Photos without a verdict.").into()),
+        ],
+    );
+    object(
+        "A named set of thresholds, and what it was measured at without any calibration.",
+        vec![
+            ("preset", choice("", ["convenience", "balanced", "strict"])),
+            ("thresholds", reference("Thresholds")),
+            ("measured", array(figures.into()).into()),
         ],
     )
 }

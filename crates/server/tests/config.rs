@@ -63,6 +63,7 @@ fn one_setting_has_one_name_everywhere() {
                 .unwrap()
                 .engine
                 .to_engine()
+                .unwrap()
                 .limits
                 .min_face_side,
             64
@@ -155,6 +156,12 @@ fn a_wrong_setting_names_itself_its_origin_and_what_is_allowed() {
         (
             None,
             &[],
+            &[("preset", "lax")],
+            &["\"lax\"", "convenience, balanced or strict"],
+        ),
+        (
+            None,
+            &[],
             &[("cors-origins", "kyc.example")],
             &["https://kyc.example"],
         ),
@@ -171,6 +178,47 @@ fn a_wrong_setting_names_itself_its_origin_and_what_is_allowed() {
             assert!(error.contains(word), "{word} in {error}");
         }
     }
+}
+
+#[test]
+fn a_threshold_that_is_set_wins_over_the_preset() {
+    let thresholds = |file: Option<&str>, environment: Pairs<'_>, flags: Pairs<'_>| {
+        let engine = load(file, environment, flags).unwrap().engine;
+        (
+            engine.face_threshold,
+            engine.liveness_threshold,
+            engine.mask_threshold,
+        )
+    };
+    for (preset, expected) in [
+        ("", (0.75, 0.90, 0.50)),
+        ("balanced", (0.75, 0.90, 0.50)),
+        ("Strict", (0.75, 0.95, 0.50)),
+    ] {
+        assert_eq!(thresholds(None, &[], &[("preset", preset)]), expected);
+    }
+    let lenient = thresholds(None, &[], &[("preset", "convenience")]);
+    assert!(lenient.1 < 0.90 && lenient.0 == 0.75, "{lenient:?}");
+    // Wherever either of them comes from, and even when it is set to its default.
+    let strict = [("LIVECHECK_PRESET", "strict")];
+    let set = Some("liveness_threshold = 0.9");
+    assert_eq!(thresholds(set, &strict, &[]), (0.75, 0.90, 0.50));
+    let flag = [("mask-threshold", "0.4")];
+    assert_eq!(thresholds(None, &strict, &flag), (0.75, 0.95, 0.40));
+}
+
+#[test]
+fn a_calibration_file_that_cannot_be_used_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.json");
+    let path = path.to_str().unwrap();
+    let error = || {
+        let config = load(None, &[], &[("calibration", path)]).unwrap();
+        config.engine.to_engine().unwrap_err().to_string()
+    };
+    assert!(error().contains("mine.json cannot be used"), "{}", error());
+    std::fs::write(path, r#"{"format": "livecheck-calibration", "version": 9}"#).unwrap();
+    assert!(error().contains("version 9"), "{}", error());
 }
 
 #[test]

@@ -423,7 +423,7 @@ async fn uploads_share_a_bounded_memory() {
     config.engine.max_file_bytes = 1024 * 1024;
     config.pool.upload_memory = 16 * 1024 * 1024;
     let judge = Scripted {
-        config: config.engine.to_engine(),
+        config: config.engine.to_engine().unwrap(),
         ..Scripted::default()
     };
     config.times.upload_timeout = FOREVER;

@@ -38,7 +38,15 @@ fn faults(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut
             .unwrap_or_else(|| panic!("no {reference}"));
         return faults(document, target, value, at, found);
     }
-    let fits = match schema["type"].as_str() {
+    // A list of types is one type or null.
+    let kind = match schema["type"].as_array() {
+        Some(_) if value.is_null() => return,
+        Some(kinds) => kinds
+            .iter()
+            .find_map(|kind| kind.as_str().filter(|kind| *kind != "null")),
+        None => schema["type"].as_str(),
+    };
+    let fits = match kind {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
@@ -69,7 +77,11 @@ fn faults(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut
             }
         }
         for (name, field) in fields {
-            match schema["properties"].get(name) {
+            let declared = schema["properties"]
+                .get(name)
+                .or_else(|| schema.get("additionalProperties"));
+            match declared {
+                Some(serde_json::Value::Bool(true)) => {}
                 Some(schema) => faults(document, schema, field, &format!("{at}.{name}"), found),
                 None => found.push(format!("{at}.{name} is not declared")),
             }

@@ -258,6 +258,20 @@ async fn version_shows_models_thresholds_and_limits() {
     assert_eq!(version["models"][0]["sha256"], "00");
     assert_eq!(version["limits"]["min_face_side"], 96);
     assert!((version["thresholds"]["liveness"].as_f64().unwrap() - 0.9).abs() < 1e-6);
+    assert!(version["preset"].is_null() && version["calibration"].is_null());
+    let presets = version["presets"].as_array().unwrap();
+    let names: Vec<_> = presets.iter().map(|one| one["preset"].as_str()).collect();
+    assert_eq!(
+        names,
+        [Some("convenience"), Some("balanced"), Some("strict")]
+    );
+    for preset in presets {
+        let measured = preset["measured"].as_array().unwrap();
+        assert!(!measured.is_empty(), "{preset}");
+        for figures in measured {
+            assert!(figures["bpcer"]["of"].as_u64() > Some(0), "{figures}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,22 +1,17 @@
 //! Files to outcomes, on several threads.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
-    thread,
 };
 
 use anyhow::Result;
 use livecheck_engine::{Engine, LimitExceeded, Rejection};
 
 use super::{explain, report::Outcome};
+use crate::ordered;
 
 /// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
 /// A drawing of each verdict is in the folder `explain` before its outcome is shown.
@@ -30,35 +25,12 @@ pub(super) fn all(
     explain: Option<&Path>,
     mut show: impl FnMut(&Path, &Outcome) -> Result<()>,
 ) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    // Bounded, so that judging waits when the reader of the outcomes does not keep up.
-    let (outcomes, incoming) = mpsc::sync_channel(workers.get() * 4);
-    thread::scope(|scope| {
-        for _ in 0..workers.get().min(files.len()) {
-            let (outcomes, next) = (outcomes.clone(), &next);
-            scope.spawn(move || {
-                while let Some((at, file)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    files.get(at).map(|file| (at, file))
-                } {
-                    if outcomes.send((at, judge(engine, file, explain))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(outcomes);
-        let mut early = BTreeMap::new();
-        let mut due = 0;
-        for (at, outcome) in incoming {
-            early.insert(at, outcome?);
-            while let Some(outcome) = early.remove(&due) {
-                show(&files[due], &outcome)?;
-                due += 1;
-            }
-        }
-        Ok(())
-    })
+    ordered::run(
+        files,
+        workers,
+        |file| judge(engine, file, explain),
+        |file, outcome| show(file, &outcome?),
+    )
 }
 
 fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {

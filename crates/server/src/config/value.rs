@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use livecheck_engine::Preset;
+
 /// A type of setting.
 pub(super) trait Value: Sized {
     /// From the text of an environment variable or a flag.
@@ -88,6 +90,16 @@ impl Value for PathBuf {
 
     fn show(&self) -> String {
         self.display().to_string()
+    }
+}
+
+impl Value for Preset {
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_name(&text.trim().to_ascii_lowercase())
+    }
+
+    fn show(&self) -> String {
+        self.name().to_owned()
     }
 }
 

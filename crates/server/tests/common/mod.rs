@@ -181,6 +181,7 @@ pub fn verdict(score: f32) -> Verdict {
     Verdict {
         live: score >= config.thresholds.liveness,
         score,
+        logit: f64::from(score / (1.0 - score)).ln(),
         details: Details {
             face: Face {
                 bbox: BBox {

@@ -1,0 +1,359 @@
+//! `livecheck evaluate`: measures error rates on labelled photos, and writes a report.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
+use livecheck_engine::{Engine, EngineConfig, Limits, score_sources};
+use livecheck_evaluate::{
+    bootstrap::Bootstrap,
+    data, html,
+    outcome::{self, Outcome, Record, exact},
+    presets,
+    report::{Report, System},
+    stability::{self, Stability, Turned},
+};
+
+use crate::{
+    measure::{self, Labelled},
+    settings, stdout,
+};
+
+/// What `evaluate --help` ends with.
+const EXPLANATION: &str = "\
+Writes DIR/report.json and DIR/report.html and prints a summary. The photos stay on this machine.
+
+Manifest columns (upper and lower case alike; others are ignored):
+  image     image, file, filename, path, img
+  label     label, class, target, ground_truth: live, print, screen, replay, attack, ...
+  type      type, attack_type, attack, species, pai: the kind of an attack
+  source    source, dataset, set, camera, device
+  subject   subject, person, subject_id, person_id, identity
+
+A folder holds live/, print/, screen/ or attack/; a folder within one of these is a subject.
+
+Exit codes: 0 the report is written, 2 it is not.";
+
+pub(crate) fn command() -> Command {
+    let command = Command::new("evaluate")
+        .about("Measure error rates (APCER, BPCER, ...) on labelled photos")
+        .after_help(EXPLANATION)
+        .arg(measure::data_argument())
+        .arg(
+            Arg::new("scores")
+                .long("scores")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("Judge nothing: report on the scores in this CSV file, of any system (a manifest's columns, and score 0 to 1 or error_code)"),
+        )
+        .group(ArgGroup::new("what").args(["data", "scores"]).required(true))
+        .arg(measure::images_argument().conflicts_with("scores"))
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("DIR")
+                .default_value("evaluation")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::DirPath)
+                .help("Folder for report.json and report.html"),
+        )
+        .arg(
+            Arg::new("predictions")
+                .long("predictions")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("Also write a CSV file with one line for each image: its score and verdict, or its error code"),
+        )
+        .arg(
+            Arg::new("stability")
+                .long("stability")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("scores")
+                .help("Also measure how many verdicts turn when the face box moves by 10 %, scales by 15 %, or the picture is compressed again or made smaller (judges each face eight times more)"),
+        )
+        .arg(
+            Arg::new("system")
+                .long("system")
+                .value_name("NAME")
+                .requires("scores")
+                .help("Name of the system that gave the --scores, for the report"),
+        )
+        .arg(
+            Arg::new("resamples")
+                .long("resamples")
+                .value_name("N")
+                .default_value("1000")
+                .value_parser(value_parser!(u32).range(0..=100_000))
+                .help("Resamples of the bootstrap over subjects; 0: none"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("N")
+                .default_value("1")
+                .value_parser(value_parser!(u64))
+                .help("Seed of the bootstrap: the same seed gives the same intervals"),
+        )
+        .arg(
+            Arg::new("operating-points")
+                .long("operating-points")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .conflicts_with_all(["scores", "preset", "calibration", "face_threshold", "mask_threshold"])
+                .help("For makers of models: also measure every preset and write models/operating-points.json"),
+        )
+        .arg(measure::workers_argument().conflicts_with("scores"));
+    settings::add_flags(command, |setting| setting.group == "engine")
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    let bootstrap = Bootstrap {
+        resamples: *matches.get_one("resamples").context("a default")?,
+        seed: *matches.get_one("seed").context("a default")?,
+    };
+    let folder = matches
+        .get_one::<PathBuf>("output")
+        .context("a default")?
+        .as_path();
+    let Measured {
+        system,
+        name,
+        records,
+        threshold,
+        stability,
+    } = match matches.get_one::<PathBuf>("scores") {
+        Some(path) => from_scores(matches, path)?,
+        None => judged(matches)?,
+    };
+    if let Some(path) = matches.get_one::<PathBuf>("predictions") {
+        File::create(path)
+            .and_then(|file| outcome::write(&records, threshold, file))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if let (Some(path), Some(limits)) = (
+        matches.get_one::<PathBuf>("operating-points"),
+        system.limits,
+    ) {
+        write(path, &operating_points(&name, limits, &records)?)?;
+    }
+    let report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    fs::create_dir_all(folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    let mut json = serde_json::to_vec_pretty(&report)?;
+    json.push(b'\n');
+    write(&folder.join("report.json"), &json)?;
+    write(&folder.join("report.html"), html::page(&report).as_bytes())?;
+    stdout::write(summary(&report, folder))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the report is made from.
+struct Measured {
+    system: System,
+    name: String,
+    records: Vec<Record>,
+    threshold: f64,
+    stability: Option<Stability>,
+}
+
+fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
+    let config = settings::load(matches)?;
+    Ok(Measured {
+        system: System {
+            name: matches
+                .get_one::<String>("system")
+                .cloned()
+                .unwrap_or_else(|| "another system".to_owned()),
+            version: None,
+            models: Vec::new(),
+            limits: None,
+            thresholds: None,
+            preset: None,
+            calibration: None,
+        },
+        name: data::name_of(path),
+        records: outcome::read(path).with_context(|| path.display().to_string())?,
+        threshold: exact(config.engine.liveness_threshold),
+        stability: None,
+    })
+}
+
+fn judged(matches: &ArgMatches) -> Result<Measured> {
+    let settings = settings::load(matches)?.engine;
+    let config = settings.to_engine()?;
+    let labelled = labelled(matches)?;
+    let disturb = matches.get_flag("stability");
+    let (records, turned) = judge(matches, config, &labelled, disturb)?;
+    let threshold = exact(config.thresholds.liveness);
+    Ok(Measured {
+        system: System {
+            name: "Livecheck".to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            models: score_sources(),
+            limits: Some(config.limits),
+            thresholds: Some(config.thresholds),
+            preset: settings.preset.map(|preset| preset.name().to_owned()),
+            calibration: settings.calibration.map(|path| path.display().to_string()),
+        },
+        name: labelled.name,
+        records,
+        threshold,
+        stability: disturb.then(|| Stability::new(threshold, &turned)),
+    })
+}
+
+fn labelled(matches: &ArgMatches) -> Result<Labelled> {
+    let path = matches
+        .get_one::<PathBuf>("data")
+        .context("data or scores")?;
+    measure::labelled(matches, path)
+}
+
+/// Judges every photo; with `disturb` also says of each with a verdict which disturbances turn it.
+fn judge(
+    matches: &ArgMatches,
+    config: EngineConfig,
+    labelled: &Labelled,
+    disturb: bool,
+) -> Result<(Vec<Record>, Vec<Turned>)> {
+    let workers = measure::workers(matches)?;
+    let engine = Engine::new(config)?;
+
+    let mut records = Vec::new();
+    let mut turned = Vec::new();
+    let mut failures = 0_usize;
+    measure::judge(
+        &engine,
+        labelled,
+        workers,
+        |photo, verdict| {
+            disturb
+                .then(|| stability::turned(&engine, photo, verdict))
+                .transpose()
+        },
+        |presentation, outcome| {
+            let outcome = match outcome {
+                Ok((verdict, photo)) => {
+                    turned.extend(photo);
+                    Outcome::Score(exact(verdict.score))
+                }
+                Err(rejection) => {
+                    let code = rejection.code().code();
+                    failures += usize::from(code == "005");
+                    Outcome::NoResponse(code.to_owned())
+                }
+            };
+            records.push(Record {
+                presentation: presentation.clone(),
+                outcome,
+            });
+        },
+    )?;
+    if failures == records.len() {
+        bail!("the engine failed on every image (005): run `livecheck doctor`");
+    }
+    Ok((records, turned))
+}
+
+/// What every preset was measured at, from records made at the defaults.
+fn operating_points(name: &str, limits: Limits, records: &[Record]) -> Result<Vec<u8>> {
+    let command = format!(
+        "livecheck evaluate {name}.csv --min-image-side {} --min-face-side {} --operating-points FILE",
+        limits.min_image_side, limits.min_face_side
+    );
+    let points = presets::operating_points(command, limits, records);
+    let mut json = serde_json::to_vec_pretty(&points)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// The figures that matter most, for people.
+fn summary(report: &Report, folder: &Path) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let mut text = String::new();
+    for (name, figures) in report.groups() {
+        text += &format!(
+            "{name}: {} live, {} attacks, {} people\n",
+            figures.bona_fide.presented,
+            figures
+                .attacks
+                .values()
+                .map(|species| species.responses.presented)
+                .sum::<u64>(),
+            figures.subjects,
+        );
+        if let Some(auc) = figures.auc {
+            text += &format!("  AUC {:.4}", auc.value);
+            for (species, one) in &figures.attacks {
+                if let Some(auc) = one.auc {
+                    text += &format!(", {species} {:.4}", auc.value);
+                }
+            }
+            text += "\n";
+        }
+        for at in &figures.at_bpcer {
+            text += &format!(
+                "  APCER at BPCER {:.0} %: {}, worst kind {}\n",
+                at.bpcer * 100.0,
+                percent(at.all_attacks.rate.rate),
+                at.worst.as_ref().map_or_else(
+                    || "-".to_owned(),
+                    |worst| format!("{} ({})", percent(worst.apcer), worst.species)
+                ),
+            );
+        }
+        for at in &figures.at_threshold {
+            let rate = at.bpcer.rate;
+            text += &format!(
+                "  at {}: BPCER {}/{} = {}",
+                at.threshold,
+                rate.errors,
+                rate.of,
+                percent(rate.rate)
+            );
+            for (species, share) in &at.apcer {
+                let rate = share.rate;
+                text += &format!(
+                    ", APCER {species} {}/{} = {}",
+                    rate.errors,
+                    rate.of,
+                    percent(rate.rate)
+                );
+            }
+            text += "\n";
+        }
+        let silent: u64 = figures.bona_fide.non_response.errors
+            + figures
+                .attacks
+                .values()
+                .map(|species| species.responses.non_response.errors)
+                .sum::<u64>();
+        text += &format!("  without a verdict: {silent}\n");
+    }
+    if let Some(stability) = &report.stability {
+        for disturbance in &stability.disturbances {
+            let turned = disturbance.turned;
+            text += &format!(
+                "  {}: {}/{} = {} of the verdicts turned\n",
+                disturbance.name,
+                turned.errors,
+                turned.of,
+                percent(turned.rate)
+            );
+        }
+    }
+    text += &format!("report: {}\n", folder.join("report.html").display());
+    text
+}

@@ -1,0 +1,190 @@
+//! `livecheck calibrate`, and what its file does, as a user calls them.
+
+mod common;
+#[path = "common/files.rs"]
+mod files;
+
+use std::collections::HashSet;
+
+use common::Bench;
+use livecheck_testing::{drawn, real};
+use serde_json::{Value, json};
+
+/// A calibration file for the models inside, as they report themselves.
+fn file(bench: &Bench, slope: f64, intercept: f64) -> Value {
+    bench.write("scores.csv", b"image,label,score\na,live,1\nb,print,0\n");
+    bench.write("photos/live/1.jpg", &drawn::jpeg(400, 400));
+    bench.write("photos/print/1.jpg", &drawn::jpeg(400, 400));
+    bench.succeed(&["evaluate", "photos", "--resamples", "0"]);
+    let report = bench.folder.path().join("evaluation/report.json");
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(report).expect("a report")).expect("JSON");
+    json!({
+        "format": "livecheck-calibration",
+        "version": 1,
+        "made_for": report["system"]["models"],
+        "data": "photos",
+        "data_sha256": "00",
+        "calibration": {"slope": slope, "intercept": intercept},
+        "asked": {"bpcer": 0.05},
+        "counts": {"bona_fide": 60, "attacks": {"print": 50}, "subjects": 10, "no_response": 0},
+        "measured": [],
+        "method": "by hand",
+    })
+}
+
+#[test]
+fn too_little_data_says_how_much_it_takes() {
+    let bench = Bench::new();
+    for class in ["live", "print"] {
+        bench.write(&format!("photos/{class}/1.jpg"), &drawn::jpeg(400, 400));
+    }
+    let (code, message) = bench.fail(&["calibrate", "photos", "--bpcer", "0.05"]);
+    assert_eq!(code, 2);
+    for words in [
+        "needs 60 bona fide",
+        "0 got a score",
+        "needs 50 attacks",
+        "5 people",
+    ] {
+        assert!(message.contains(words), "{words} in {message}");
+    }
+    assert!(!bench.folder.path().join("calibration.json").exists());
+    for (arguments, words) in [
+        (&["calibrate", "photos"][..], "--bpcer"),
+        (
+            &["calibrate", "photos", "--bpcer", "0.05", "--apcer", "0.05"],
+            "--apcer",
+        ),
+        (&["calibrate", "photos", "--bpcer", "0.9"], "0.001 to 0.5"),
+        (&["calibrate", "--bpcer", "0.05"], "DATA"),
+    ] {
+        let (code, message) = bench.fail(arguments);
+        assert_eq!(code, 2, "{message}");
+        assert!(message.contains(words), "{words} in {message}");
+    }
+}
+
+#[test]
+fn a_file_for_other_models_is_refused_by_name() {
+    let bench = Bench::new();
+    let mut other = file(&bench, 1.0, 0.0);
+    bench.write("mine.json", other.to_string().as_bytes());
+    bench.succeed(&["version", "--calibration", "mine.json"]);
+    let shown = bench.succeed(&["version", "--json", "--calibration", "mine.json"]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["calibration"]["asked"]["bpcer"], 0.05);
+
+    other["made_for"][0]["sha256"] = "0".repeat(64).into();
+    bench.write("other.json", other.to_string().as_bytes());
+    let name = other["made_for"][0]["name"].as_str().expect("a name");
+    for command in [
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--database",
+            "sqlite::memory:",
+        ][..],
+        &["check", "photos"],
+        &["evaluate", "photos"],
+        &["version"],
+    ] {
+        let (code, message) = bench.fail(&[command, &["--calibration", "other.json"]].concat());
+        assert_eq!(code, 2, "{message}");
+        for words in ["other.json", "other models", name, "livecheck calibrate"] {
+            assert!(message.contains(words), "{words} in {message}");
+        }
+    }
+    for (text, words) in [("{", "no calibration file"), ("", "no calibration file")] {
+        bench.write("broken.json", text.as_bytes());
+        let (_, message) = bench.fail(&["check", "photos", "--calibration", "broken.json"]);
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_preset_is_a_set_of_thresholds_with_figures() {
+    let bench = Bench::new();
+    let thresholds = |flags: &[&str]| {
+        let shown = bench.succeed(&[&["version", "--json"], flags].concat());
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        (
+            shown["preset"].clone(),
+            shown["thresholds"]["liveness"].as_f64().expect("a number"),
+        )
+    };
+    let (name, strict) = thresholds(&["--preset", "strict"]);
+    assert!(name == "strict" && (strict - 0.95).abs() < 1e-6);
+    let (_, set) = thresholds(&["--preset", "strict", "--liveness-threshold", "0.9"]);
+    assert!((set - 0.9).abs() < 1e-6);
+    assert_eq!(thresholds(&[]).0, Value::Null);
+    let shown = bench.succeed(&["version"]);
+    for words in [
+        "preset convenience",
+        "preset strict",
+        "BPCER",
+        "APCER print",
+    ] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let (_, message) = bench.fail(&["check", "--preset", "lax", "x.jpg"]);
+    assert!(
+        message.contains("convenience, balanced or strict"),
+        "{message}"
+    );
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    image: String,
+    source: String,
+}
+
+#[test]
+fn the_file_moves_real_scores_as_it_says() {
+    let Some(folder) = real::folder("livecheck check --calibration on pad_dev") else {
+        return;
+    };
+    let wanted: HashSet<String> = real::rows::<Row>(&folder, "pad_dev")
+        .into_iter()
+        .filter(|row| row.source == "nuaa")
+        .step_by(30)
+        .take(4)
+        .map(|row| row.image)
+        .collect();
+    let bench = Bench::new();
+    for (name, file) in real::images(&folder, "pad_dev", &wanted) {
+        bench.write(&format!("faces/{name}"), &file);
+    }
+    let (slope, intercept) = (0.5, 1.0);
+    let made = file(&bench, slope, intercept);
+    bench.write("mine.json", made.to_string().as_bytes());
+    let scores = |flags: &[&str]| -> Vec<f64> {
+        let limits = [
+            "check",
+            "faces",
+            "--json",
+            "--min-face-side",
+            "40",
+            "--min-image-side",
+            "200",
+        ];
+        let output = bench.run(&[&limits, flags].concat());
+        common::text(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .filter_map(|line| line["result"]["score"].as_f64())
+            .collect()
+    };
+    let (shipped, mine) = (scores(&[]), scores(&["--calibration", "mine.json"]));
+    assert!(shipped.len() >= 2 && shipped.len() == mine.len());
+    for (before, after) in shipped.iter().zip(mine) {
+        let logit = slope * (before / (1.0 - before)).ln() + intercept;
+        let expected = 1.0 / (1.0 + (-logit).exp());
+        assert!(
+            (after - expected).abs() < 1e-3,
+            "{before} became {after}, not {expected}"
+        );
+    }
+}
