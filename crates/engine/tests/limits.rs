@@ -7,7 +7,7 @@ use livecheck_testing::drawn;
 fn engine_with(limits: Limits) -> Engine {
     Engine::new(EngineConfig {
         limits,
-        thresholds: Thresholds::default(),
+        ..EngineConfig::default()
     })
     .expect("the embedded models load")
 }
@@ -75,8 +75,8 @@ fn thresholds_outside_zero_to_one_do_not_start() {
             ..Thresholds::default()
         };
         let error = Engine::new(EngineConfig {
-            limits: Limits::default(),
             thresholds,
+            ..EngineConfig::default()
         })
         .err()
         .expect("must not start");

@@ -26,6 +26,7 @@ static ENGINES: LazyLock<[Engine; 4]> = LazyLock::new(|| {
                 mask: 1.0,
                 ..Thresholds::default()
             },
+            ..EngineConfig::default()
         })
         .expect("the embedded models load")
     })

@@ -460,7 +460,7 @@ async fn photos_that_wait_for_the_database_share_the_memory_too() {
     config.engine.max_file_bytes = 1024 * 1024;
     config.pool.upload_memory = HUGE + HUGE / 2;
     let judge = Scripted {
-        config: config.engine.to_engine(),
+        config: config.engine.to_engine().unwrap(),
         ..Scripted::default()
     };
     let memory = livecheck_store::open("sqlite::memory:").await.unwrap();

@@ -110,6 +110,6 @@ def calibrate(model: Path, scenes: list[Scene]) -> dict[str, Any]:
         "counts": {"bona fide": len(live), "simulated": len(simulated), "photographed screens": len(photographed)},
         "refused": {
             str(t): {"bona fide": refused(live, t), "simulated": refused(simulated, t), "photographed screens": refused(photographed, t)}
-            for t in (0.5, 0.9, 0.95)
+            for t in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
         },
     }
