@@ -23,6 +23,7 @@ TITLES = {
     "access": "Keys and sessions",
     "engine": "Photos and thresholds",
     "endpoints": "Operations endpoints",
+    "audit": "Audit log",
     "log": "Log",
 }
 

@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use livecheck_store::{Clock, KeyRecord, KeySelector, NewKey, Rate, Store, SystemClock, Timestamp};
+use livecheck_store::{
+    Clock, KeyRecord, KeySelector, NewKey, Rate, ReplayPolicy, Store, SystemClock, Timestamp,
+};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -62,6 +64,13 @@ pub(crate) fn command() -> Command {
                         .value_parser(clap::value_parser!(u32).range(1..))
                         .requires("rate")
                         .help("Requests at once that the rate lets through [default: one second's, at least 1]"),
+                )
+                .arg(
+                    Arg::new("replay")
+                        .long("replay")
+                        .value_name("POLICY")
+                        .value_parser(ReplayPolicy::ALL.map(ReplayPolicy::as_str))
+                        .help("What happens to a file that the key had judged before [default: the server's]"),
                 ),
         ))
         .subcommand(with_database(
@@ -129,6 +138,9 @@ async fn create(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) ->
             .map(|lifetime| now.plus(*lifetime)),
         require_session: matches.get_flag("require-session"),
         rate,
+        replay: matches
+            .get_one::<String>("replay")
+            .and_then(|name| ReplayPolicy::named(name)),
         ..NewKey::named(name)
     };
     let (record, key) = store.create_key(key, now).await?;
@@ -185,6 +197,7 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
             "EXPIRES",
             "SESSION",
             "RATE",
+            "REPLAY",
         ]
         .map(str::to_owned),
     ];
@@ -216,7 +229,7 @@ fn shown_rate(rate: Rate) -> String {
     format!("{}/s, burst {}", rate.per_second(), rate.burst())
 }
 
-fn as_row(key: &KeyRecord, now: Timestamp) -> [String; 9] {
+fn as_row(key: &KeyRecord, now: Timestamp) -> [String; 10] {
     let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), shown_time);
     [
         key.id.to_string(),
@@ -228,6 +241,7 @@ fn as_row(key: &KeyRecord, now: Timestamp) -> [String; 9] {
         moment(key.expires_at),
         if key.require_session { "required" } else { "-" }.to_owned(),
         key.rate.map_or_else(|| "-".to_owned(), shown_rate),
+        key.replay.map_or("-", ReplayPolicy::as_str).to_owned(),
     ]
 }
 
@@ -242,6 +256,7 @@ fn as_json(key: &KeyRecord, now: Timestamp) -> serde_json::Value {
         "expires": key.expires_at.map(shown_time),
         "require_session": key.require_session,
         "rate": key.rate.map(shown_rate),
+        "replay": key.replay.map(ReplayPolicy::as_str),
     })
 }
 

@@ -3,6 +3,7 @@
 //! Every setting of the server is a flag, made from the table in
 //! [`livecheck_server::config::settings`]; see `settings.rs`.
 
+mod audit;
 mod calibrate;
 mod check;
 mod doctor;
@@ -43,6 +44,7 @@ fn command() -> Command {
         )
         .subcommand(serve::command())
         .subcommand(keys::command())
+        .subcommand(audit::command())
         .subcommand(check::command())
         .subcommand(evaluate::command())
         .subcommand(calibrate::command())
@@ -62,6 +64,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
         None => serve::demonstration(),
         Some(("serve", matches)) => serve::run(matches),
         Some(("keys", matches)) => keys::run(matches),
+        Some(("audit", matches)) => audit::run(matches),
         Some(("check", matches)) => check::run(matches),
         Some(("calibrate", matches)) => calibrate::run(matches),
         Some(("evaluate", matches)) => evaluate::run(matches),

@@ -42,6 +42,7 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
 
 fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
+    telemetry::quiet_panics();
     let engine = Engine::new(config.engine.to_engine()?)?;
     Runtime::new()
         .context("the async runtime cannot start")?

@@ -7,7 +7,10 @@ use livecheck_engine::CalibrationFile;
 use livecheck_store::{Clock, KeyCache, Store};
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
 use crate::config::ServerConfig;
+use crate::guesses::Guesses;
+use crate::image_key::SharedImageKey;
 use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
@@ -22,6 +25,9 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: KeyCache,
+    pub(crate) guesses: Guesses,
+    pub(crate) image_key: SharedImageKey,
+    pub(crate) audit: Option<Audit>,
     pub(crate) pool: Pool,
     pub(crate) uploads: UploadBudget,
     pub(crate) metrics: Metrics,

@@ -1,43 +1,79 @@
-//! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`).
+//! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`). Too many
+//! wrong ones are answered with `005` and 429 before they are looked at.
 
 mod sent;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use livecheck_engine::ErrorCode;
 use livecheck_store::{KeyRecord, Rate, SessionState, TokenHash};
 
 use crate::app::App;
+use crate::client::{self, Origin, Peer};
 use crate::error::ApiError;
+use crate::metrics::AuthFailure;
 
 pub(crate) use sent::{API_KEY, SESSION_TOKEN, sent_key, sent_token};
 
 /// The live key of the request.
 ///
 /// # Errors
-/// `001`, or `005` while the store is away.
-pub(crate) async fn key(app: &App, headers: &HeaderMap) -> Result<Arc<KeyRecord>, ApiError> {
-    let Some(value) = sent_key(headers) else {
+/// `001`; `005` while the store is away, or with 429 after too many wrong keys.
+pub(crate) async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
+    let Some(value) = sent_key(&request.headers) else {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
             "the request must have exactly one header x-api-key",
         ));
     };
-    let known = match value.to_str() {
-        Ok(text) => app
-            .keys
-            .authenticate(text.trim())
-            .await
-            .inspect_err(|_| app.metrics.store_failed())?,
-        Err(_) => None,
-    };
-    known.ok_or_else(|| {
-        ApiError::new(
+    // What is no text is no key, and counts as a wrong one like any other.
+    let text = value.to_str().unwrap_or_default().trim();
+    let origin = origin(app, request);
+    let now = app.clock.monotonic();
+    if let Some(wait) = app.guesses.key_wait(origin, text, now) {
+        return Err(slowed(app, wait, "wrong API keys"));
+    }
+    let known = app
+        .keys
+        .authenticate(text)
+        .await
+        .inspect_err(|_| app.metrics.store_failed())?;
+    let Some(known) = known else {
+        app.guesses.key_failed(origin, text, now);
+        app.metrics.auth_failed(AuthFailure::Key);
+        return Err(ApiError::new(
             ErrorCode::ApiKey,
             "the key in the header x-api-key is unknown, expired or revoked",
-        )
-    })
+        ));
+    };
+    app.guesses.key_worked(origin, text, now);
+    Ok(known)
+}
+
+/// Whom a wrong key is counted against.
+fn origin(app: &App, request: &Parts) -> Origin {
+    let peer = request
+        .extensions
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    client::address(&app.config.network, peer, &request.headers).into()
+}
+
+fn slowed(app: &App, wait: Duration, because: &str) -> ApiError {
+    app.metrics.auth_failed(AuthFailure::Slowed);
+    ApiError::new(
+        ErrorCode::Internal,
+        format!(
+            "too many {because} came before this request, so it was not looked at; try again in {:.1} seconds",
+            wait.as_secs_f32()
+        ),
+    )
+    .with_status(StatusCode::TOO_MANY_REQUESTS)
+    .retry_after(wait)
 }
 
 /// Counts the request against the key's rate limit. The headers go on the answer, whatever it is.
@@ -97,7 +133,7 @@ impl RateHeaders {
 /// sent.
 ///
 /// # Errors
-/// `061`, `062`, or `005` while the store is away.
+/// `061`, `062`; `005` while the store is away, or with 429 after too many wrong tokens.
 pub(crate) async fn session(
     app: &App,
     key: &KeyRecord,
@@ -112,14 +148,25 @@ pub(crate) async fn session(
             "this key needs a session: get a token from GET /session/ and send it in the header x-session-token",
         ));
     };
-    let hash = token.ok_or_else(unknown_session)?.hash();
-    let state = app
-        .store
-        .peek_session(&hash, &key.id, app.clock.now())
-        .await
-        .inspect_err(|_| app.metrics.store_failed())?;
+    let now = app.clock.monotonic();
+    if let Some(wait) = app.guesses.token_wait(&key.id, now) {
+        return Err(slowed(app, wait, "wrong session tokens of this key"));
+    }
+    let hash = token.map(|token| token.hash());
+    let state = match &hash {
+        Some(hash) => app
+            .store
+            .peek_session(hash, &key.id, app.clock.now())
+            .await
+            .inspect_err(|_| app.metrics.store_failed())?,
+        None => SessionState::NotFound,
+    };
+    if state == SessionState::NotFound {
+        app.guesses.token_failed(&key.id, now);
+        app.metrics.auth_failed(AuthFailure::Token);
+    }
     usable(app, state)?;
-    Ok(Some(hash))
+    Ok(hash)
 }
 
 /// What a session's state means for the request.

@@ -15,9 +15,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use livecheck_engine::{CalibrationFile, EngineConfig, Limits, Preset, Thresholds};
+use livecheck_store::ReplayPolicy;
 use thiserror::Error;
 
-pub use value::{Exposure, LogFormat, Origins, Secret};
+pub use value::{
+    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
+};
 
 use value::{Allowed, Value, any, range};
 
@@ -180,6 +183,9 @@ macro_rules! settings {
 /// What the environment variables of the settings start with.
 pub const ENV_PREFIX: &str = "LIVECHECK_";
 
+/// Settings whose values are never repeated.
+const SECRETS: [&str; 2] = ["database", "image_key"];
+
 /// Variables with the prefix that are no settings: the file of settings, those of client programs
 /// and their examples, and those of tests and tools. A shell that has them set can start the server.
 const FOREIGN: [&str; 11] = [
@@ -225,6 +231,10 @@ settings! {
         tls_key: Option<PathBuf> = None, any("a path, or nothing");
         /// Web origins whose pages may call the API, with commas between them, or `*`.
         cors_origins: Origins = Origins::default(), any("*, or origins such as https://kyc.example with commas between them, or nothing");
+        /// Proxies whose word on the client's address counts, as networks or addresses.
+        trusted_proxies: Networks = Networks::default(), any("networks such as 10.0.0.0/8 or addresses, with commas between them, or nothing");
+        /// Which header of a trusted proxy names the client's address.
+        forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, any("x-forwarded-for or forwarded");
         /// Most connections at once; further ones wait to be accepted.
         max_connections: usize = 1024, range(1, 1_000_000);
         /// Most bytes of a request's head.
@@ -270,6 +280,22 @@ settings! {
         rate_limit: f64 = 0.0, range(0.0, 1e6);
         /// Requests at once and key that `rate_limit` lets through.
         rate_burst: u32 = 10, range(1, 1_000_000);
+        /// Wrong API keys a second that a client address may send before it is slowed down; 0: no limit.
+        failed_key_rate: f64 = 1.0, range(0.0, 1e6);
+        /// Wrong API keys at once that `failed_key_rate` lets through.
+        failed_key_burst: u32 = 20, range(1, 1_000_000);
+        /// Wrong session tokens a second that a key may send before it is slowed down; 0: no limit.
+        failed_token_rate: f64 = 10.0, range(0.0, 1e6);
+        /// Wrong session tokens at once that `failed_token_rate` lets through.
+        failed_token_burst: u32 = 100, range(1, 1_000_000);
+        /// What happens to a file that a key had judged before, for keys without a policy of their own.
+        replay: ReplayPolicy = ReplayPolicy::Off, any("off, flag (in the details) or refuse (002)");
+        /// How long a judged file is remembered.
+        replay_window: Duration = seconds(24 * 3600), range(seconds(1), seconds(366 * 24 * 3600));
+        /// Secret that images are hashed with, for `replay` and the audit log; without it and `image_key_file` the database keeps one.
+        image_key: Option<HexKey> = None, any("64 hexadecimal digits, or nothing");
+        /// File that holds what `image_key` would.
+        image_key_file: Option<PathBuf> = None, any("a path, or nothing");
     }
     /// What is judged, and where decisions flip.
     engine: EngineSettings {
@@ -308,6 +334,17 @@ settings! {
         docs: Exposure = Exposure::Public, Exposure::allowed();
         /// GET /demo.
         demo: Exposure = Exposure::Public, Exposure::allowed();
+    }
+    /// The audit log: one line a judged image.
+    audit: AuditConfig {
+        /// File of the audit log; nothing: there is none.
+        audit_file: Option<PathBuf> = None, any("a path, or nothing");
+        /// Most bytes of the file before it is renamed and another begun.
+        audit_max_bytes: u64 = 100 * 1024 * 1024, range(1024, 1 << 40);
+        /// Renamed files that are kept, the oldest is removed; 0: all.
+        audit_keep: u32 = 10, range(0, 1_000_000);
+        /// What happens to a request whose line cannot be written: `refuse` (005) or `continue` (counted in a metric).
+        audit_failure: AuditFailure = AuditFailure::Refuse, any("refuse or continue");
     }
     /// What is logged.
     log: LogConfig {
@@ -473,7 +510,7 @@ impl ServerConfig {
             .map_err(|allowed| ConfigError::NotAllowed {
                 origin: origin.to_owned(),
                 name: name.to_owned(),
-                value: if name == "database" {
+                value: if SECRETS.contains(&name) {
                     "[redacted]".to_owned()
                 } else {
                     text.to_owned()
@@ -487,6 +524,11 @@ impl ServerConfig {
         if self.network.tls_cert.is_some() != self.network.tls_key.is_some() {
             return Err(ConfigError::Conflict(
                 "tls_cert and tls_key go together: set both or neither".to_owned(),
+            ));
+        }
+        if self.access.image_key.is_some() && self.access.image_key_file.is_some() {
+            return Err(ConfigError::Conflict(
+                "image_key and image_key_file exclude each other: set one of them".to_owned(),
             ));
         }
         let one_upload = self.engine.max_file_bytes.saturating_mul(4);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::client::Peer;
 use error_heads::ErrorHeads;
 use timed::{Activity, Timed};
 
@@ -91,9 +92,9 @@ impl Front {
         let activity = Arc::new(Activity::default());
         let (stream, leftover) = Timed::new(stream, Arc::clone(&activity), &self.app.config.times);
         let result = match self.tls.clone() {
-            None => self.http(stream, activity).await,
+            None => self.http(stream, peer, activity).await,
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => self.http(stream, activity).await,
+                Ok(stream) => self.http(stream, peer, activity).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -108,6 +109,7 @@ impl Front {
     async fn http<S>(
         self,
         stream: S,
+        peer: SocketAddr,
         activity: Arc<Activity>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     where
@@ -137,14 +139,18 @@ impl Front {
                 owed.fetch_add(1, Ordering::AcqRel);
             }
             let http1 = request.version() != Version::HTTP_2;
+            // Where a body has its own end marks, a proxy may have read another end than this server:
+            // what follows is then no request of the client's.
+            let chunked = request.headers().contains_key(TRANSFER_ENCODING);
             let (head, body) = request.into_parts();
             let (body, unread) = unread::watch(body);
-            let request = Request::from_parts(head, Body::new(body));
+            let mut request = Request::from_parts(head, Body::new(body));
+            request.extensions_mut().insert(Peer(peer.ip()));
             let router = router.clone();
             async move {
                 let mut response = router.oneshot(request).await?;
                 drop(working);
-                if http1 && unread.is_left() {
+                if http1 && (chunked || unread.is_left()) {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }

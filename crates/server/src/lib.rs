@@ -7,13 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod audit;
 mod auth;
+mod client;
 pub mod config;
 mod connection;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guesses;
+mod image_key;
 mod judge;
 mod metrics;
 pub mod openapi;
@@ -37,16 +41,21 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use audit::shown as audit_name;
 pub use config::{ConfigError, ServerConfig};
+pub use image_key::configured as configured_image_key;
 pub use judge::Judge;
 
 use app::{App, Phase};
+use audit::Audit;
 use connection::Front;
+use guesses::Guesses;
+use image_key::SharedImageKey;
 use metrics::Metrics;
 use pool::Pool;
 use upload::UploadBudget;
 
-/// How often sessions that ended long ago are forgotten.
+/// How often sessions and images whose time ended long ago are forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Why the server could not start.
@@ -67,6 +76,17 @@ pub enum ServerError {
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The secret for images cannot be used.
+    #[error("image_key_file {0}")]
+    ImageKey(String),
+    /// The audit log cannot be written.
+    #[error("the audit log {} cannot be written: {source}", .path.display())]
+    Audit {
+        /// The setting `audit_file`.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system gave no thread.
     #[error("the threads that judge could not be started: {0}")]
     Threads(io::Error),
@@ -129,10 +149,18 @@ impl Server {
         };
         let pool = Pool::new(NonZeroUsize::new(config.pool.workers), config.pool.queue)
             .map_err(ServerError::Threads)?;
+        let metrics = Metrics::new(judge.as_ref());
+        let audit = Audit::start(&config.audit, &metrics).map_err(|source| ServerError::Audit {
+            path: config.audit.audit_file.clone().unwrap_or_default(),
+            source,
+        })?;
         let app = App {
             keys: KeyCache::new(Arc::clone(&store), Arc::clone(&clock)),
+            guesses: Guesses::new(&config.access),
+            image_key: SharedImageKey::new(&config.access)?,
             uploads: UploadBudget::new(config.pool.upload_memory),
-            metrics: Metrics::new(judge.as_ref()),
+            audit,
+            metrics,
             phase: Phase::default(),
             tasks: TaskTracker::new(),
             pool,
@@ -199,7 +227,7 @@ impl Server {
             };
             front.connections.spawn(admin.serve(listener));
         }
-        let purge = tokio::spawn(purge_sessions(Arc::clone(&app)));
+        let purge = tokio::spawn(purge(Arc::clone(&app)));
 
         let result = tokio::select! {
             () = shutdown => Ok(()),
@@ -207,6 +235,9 @@ impl Server {
         };
         drain(&app, &front, result.is_ok()).await;
         purge.abort();
+        if let Some(audit) = &app.audit {
+            audit.flush().await;
+        }
         // Waits for a collector that may be slow; failing to is no reason to end otherwise.
         let _ = tokio::task::spawn_blocking(telemetry::flush).await;
         result
@@ -252,17 +283,25 @@ async fn drain(app: &App, front: &Front, in_order: bool) {
     tracing::info!("stopped");
 }
 
-async fn purge_sessions(app: Arc<App>) {
+/// Forgets what is long over, for as long as the server runs.
+async fn purge(app: Arc<App>) {
     let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match app.store.purge_sessions(app.clock.now()).await {
-            Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "forgot ended sessions"),
-            Err(error) => {
-                app.metrics.store_failed();
-                tracing::warn!(%error, "ended sessions could not be forgotten");
+        let now = app.clock.now();
+        let purged = [
+            ("sessions", app.store.purge_sessions(now).await),
+            ("images", app.store.purge_images(now).await),
+        ];
+        for (what, purged) in purged {
+            match purged {
+                Ok(0) => {}
+                Ok(count) => tracing::debug!(count, what, "forgot what was long over"),
+                Err(error) => {
+                    app.metrics.store_failed();
+                    tracing::warn!(%error, what, "what was long over could not be forgotten");
+                }
             }
         }
     }

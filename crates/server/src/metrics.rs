@@ -49,6 +49,16 @@ struct CodeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabel {
     stage: &'static str,
 }
@@ -68,7 +78,51 @@ pub(crate) struct Metrics {
     connections: Gauge,
     store_errors: Counter,
     panics: Counter,
+    auth_failures: Family<KindLabel, Counter>,
+    replays: Family<OutcomeLabel, Counter>,
+    audit: AuditLines,
     uptime: Gauge<f64, AtomicU64>,
+}
+
+/// Why a key or token did not open the door.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AuthFailure {
+    /// A wrong API key.
+    Key,
+    /// A wrong session token.
+    Token,
+    /// Not even tried: too many were wrong before.
+    Slowed,
+}
+
+impl AuthFailure {
+    const ALL: [Self; 3] = [Self::Key, Self::Token, Self::Slowed];
+
+    fn label(self) -> KindLabel {
+        let kind = match self {
+            Self::Key => "key",
+            Self::Token => "token",
+            Self::Slowed => "slowed",
+        };
+        KindLabel { kind }
+    }
+}
+
+/// Counts the lines of the audit log, on the way to it and in its thread.
+#[derive(Clone)]
+pub(crate) struct AuditLines {
+    written: Counter,
+    lost: Counter,
+}
+
+impl AuditLines {
+    pub(crate) fn line(&self, written: bool) {
+        if written {
+            self.written.inc();
+        } else {
+            self.lost.inc();
+        }
+    }
 }
 
 fn durations() -> Histogram {
@@ -153,6 +207,33 @@ impl Metrics {
             "Panics that were caught; each is a defect",
             panics.clone(),
         );
+        let auth_failures = Family::default();
+        for why in AuthFailure::ALL {
+            drop(auth_failures.get_or_create(&why.label()));
+        }
+        registry.register(
+            "auth_failures",
+            "Wrong keys, wrong session tokens, and requests slowed down because of them",
+            auth_failures.clone(),
+        );
+        let replays: Family<OutcomeLabel, Counter> = Family::default();
+        let audit_lines: Family<OutcomeLabel, Counter> = Family::default();
+        for outcome in ["flagged", "refused"] {
+            drop(replays.get_or_create(&OutcomeLabel { outcome }));
+        }
+        registry.register(
+            "replays",
+            "Files that came again within their window, by what was done",
+            replays.clone(),
+        );
+        let [written, lost] = ["written", "lost"]
+            .map(|outcome| audit_lines.get_or_create(&OutcomeLabel { outcome }).clone());
+        registry.register(
+            "audit_lines",
+            "Lines of the audit log, by whether they were written",
+            audit_lines,
+        );
+        let audit = AuditLines { written, lost };
         let uptime = Gauge::default();
         registry.register(
             "uptime_seconds",
@@ -185,6 +266,9 @@ impl Metrics {
             connections,
             store_errors,
             panics,
+            auth_failures,
+            replays,
+            audit,
             uptime,
         }
     }
@@ -254,6 +338,20 @@ impl Metrics {
 
     pub(crate) fn store_failed(&self) {
         self.store_errors.inc();
+    }
+
+    pub(crate) fn auth_failed(&self, why: AuthFailure) {
+        self.auth_failures.get_or_create(&why.label()).inc();
+    }
+
+    /// A file came that was judged before.
+    pub(crate) fn replayed(&self, refused: bool) {
+        let outcome = if refused { "refused" } else { "flagged" };
+        self.replays.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn audit(&self) -> AuditLines {
+        self.audit.clone()
     }
 
     pub(crate) fn panicked(&self) {

@@ -465,7 +465,7 @@ fn details() -> Schema {
         .map(|stage| (stage, number("")))
         .to_vec(),
     );
-    object(
+    let details = object(
         "What led to the verdict; only when asked for.",
         vec![
             ("face", face.into()),
@@ -480,7 +480,19 @@ fn details() -> Schema {
             ("models", array(reference("Model")).into()),
             ("timings", timings.into()),
         ],
-    )
+    );
+    let replayed = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some(
+            "Whether this very file was judged before with this key; only with keys that ask for it.",
+        ));
+    match details {
+        Schema::Object(fields) => ObjectBuilder::from(fields)
+            .property("replayed", replayed)
+            .build()
+            .into(),
+        other => other,
+    }
 }
 
 fn thresholds() -> Schema {

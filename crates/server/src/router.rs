@@ -2,7 +2,7 @@
 
 mod front;
 
-pub(crate) use front::random_id;
+pub(crate) use front::{RequestId, random_id};
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 mod otlp;
 
 use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -75,6 +76,19 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
             .try_init(),
     }
     .map_err(|_| TelemetryError::Twice)
+}
+
+/// From now on a panic is logged by its place alone. Its message may quote what was being read: text
+/// of a request, bytes of a photo.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(
+            place = place.as_deref().unwrap_or("unknown"),
+            thread = std::thread::current().name().unwrap_or("unnamed"),
+            "panicked"
+        );
+    }));
 }
 
 /// Sends the traces that still wait. Blocking, for a few seconds at most.

@@ -49,6 +49,36 @@ async fn every_endpoint_answers_without_a_key() {
             "{path}"
         );
         assert!(!answer.header("x-request-id").is_empty());
+        assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
+        // Only a server that speaks TLS itself may ask for it.
+        assert!(!answer.headers.contains_key("strict-transport-security"));
+        assert!(!answer.headers.contains_key("server"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_run_no_foreign_and_no_inline_script() {
+    let server = start().await;
+    for page in ["/docs/", "/demo/"] {
+        let answer = server.get(page).await;
+        let policy: Vec<_> = answer
+            .header("content-security-policy")
+            .split(';')
+            .map(str::trim)
+            .collect();
+        for wanted in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(&wanted), "{page}: {policy:?}");
+        }
     }
 }
 
@@ -340,6 +370,9 @@ async fn cors_is_off_by_default_and_a_setting() {
     let server = start_with(config, Scripted::default()).await;
     let allowed = send(ask(server.url("/healthz"))).await;
     assert_eq!(allowed.header("access-control-allow-origin"), origin);
+    // Keys travel in a header that no browser sends on its own.
+    let credentials = "access-control-allow-credentials";
+    assert!(!allowed.headers.contains_key(credentials));
     let other = reqwest::Client::new()
         .get(server.url("/healthz"))
         .header("origin", "https://evil.example");
@@ -438,6 +471,7 @@ async fn tls_works_with_a_certificate_and_a_key() {
     let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     assert!(answer.contains("\"001\""));
+    assert!(answer.contains("strict-transport-security: max-age=31536000"));
     // Plain HTTP on the TLS port gets nothing.
     let mut plain = tokio::net::TcpStream::connect(server.address)
         .await

@@ -123,6 +123,39 @@ async fn a_session_lives_three_hours_to_the_millisecond() {
         .assert_error(401, "061");
 }
 
+/// However the clock steps, a token lives at most its window and the step, and gives three checks.
+#[tokio::test]
+async fn a_clock_that_steps_gives_no_check_away() {
+    use livecheck_store::Clock as _;
+    let server = start().await;
+    let (hour, key) = (Duration::from_secs(3600), &server.session_key);
+    let start = server.clock.now();
+    // Opened by a clock five hours ahead, used after it was set right.
+    server.clock.step_to(start.plus(5 * hour));
+    let token = server.session(key).await;
+    let end = start.plus(8 * hour);
+    server.clock.step_to(end);
+    check(&server, key, Some(&token), "live")
+        .await
+        .assert_error(401, "061");
+    server.clock.step_to(end.minus(Duration::from_millis(1)));
+    check(&server, key, Some(&token), "live")
+        .await
+        .assert_live();
+    // To and fro across its end.
+    let mut judged = 1;
+    for hours in [0, 9, 1, 20, 0, 7, 8, 2, 0] {
+        server.clock.step_to(start.plus(hours * hour));
+        let answer = check(&server, key, Some(&token), "live").await;
+        match answer.code() {
+            "" => judged += 1,
+            "061" => assert!(hours >= 8, "{hours}"),
+            _ => assert_eq!((answer.code(), judged), ("062", 3)),
+        }
+    }
+    assert_eq!(judged, 3);
+}
+
 #[tokio::test]
 async fn a_key_without_sessions_may_use_one_and_it_counts() {
     let server = start().await;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Rate, StoreError, Timestamp};
+use crate::{Rate, ReplayPolicy, StoreError, Timestamp};
 
 /// Longest name a key can have, in bytes.
 const MAX_NAME_LEN: usize = 64;
@@ -83,16 +83,19 @@ pub struct NewKey {
     pub require_session: bool,
     /// The key's own rate limit; `None`: the server's default counts.
     pub rate: Option<Rate>,
+    /// What happens to images that come again; `None`: the server's default counts.
+    pub replay: Option<ReplayPolicy>,
 }
 
 impl NewKey {
-    /// A key that doesn't expire, needs no sessions and has the server's default rate.
+    /// A key that doesn't expire, needs no sessions and has the server's defaults.
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             expires_at: None,
             require_session: false,
             rate: None,
+            replay: None,
         }
     }
 
@@ -133,6 +136,8 @@ pub struct KeyRecord {
     pub require_session: bool,
     /// Its own rate limit.
     pub rate: Option<Rate>,
+    /// Its own policy for images that come again.
+    pub replay: Option<ReplayPolicy>,
 }
 
 impl KeyRecord {

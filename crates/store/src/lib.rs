@@ -1,4 +1,4 @@
-//! API keys, sessions and rate limits: one trait, SQLite and PostgreSQL.
+//! API keys, sessions, rate limits and images seen before: one trait, SQLite and PostgreSQL.
 //!
 //! [`open`] gives a [`Store`]; [`KeyCache`] stands in front of its key look-ups. Everything that
 //! depends on the time takes it as an argument, see [`Clock`]. Keys and tokens are stored only as
@@ -15,6 +15,7 @@ mod key;
 mod migrate;
 mod postgres;
 mod rate;
+mod replay;
 mod secret;
 mod sql;
 mod sqlite;
@@ -32,6 +33,7 @@ pub use clock::{Clock, SystemClock, TestClock, Timestamp};
 pub use error::StoreError;
 pub use key::{KeyId, KeyRecord, KeySelector, NewKey};
 pub use rate::{Rate, RateDecision};
+pub use replay::{IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, ReplayPolicy};
 pub use secret::{ApiKey, KeyHash, SessionToken, TokenHash};
 
 /// Opens the store at `address` and brings its tables up to date.
@@ -66,7 +68,7 @@ pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(sqlite::open_file(Path::new(path)).await?))
 }
 
-/// Keys, sessions and rate limits.
+/// Keys, sessions, rate limits and images seen before.
 ///
 /// Every method may fail with [`StoreError::Unavailable`] while the database is away; it answers
 /// within a few seconds and works again, without a restart, once the database is back.
@@ -159,6 +161,41 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets sessions that ended more than a day ago, and says how many. The day is there so that
     /// a clock set ahead for a moment doesn't cost anyone a session.
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Remembers until `until` that the key has an image judged, unless it is remembered already:
+    /// of any number of calls at once, on any number of nodes, exactly one is told
+    /// [`ImageState::New`].
+    async fn remember_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<ImageState, StoreError>;
+
+    /// Prolongs the memory of an image, never shortens it.
+    async fn renew_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Takes back what [`Store::remember_image`] remembered until `until`: the image wasn't judged
+    /// after all. Does nothing when its memory was prolonged since.
+    async fn forget_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets images whose memory ended more than a day ago (as with
+    /// [`Store::purge_sessions`]), and says how many.
+    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// The key that images are hashed with where none is set: made once, the same for all nodes.
+    async fn image_key(&self) -> Result<ImageKey, StoreError>;
 }
 
 /// How a session stands.

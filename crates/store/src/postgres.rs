@@ -23,7 +23,10 @@ const MIGRATION_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
 const ADMIN_LOCK: &str = "SELECT pg_advisory_xact_lock(30515254712821867)";
 
 /// Brings the tables from version `i` to `i + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/1.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/postgres/1.sql"),
+    include_str!("../migrations/postgres/2.sql"),
+];
 
 pub(crate) struct Postgres {
     address: String,

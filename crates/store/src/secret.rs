@@ -51,7 +51,7 @@ impl ApiKey {
     }
 
     /// The first characters, for people to tell keys apart.
-    pub(crate) fn shown(&self) -> &str {
+    pub fn shown(&self) -> &str {
         &self.0[..SHOWN_CHARS]
     }
 }

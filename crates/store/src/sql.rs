@@ -9,8 +9,9 @@ use sqlx::{TypeInfo as _, ValueRef as _};
 
 use crate::rate::{CLOCK_TOLERANCE, micros};
 use crate::{
-    ApiKey, KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState,
-    SessionToken, Store, StoreError, Timestamp, TokenHash,
+    ApiKey, IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, KeyHash, KeyId, KeyRecord,
+    KeySelector, NewKey, Rate, RateDecision, ReplayPolicy, SessionState, SessionToken, Store,
+    StoreError, Timestamp, TokenHash,
 };
 
 /// Longest time one call may take before the database counts as not available.
@@ -19,6 +20,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 /// How long a session is kept after its end.
 const KEEP_ENDED_SESSIONS: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an image is kept after its memory has ended, for the same reason.
+const KEEP_ENDED_IMAGES: Duration = KEEP_ENDED_SESSIONS;
+/// Under which name the key of images is kept.
+const IMAGE_KEY: &str = "image-hmac";
 
 /// A database that runs statements.
 #[async_trait]
@@ -48,7 +53,7 @@ pub(crate) struct Statement<'v> {
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'v> {
     Int(Option<i64>),
-    Text(&'v str),
+    Text(Option<&'v str>),
     Bytes(&'v [u8]),
 }
 
@@ -78,13 +83,19 @@ impl From<Option<Timestamp>> for Value<'_> {
 
 impl<'v> From<&'v str> for Value<'v> {
     fn from(text: &'v str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl<'v> From<Option<&'v str>> for Value<'v> {
+    fn from(text: Option<&'v str>) -> Self {
         Self::Text(text)
     }
 }
 
 impl<'v> From<&'v KeyId> for Value<'v> {
     fn from(id: &'v KeyId) -> Self {
-        Self::Text(id.as_str())
+        Self::Text(Some(id.as_str()))
     }
 }
 
@@ -97,6 +108,18 @@ impl<'v> From<&'v KeyHash> for Value<'v> {
 impl<'v> From<&'v TokenHash> for Value<'v> {
     fn from(hash: &'v TokenHash) -> Self {
         Self::Bytes(hash.as_bytes())
+    }
+}
+
+impl<'v> From<&'v ImageMac> for Value<'v> {
+    fn from(mac: &'v ImageMac) -> Self {
+        Self::Bytes(mac.as_bytes())
+    }
+}
+
+impl<'v> From<&'v [u8]> for Value<'v> {
+    fn from(bytes: &'v [u8]) -> Self {
+        Self::Bytes(bytes)
     }
 }
 
@@ -129,7 +152,8 @@ where
     DB::Arguments: IntoArguments<DB>,
     for<'q> Option<i64>: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Decode<'q, DB> + Type<DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB> + Type<DB>,
+    for<'q> String: Decode<'q, DB> + Type<DB>,
     for<'q> Vec<u8>: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
@@ -137,7 +161,7 @@ where
     for value in &statement.values {
         query = match *value {
             Value::Int(number) => query.bind(number),
-            Value::Text(text) => query.bind(text.to_owned()),
+            Value::Text(text) => query.bind(text.map(str::to_owned)),
             Value::Bytes(bytes) => query.bind(bytes.to_vec()),
         };
     }
@@ -221,6 +245,10 @@ impl Row {
             successor: self.maybe_text(7)?.map(KeyId::from_stored),
             require_session: self.int(8)? != 0,
             rate,
+            // An unknown policy comes from a newer release: the server's default counts.
+            replay: self
+                .maybe_text(11)?
+                .and_then(|name| ReplayPolicy::named(&name)),
         })
     }
 }
@@ -237,7 +265,7 @@ macro_rules! key_columns {
         concat!(
             $($before,)?
             " id, name, shown, created_at, last_used_at, expires_at, revoked_at, successor, \
-             require_session, rate_per_kilosecond, rate_burst",
+             require_session, rate_per_kilosecond, rate_burst, replay",
             $($after)?
         )
     };
@@ -247,7 +275,8 @@ const PING: &str = "UPDATE livecheck_session SET uses_left = 0 WHERE token_hash 
 
 const INSERT_KEY: &str = key_columns!(
     "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING"..
+     rate_per_kilosecond, rate_burst, replay) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING"..
 );
 
 const FIND_KEY: &str = key_columns!("SELECT"..", hash FROM livecheck_key WHERE hash = $1");
@@ -276,7 +305,7 @@ const RETIRE_KEY: &str = "UPDATE livecheck_key SET successor = $2, \
 /// Only if the statement before it retired the predecessor ($1 is the new id).
 const INSERT_SUCCESSOR: &str = key_columns!(
     "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
+     rate_per_kilosecond, rate_burst, replay) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
      WHERE EXISTS (SELECT 1 FROM livecheck_key WHERE successor = $1) RETURNING"..
 );
 
@@ -311,6 +340,25 @@ const PEEK_RATE: &str = "SELECT arrival FROM livecheck_rate WHERE key_id = $1";
 
 const PURGE_SESSIONS: &str =
     "DELETE FROM livecheck_session WHERE expires_at <= $1 RETURNING uses_left";
+
+/// $3 now, $4 until when. No row comes back, and nothing is written, when it is remembered.
+const REMEMBER_IMAGE: &str = "INSERT INTO livecheck_image (key_id, mac, expires_at) \
+     VALUES ($1, $2, $4) ON CONFLICT (key_id, mac) DO UPDATE SET expires_at = $4 \
+     WHERE livecheck_image.expires_at <= $3 RETURNING expires_at";
+
+const RENEW_IMAGE: &str = "UPDATE livecheck_image SET expires_at = $3 \
+     WHERE key_id = $1 AND mac = $2 AND expires_at < $3";
+
+const FORGET_IMAGE: &str =
+    "DELETE FROM livecheck_image WHERE key_id = $1 AND mac = $2 AND expires_at = $3";
+
+const PURGE_IMAGES: &str =
+    "DELETE FROM livecheck_image WHERE expires_at <= $1 RETURNING expires_at";
+
+const MAKE_SECRET: &str =
+    "INSERT INTO livecheck_secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+
+const FIND_SECRET: &str = "SELECT value FROM livecheck_secret WHERE name = $1";
 
 /// A [`Store`] on a [`Backend`].
 pub(crate) struct SqlStore<B> {
@@ -415,6 +463,7 @@ fn insert_key<'v>(
         i64::from(new.require_session),
         new.rate.map(|rate| i64::from(rate.per_kilosecond())),
         new.rate.map(|rate| i64::from(rate.burst())),
+        new.replay.map(ReplayPolicy::as_str),
     )
 }
 
@@ -447,7 +496,7 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
         for row in self.read(statement!(FIND_KEY, hash)).await? {
-            if hash.is(row.bytes(11)?) {
+            if hash.is(row.bytes(12)?) {
                 return Ok(Some(row.key()?));
             }
         }
@@ -506,6 +555,7 @@ impl<B: Backend> Store for SqlStore<B> {
                 .map(|end| Timestamp::from_millis(now.as_millis().saturating_add(lifetime(end)))),
             require_session: old.require_session,
             rate: old.rate,
+            replay: old.replay,
         };
         let (id, key) = (KeyId::random()?, ApiKey::random()?);
         let hash = key.hash();
@@ -607,6 +657,61 @@ impl<B: Backend> Store for SqlStore<B> {
         let ended = now.minus(KEEP_ENDED_SESSIONS);
         let rows = self.write(statement!(PURGE_SESSIONS, ended)).await?;
         Ok(rows.len() as u64)
+    }
+
+    async fn remember_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<ImageState, StoreError> {
+        let remember = statement!(REMEMBER_IMAGE, key, image, now, until);
+        match self.write(remember).await {
+            Err(Failure::Dangling) => Err(StoreError::KeyNotFound(key.to_string())),
+            rows => Ok(if rows?.is_empty() {
+                ImageState::Seen
+            } else {
+                ImageState::New
+            }),
+        }
+    }
+
+    async fn renew_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(statement!(RENEW_IMAGE, key, image, until))
+            .await?;
+        Ok(())
+    }
+
+    async fn forget_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(statement!(FORGET_IMAGE, key, image, until))
+            .await?;
+        Ok(())
+    }
+
+    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let ended = now.minus(KEEP_ENDED_IMAGES);
+        let rows = self.write(statement!(PURGE_IMAGES, ended)).await?;
+        Ok(rows.len() as u64)
+    }
+
+    async fn image_key(&self) -> Result<ImageKey, StoreError> {
+        let fresh: [u8; IMAGE_KEY_BYTES] = crate::secret::random_bytes()?;
+        self.write(statement!(MAKE_SECRET, IMAGE_KEY, &fresh[..]))
+            .await?;
+        let row = only(self.read(statement!(FIND_SECRET, IMAGE_KEY)).await?)?;
+        let bytes = row.bytes(0)?.try_into();
+        Ok(ImageKey::new(bytes.map_err(|_| unexpected_column(0))?))
     }
 }
 

@@ -27,7 +27,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(4);
 const READERS: u32 = 4;
 
 /// Brings the tables from version `i` to `i + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/1.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/1.sql"),
+    include_str!("../migrations/sqlite/2.sql"),
+];
 
 pub(crate) struct Sqlite {
     address: String,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use livecheck_store::{
-    ApiKey, Clock, KEY_CACHE_LIFETIME, KeyCache, KeyHash, KeyId, KeyRecord, KeySelector, NewKey,
-    Rate, RateDecision, SessionState, SessionToken, Store, StoreError, TestClock, Timestamp,
-    TokenHash, open,
+    ApiKey, Clock, ImageKey, ImageMac, ImageState, KEY_CACHE_LIFETIME, KeyCache, KeyHash, KeyId,
+    KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState, SessionToken, Store,
+    StoreError, TestClock, Timestamp, TokenHash, open,
 };
 use tokio::sync::Semaphore;
 
@@ -128,6 +128,42 @@ impl Store for Watched {
 
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge_sessions(now).await
+    }
+
+    async fn remember_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<ImageState, StoreError> {
+        self.inner.remember_image(key, image, now, until).await
+    }
+
+    async fn renew_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.renew_image(key, image, until).await
+    }
+
+    async fn forget_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.forget_image(key, image, until).await
+    }
+
+    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.purge_images(now).await
+    }
+
+    async fn image_key(&self) -> Result<ImageKey, StoreError> {
+        self.inner.image_key().await
     }
 }
 

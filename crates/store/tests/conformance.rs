@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use livecheck_store::testing::{PostgresCluster, TempFolder};
 use livecheck_store::{
-    ApiKey, KeyRecord, KeySelector, NewKey, Rate, SessionState, SessionToken, Store, StoreError,
-    Timestamp, open,
+    ApiKey, ImageKey, ImageMac, ImageState, KeyRecord, KeySelector, NewKey, Rate, ReplayPolicy,
+    SessionState, SessionToken, Store, StoreError, Timestamp, open,
 };
 
 /// Some moment in 2026.
@@ -593,6 +593,192 @@ async fn nodes_that_start_together_find_one_another(db: Fresh) {
     }
 }
 
+fn image(content: &str) -> ImageMac {
+    ImageKey::new([9; 32]).mac(content.as_bytes())
+}
+
+/// What the store says of an image that the key has judged at `now`, to be remembered for a day.
+async fn judged(db: &Fresh, key: &KeyRecord, content: &str, now: Timestamp) -> ImageState {
+    let until = now.plus(24 * HOUR);
+    let told = db
+        .store
+        .remember_image(&key.id, &image(content), now, until)
+        .await;
+    told.unwrap()
+}
+
+async fn an_image_is_known_again_until_its_memory_ends(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let (bob, _) = db.key("bob").await;
+    let end = NOW.plus(24 * HOUR);
+    let steps = [
+        (&alice, "a", NOW, ImageState::New),
+        (&alice, "a", NOW, ImageState::Seen),
+        (&alice, "b", NOW, ImageState::New),
+        (&bob, "a", NOW, ImageState::New),
+        (&alice, "a", end.minus(MILLISECOND), ImageState::Seen),
+        // Being seen again prolongs nothing.
+        (&alice, "a", end, ImageState::New),
+        (&alice, "a", end, ImageState::Seen),
+    ];
+    for (row, (key, content, now, expected)) in steps.into_iter().enumerate() {
+        assert_eq!(judged(&db, key, content, now).await, expected, "row {row}");
+    }
+}
+
+async fn an_image_s_memory_is_prolonged_and_taken_back(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let (store, id, end) = (&db.store, &alice.id, NOW.plus(24 * HOUR));
+    assert_eq!(judged(&db, &alice, "a", NOW).await, ImageState::New);
+    store.renew_image(id, &image("a"), NOW).await.unwrap();
+    assert_eq!(
+        judged(&db, &alice, "a", end.minus(MILLISECOND)).await,
+        ImageState::Seen,
+        "never shortened"
+    );
+    let later = end.plus(HOUR);
+    store.renew_image(id, &image("a"), later).await.unwrap();
+    assert_eq!(judged(&db, &alice, "a", end).await, ImageState::Seen);
+    // Whoever remembered it first may not take back what another prolonged.
+    store.forget_image(id, &image("a"), end).await.unwrap();
+    assert_eq!(judged(&db, &alice, "a", end).await, ImageState::Seen);
+    store.forget_image(id, &image("a"), later).await.unwrap();
+    assert_eq!(judged(&db, &alice, "a", end).await, ImageState::New);
+    // Of what isn't remembered nothing can be prolonged.
+    store.renew_image(id, &image("b"), later).await.unwrap();
+    assert_eq!(judged(&db, &alice, "b", NOW).await, ImageState::New);
+}
+
+async fn an_image_needs_a_key(db: Fresh) {
+    let elsewhere = open("sqlite::memory:").await.unwrap();
+    let new = NewKey::named("stranger");
+    let (stranger, _) = elsewhere.create_key(new, NOW).await.unwrap();
+    let told = db
+        .store
+        .remember_image(&stranger.id, &image("a"), NOW, NOW.plus(HOUR))
+        .await;
+    assert_eq!(
+        told.unwrap_err(),
+        StoreError::KeyNotFound(stranger.id.to_string())
+    );
+}
+
+async fn one_of_fifty_uploads_is_new(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let second = match db.address.as_str() {
+        "sqlite::memory:" => Arc::clone(&db.store),
+        address => open(address).await.unwrap(),
+    };
+    for round in 0..3 {
+        // The second round finds the memory of the first one ended.
+        let now = NOW.plus(24 * HOUR * round);
+        let states = parallel(50, |taker| {
+            let node = if taker % 2 == 0 { &db.store } else { &second };
+            let (node, key) = (Arc::clone(node), alice.id.clone());
+            async move {
+                let until = now.plus(24 * HOUR);
+                node.remember_image(&key, &image("a"), now, until)
+                    .await
+                    .unwrap()
+            }
+        });
+        let states = states.await;
+        let new = states.iter().filter(|state| **state == ImageState::New);
+        assert_eq!(new.count(), 1, "round {round}");
+    }
+}
+
+async fn only_images_long_over_are_purged(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    judged(&db, &alice, "a", NOW).await;
+    judged(&db, &alice, "b", NOW.plus(MILLISECOND)).await;
+    let day_after = NOW.plus(48 * HOUR);
+    let purge = async |now| db.store.purge_images(now).await.unwrap();
+    assert_eq!(purge(day_after.minus(MILLISECOND)).await, 0);
+    assert_eq!(purge(day_after).await, 1);
+    assert_eq!(judged(&db, &alice, "b", NOW).await, ImageState::Seen);
+    assert_eq!(judged(&db, &alice, "a", NOW).await, ImageState::New);
+}
+
+async fn an_image_stays_known_when_the_clock_steps(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let ahead = NOW.plus(1000 * HOUR);
+    assert_eq!(judged(&db, &alice, "a", ahead).await, ImageState::New);
+    assert_eq!(judged(&db, &alice, "a", NOW).await, ImageState::Seen);
+    assert_eq!(judged(&db, &alice, "b", NOW).await, ImageState::New);
+    let back = NOW.minus(1000 * HOUR);
+    assert_eq!(judged(&db, &alice, "b", back).await, ImageState::Seen);
+}
+
+async fn a_key_keeps_its_replay_policy(db: Fresh) {
+    for policy in [None, Some(ReplayPolicy::Off), Some(ReplayPolicy::Refuse)] {
+        let name = format!("{policy:?}").replace(['(', ')'], " ");
+        let new = NewKey {
+            replay: policy,
+            ..NewKey::named(name.trim())
+        };
+        let (record, key) = db.store.create_key(new, NOW).await.unwrap();
+        assert_eq!(record.replay, policy);
+        assert_eq!(db.find(&key).await.replay, policy);
+        let which = KeySelector::Id(record.id);
+        let (successor, _) = db.store.rotate_key(&which, None, NOW).await.unwrap();
+        assert_eq!(successor.replay, policy);
+    }
+}
+
+async fn nodes_share_the_image_key(db: Fresh) {
+    let second = match db.address.as_str() {
+        "sqlite::memory:" => Arc::clone(&db.store),
+        address => open(address).await.unwrap(),
+    };
+    let keys = parallel(10, |number| {
+        let node = Arc::clone(if number % 2 == 0 { &db.store } else { &second });
+        async move { node.image_key().await.unwrap() }
+    });
+    let keys = keys.await;
+    assert!(keys.iter().all(|key| *key == keys[0]));
+    let elsewhere = open("sqlite::memory:").await.unwrap();
+    assert_ne!(elsewhere.image_key().await.unwrap(), keys[0]);
+}
+
+/// No token lives longer than its window plus the step, and none gains a use.
+async fn a_session_survives_a_clock_that_steps(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let lifetime = 3 * HOUR;
+    let step = 5 * HOUR;
+    let (ahead, behind) = (NOW.plus(step), NOW.minus(step));
+    let open_at = async |moment: Timestamp| {
+        let end = moment.plus(lifetime);
+        let token = db.store.create_session(&alice.id, 3, end).await.unwrap();
+        token.hash()
+    };
+    let (store, id) = (&db.store, &alice.id);
+    // Opened by a clock set ahead, used after it was set back: it lives its window and the step.
+    let token = open_at(ahead).await;
+    let end = NOW.plus(step + lifetime);
+    let taken = store.take_use(&token, id, end.minus(MILLISECOND)).await;
+    assert_eq!(taken.unwrap(), ready(2));
+    let taken = store.take_use(&token, id, end).await;
+    assert_eq!(taken.unwrap(), SessionState::NotFound);
+    // Opened by a clock set back: it lives the step less.
+    let token = open_at(behind).await;
+    let taken = store.take_use(&token, id, NOW).await;
+    assert_eq!(taken.unwrap(), SessionState::NotFound);
+    // A clock that swings over the end of a session gives it no use beyond its three.
+    let token = open_at(NOW).await;
+    let swings = [NOW, ahead, behind, ahead, NOW, behind, NOW, ahead, behind];
+    let mut taken = 0;
+    for now in swings {
+        store.purge_sessions(now).await.unwrap();
+        match store.take_use(&token, id, now).await.unwrap() {
+            SessionState::Ready { .. } => taken += 1,
+            SessionState::NotFound => assert_eq!(now, ahead),
+            SessionState::Exhausted => assert_eq!(taken, 3),
+        }
+    }
+    assert_eq!(taken, 3);
+}
+
 async fn ping_answers(db: Fresh) {
     db.store.ping().await.unwrap();
 }
@@ -656,4 +842,13 @@ on_every_store!(
     what_was_written_is_there_after_opening_again,
     nodes_that_start_together_find_one_another,
     ping_answers,
+    a_session_survives_a_clock_that_steps,
+    an_image_is_known_again_until_its_memory_ends,
+    an_image_s_memory_is_prolonged_and_taken_back,
+    an_image_needs_a_key,
+    one_of_fifty_uploads_is_new,
+    only_images_long_over_are_purged,
+    an_image_stays_known_when_the_clock_steps,
+    a_key_keeps_its_replay_policy,
+    nodes_share_the_image_key,
 );

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use livecheck_store::testing::{PostgresCluster, TempFolder};
 use livecheck_store::{
-    ApiKey, KeyRecord, KeySelector, NewKey, Rate, SessionState, Store, StoreError, Timestamp,
-    TokenHash, open,
+    ApiKey, ImageKey, KeyRecord, KeySelector, NewKey, Rate, SessionState, Store, StoreError,
+    Timestamp, TokenHash, open,
 };
 use sqlx::ConnectOptions as _;
 
@@ -31,6 +31,7 @@ async fn ask_everything(
     let unknown = ApiKey::parse(&format!("lck_{}", "A".repeat(43))).unwrap();
     let hash = unknown.hash();
     let rate = Rate::new(1000.0, 1000).unwrap();
+    let image = ImageKey::new([1; 32]).mac(b"an image");
     macro_rules! ask {
         ($($method:ident($($argument:expr),*)),* $(,)?) => {{
             let errors = tokio::join!($(async {
@@ -53,6 +54,11 @@ async fn ask_everything(
         return_use(token, id),
         take_rate(id, rate, NOW),
         purge_sessions(NOW),
+        remember_image(id, &image, NOW, END),
+        renew_image(id, &image, END),
+        forget_image(id, &image, END),
+        purge_images(NOW),
+        image_key(),
     );
     // The answer of a database that works: there is no such key.
     for (_, error) in &mut errors {

@@ -7,6 +7,7 @@
 mod load;
 mod python;
 mod service;
+mod supply;
 mod system;
 
 use std::{
@@ -35,7 +36,7 @@ enum Task {
         #[arg(long)]
         training: bool,
     },
-    /// What CI runs: format, clippy, docs, deny, then every test.
+    /// What CI runs: format, clippy, docs, deny, audit, then every test.
     Ci,
     /// Offer 1, 2 and 10 times of what the service can do; hold every answer against what was sent.
     Load {
@@ -61,6 +62,10 @@ enum Task {
         #[arg(long, default_value_t = 15)]
         seconds: u64,
     },
+    /// Hold the locked dependencies against the database of known holes.
+    Audit,
+    /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
+    Sbom,
 }
 
 fn main() -> Result<()> {
@@ -71,6 +76,8 @@ fn main() -> Result<()> {
         Task::Load { options, seconds } => load::load(&options, seconds),
         Task::Soak { options, minutes } => load::soak(&options, minutes),
         Task::Rude { options, seconds } => load::rude(&options, seconds),
+        Task::Audit => supply::audit().map(|_| ()),
+        Task::Sbom => supply::sbom(),
     }
 }
 
@@ -95,6 +102,7 @@ fn ci() -> Result<()> {
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])
         .args(["bans", "licenses", "sources"]))?;
+    supply::audit()?;
     test(true)
 }
 

@@ -21,6 +21,12 @@ impl Environment {
         locks: &["crates/xtask/requirements/deny.lock"],
     };
 
+    /// Holds crates against known holes.
+    pub(crate) const AUDIT: Self = Self {
+        name: "audit",
+        locks: &["crates/xtask/requirements/audit.lock"],
+    };
+
     /// Holds a running service against its OpenAPI document.
     pub(crate) const OPENAPI: Self = Self {
         name: "openapi",

@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -53,6 +53,11 @@ const NEEDS: [Need; 9] = [
         present: shellcheck_present,
     },
     Need {
+        what: "strace (tests that no photo, key or token gets out)",
+        package: "strace",
+        present: strace_present,
+    },
+    Need {
         what: "promtool (tests of the alerts)",
         package: "prometheus",
         present: promtool_present,
@@ -82,6 +87,10 @@ fn nginx_present() -> bool {
 
 fn shellcheck_present() -> bool {
     succeeds(Command::new("shellcheck").arg("--version"))
+}
+
+fn strace_present() -> bool {
+    succeeds(Command::new("strace").arg("--version"))
 }
 
 fn promtool_present() -> bool {

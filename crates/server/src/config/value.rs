@@ -1,11 +1,13 @@
 //! The kinds of values a setting can have, from and to text.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use livecheck_engine::Preset;
+use livecheck_store::{IMAGE_KEY_BYTES, ReplayPolicy};
 
 /// A type of setting.
 pub(super) trait Value: Sized {
@@ -222,6 +224,147 @@ impl Value for Origins {
 
     fn show(&self) -> String {
         self.0.join(",")
+    }
+}
+
+/// Networks, such as those of trusted proxies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
+pub struct Networks(Vec<IpNet>);
+
+impl Networks {
+    /// Whether one of them holds the address.
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Value for Networks {
+    fn parse(text: &str) -> Option<Self> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|network| !network.is_empty())
+            .map(|network| {
+                network
+                    .parse()
+                    .ok()
+                    .or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from))
+            })
+            .collect::<Option<Vec<IpNet>>>()
+            .map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+}
+
+/// A secret of 32 bytes; never shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd)]
+pub struct HexKey([u8; IMAGE_KEY_BYTES]);
+
+impl HexKey {
+    /// From 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 2 * IMAGE_KEY_BYTES || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut key = [0; IMAGE_KEY_BYTES];
+        for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(key))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8; IMAGE_KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Value for HexKey {
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_hex(text.trim())
+    }
+
+    fn show(&self) -> String {
+        "[redacted]".to_owned()
+    }
+}
+
+impl Value for ReplayPolicy {
+    fn parse(text: &str) -> Option<Self> {
+        Self::named(&text.trim().to_ascii_lowercase())
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+/// Which header names the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Value for ForwardedHeader {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Some(Self::XForwardedFor),
+            "forwarded" => Some(Self::Forwarded),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+        }
+        .to_owned()
+    }
+}
+
+/// What happens to a request whose line of the audit log cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum AuditFailure {
+    /// It is answered with `005`, as if nothing had been judged.
+    Refuse,
+    /// It is answered as if there were no log; a metric counts the missing line.
+    Continue,
+}
+
+impl Value for AuditFailure {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "refuse" => Some(Self::Refuse),
+            "continue" => Some(Self::Continue),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Continue => "continue",
+        }
+        .to_owned()
     }
 }
 

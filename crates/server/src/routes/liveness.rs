@@ -6,17 +6,22 @@ use std::time::Instant;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request};
+use axum::http::Request;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Verdict};
-use livecheck_store::{KeyId, TokenHash};
+use livecheck_store::{
+    ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
+};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::app::{App, Now};
+use crate::audit::Line;
 use crate::auth;
 use crate::error::ApiError;
 use crate::pool::{Job, JobError, Lane, Ticket};
+use crate::router::RequestId;
 use crate::upload::{self, ReadError, ReadLimits, Reserved, Upload};
 
 /// `{"success": true, "result": …}`.
@@ -31,20 +36,29 @@ struct LivenessResult {
     liveness: bool,
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details>,
+    details: Option<FullDetails>,
+}
+
+/// The engine's details, and what the server adds.
+#[derive(Serialize)]
+struct FullDetails {
+    #[serde(flatten)]
+    engine: Details,
+    /// Whether this very file was judged before with the key; `None`: the key does not ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<bool>,
+}
+
+/// A verdict, and whether the file came again.
+struct Judged {
+    verdict: Verdict,
+    replayed: Option<bool>,
 }
 
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let mut rate = auth::RateHeaders::default();
-    let outcome = answer(
-        &app,
-        &parts.headers,
-        parts.uri.query().unwrap_or_default(),
-        body,
-        &mut rate,
-    )
-    .await;
+    let outcome = answer(&app, &parts, body, &mut rate).await;
     let mut response = match outcome {
         Ok(success) => Json(success).into_response(),
         Err(error) => {
@@ -60,8 +74,7 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request<Body>) -
 /// what the engine finds.
 async fn answer(
     app: &Arc<App>,
-    headers: &HeaderMap,
-    query: &str,
+    request: &Parts,
     body: Body,
     rate: &mut auth::RateHeaders,
 ) -> Result<Success, ApiError> {
@@ -70,7 +83,8 @@ async fn answer(
             "the server is starting: try again shortly",
         ));
     }
-    let key = auth::key(app, headers).await?;
+    let headers = &request.headers;
+    let key = auth::key(app, request).await?;
     *rate = auth::rate(app, &key).await?;
     let session = auth::session(app, &key, headers).await?;
     if app.pool.is_full() {
@@ -80,30 +94,35 @@ async fn answer(
     let started = Instant::now();
     let mut memory = app.uploads.share();
     let upload = upload::read(headers, body, &read_limits(app), &mut memory).await?;
-    let details = details_wanted(query, &upload)?;
+    let details = details_wanted(request.uri.query().unwrap_or_default(), &upload)?;
     app.metrics.stage("upload", started.elapsed());
 
     let ticket = app.pool.admit().ok_or_else(overloaded)?;
     let check = Check {
         app: Arc::clone(app),
-        key: key.id.clone(),
+        replay: key.replay.unwrap_or(app.config.access.replay),
+        request_id: request.extensions.get().cloned(),
+        key,
         session,
         ticket,
         deadline: tokio::time::Instant::now() + app.config.times.judge_timeout,
     };
-    let (photo, memory) = check.decode(upload.file, memory).await?;
+    let decoded = check.decode(upload.file, memory).await?;
 
     // From here on a use may be taken, so the work goes on in a task of its own, which also gives
     // the use back, when this request is dropped with its connection.
     let (client, verdict) = oneshot::channel();
-    app.tasks.spawn(check.judge(photo, memory, client));
-    let verdict = verdict.await.map_err(|_| ApiError::internal())??;
+    app.tasks.spawn(check.judge(decoded, client));
+    let Judged { verdict, replayed } = verdict.await.map_err(|_| ApiError::internal())??;
     Ok(Success {
         success: true,
         result: LivenessResult {
             liveness: verdict.live,
             score: verdict.score,
-            details: details.then_some(verdict.details),
+            details: details.then_some(FullDetails {
+                engine: verdict.details,
+                replayed,
+            }),
         },
     })
 }
@@ -137,10 +156,28 @@ fn overloaded() -> ApiError {
 /// One request on its way through the pool.
 struct Check {
     app: Arc<App>,
-    key: KeyId,
+    key: Arc<KeyRecord>,
+    replay: ReplayPolicy,
+    request_id: Option<RequestId>,
     session: Option<TokenHash>,
     ticket: Ticket,
     deadline: tokio::time::Instant,
+}
+
+/// A photo that can be judged, and its share of the memory: its pixels take more than its file, and
+/// they may have to wait for the database and for a thread.
+struct Decoded {
+    photo: Photo,
+    memory: Reserved,
+    /// The file's hash, if anything needs it.
+    image: Option<ImageMac>,
+}
+
+/// What was remembered of an image before it was judged.
+struct Remembered {
+    image: ImageMac,
+    state: ImageState,
+    until: Timestamp,
 }
 
 /// Why a job gave nothing.
@@ -151,56 +188,134 @@ enum Failed {
 }
 
 impl Check {
-    /// The photo, and its share of the memory: its pixels take more than its file, and they may
-    /// have to wait for the database and for a thread.
-    async fn decode(
-        &self,
-        file: Vec<u8>,
-        mut memory: Reserved,
-    ) -> Result<(Photo, Reserved), ApiError> {
+    /// The photo of the file. The file itself is freed here.
+    async fn decode(&self, file: Vec<u8>, mut memory: Reserved) -> Result<Decoded, ApiError> {
+        let hashed_with = self.image_key().await?.cloned();
         let judge = Arc::clone(&self.app.judge);
         let queued = Instant::now();
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
             let photo = judge.decode(&file)?;
-            if memory.grow_to(photo.rgb.len()) {
-                Ok((photo, memory))
-            } else {
-                Err(ApiError::from(ReadError::NoMemory))
+            if !memory.grow_to(photo.rgb.len()) {
+                return Err(ApiError::from(ReadError::NoMemory));
             }
+            let image = hashed_with.map(|key| key.mac(&file));
+            Ok(Decoded {
+                photo,
+                memory,
+                image,
+            })
         });
         let result = self.wait(job, std::future::pending()).await;
         result.map_err(|failed| self.explain(&failed))?
     }
 
-    /// Takes a use, judges, gives the use back when there was no judgement, and tells the client.
-    async fn judge(
-        self,
-        photo: Photo,
-        memory: Reserved,
-        mut client: oneshot::Sender<Result<Verdict, ApiError>>,
-    ) {
-        let answer = self.judge_counted(photo, memory, &mut client).await;
+    /// The secret to hash the image with; `None` when nothing needs the hash.
+    async fn image_key(&self) -> Result<Option<&ImageKey>, ApiError> {
+        if self.replay == ReplayPolicy::Off && self.app.audit.is_none() {
+            return Ok(None);
+        }
+        let key = self.app.image_key.get(self.app.store.as_ref()).await;
+        Ok(Some(key.inspect_err(|_| self.app.metrics.store_failed())?))
+    }
+
+    /// Judges, and tells the client.
+    async fn judge(self, decoded: Decoded, mut client: oneshot::Sender<Result<Judged, ApiError>>) {
+        let answer = self.judge_once(decoded, &mut client).await;
         // A client that has gone needs no answer.
         drop(client.send(answer));
     }
 
+    /// Remembers the image and judges it, and forgets it again when there was no judgement.
+    async fn judge_once(
+        &self,
+        decoded: Decoded,
+        client: &mut oneshot::Sender<Result<Judged, ApiError>>,
+    ) -> Result<Judged, ApiError> {
+        let remembered = match decoded.image {
+            Some(image) if self.replay != ReplayPolicy::Off => Some(self.remember(image).await?),
+            _ => None,
+        };
+        let answer = self.judge_counted(decoded, client).await;
+        let judged = match &answer {
+            Ok(_) => true,
+            // What the engine found is a judgement; a used-up session or a failure is none.
+            Err(error) => matches!(
+                error.code(),
+                ErrorCode::ResolutionTooLow | ErrorCode::FaceCount | ErrorCode::FaceMask
+            ),
+        };
+        if let Some(remembered) = &remembered {
+            self.settle(remembered, judged).await;
+        }
+        Ok(Judged {
+            verdict: answer?,
+            replayed: remembered.map(|image| image.state == ImageState::Seen),
+        })
+    }
+
+    /// Asks whether the image was judged before, in the same statement that remembers it.
+    async fn remember(&self, image: ImageMac) -> Result<Remembered, ApiError> {
+        let now = self.app.clock.now();
+        let until = now.plus(self.app.config.access.replay_window);
+        let state = self
+            .app
+            .store
+            .remember_image(&self.key.id, &image, now, until)
+            .await
+            .inspect_err(|_| self.app.metrics.store_failed())?;
+        if state == ImageState::Seen {
+            let refuse = self.replay == ReplayPolicy::Refuse;
+            self.app.metrics.replayed(refuse);
+            if refuse {
+                return Err(ApiError::new(
+                    ErrorCode::UnreadableImage,
+                    "this very file was judged before with this key, and a file is judged once: take a new photo",
+                ));
+            }
+        }
+        Ok(Remembered {
+            image,
+            state,
+            until,
+        })
+    }
+
+    /// A judged image is remembered for the whole window from now, one that was not is forgotten.
+    async fn settle(&self, image: &Remembered, judged: bool) {
+        let (store, key) = (&self.app.store, &self.key.id);
+        let settled = match (judged, image.state) {
+            (true, ImageState::Seen) => store.renew_image(key, &image.image, image.until).await,
+            (false, ImageState::New) => store.forget_image(key, &image.image, image.until).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = settled {
+            self.app.metrics.store_failed();
+            tracing::error!(%error, judged, "an image's memory could not be settled");
+        }
+    }
+
+    /// Takes a use, judges, writes the audit log, and gives the use back when there was no judgement.
     async fn judge_counted(
         &self,
-        photo: Photo,
-        memory: Reserved,
-        client: &mut oneshot::Sender<Result<Verdict, ApiError>>,
+        decoded: Decoded,
+        client: &mut oneshot::Sender<Result<Judged, ApiError>>,
     ) -> Result<Verdict, ApiError> {
         if let Some(token) = &self.session {
             let state = self
                 .app
                 .store
-                .take_use(token, &self.key, self.app.clock.now())
+                .take_use(token, &self.key.id, self.app.clock.now())
                 .await
                 .inspect_err(|_| self.app.metrics.store_failed())?;
             auth::usable(&self.app, state)?;
         }
+        let Decoded {
+            photo,
+            memory,
+            image,
+        } = decoded;
         let judge = Arc::clone(&self.app.judge);
         let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
             // No more photos are being judged than there are threads: that needs no counting.
@@ -208,30 +323,57 @@ impl Check {
             judge.judge(&photo)
         });
         let answer = match self.wait(job, client.closed()).await {
-            Ok(Ok(verdict)) => {
-                self.app.metrics.judged(&verdict);
-                Ok(verdict)
+            Ok(Err(rejection @ Rejection::Internal(_))) => {
+                tracing::error!(%rejection, "judging failed");
+                Err(ApiError::internal())
             }
-            Ok(Err(rejection)) => {
-                if let Rejection::Internal(_) = rejection {
-                    tracing::error!(%rejection, "judging failed");
-                    Err(ApiError::internal())
-                } else {
-                    Err(rejection.into())
+            Ok(judged) => match self.audit(judged.as_ref(), image).await {
+                Ok(()) => {
+                    if let Ok(verdict) = &judged {
+                        self.app.metrics.judged(verdict);
+                    }
+                    judged.map_err(ApiError::from)
                 }
-            }
+                Err(error) => Err(error),
+            },
             Err(failed) => Err(self.explain(&failed)),
         };
         let unjudged = answer
             .as_ref()
             .is_err_and(|error| error.code() == ErrorCode::Internal);
         if let (true, Some(token)) = (unjudged, &self.session)
-            && let Err(error) = self.app.store.return_use(token, &self.key).await
+            && let Err(error) = self.app.store.return_use(token, &self.key.id).await
         {
             self.app.metrics.store_failed();
             tracing::error!(%error, "a use of a session was taken for an image that was not judged");
         }
         answer
+    }
+
+    /// Writes the image's line, if there is an audit log.
+    async fn audit(
+        &self,
+        judged: Result<&Verdict, &Rejection>,
+        image: Option<ImageMac>,
+    ) -> Result<(), ApiError> {
+        let (Some(audit), Some(image)) = (&self.app.audit, image) else {
+            return Ok(());
+        };
+        let Some(key) = self.image_key().await? else {
+            return Ok(());
+        };
+        let id = self.request_id.as_ref().map_or("", RequestId::as_str);
+        let models = self.app.judge.models();
+        let line = Line::new(id, &self.key.id, judged, models, (key, &image));
+        audit
+            .record(&line, &self.app.metrics)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "a judgement was withheld");
+                ApiError::unavailable(
+                    "the judgement could not be recorded, so it is withheld: try again shortly",
+                )
+            })
     }
 
     /// The job's result, unless the deadline comes first, or the client goes before it is begun.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -21,9 +21,10 @@ pub(crate) struct Session {
     session_token: String,
 }
 
-pub(crate) async fn open(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
     let mut rate = auth::RateHeaders::default();
-    let mut response = match answer(&app, &headers, &mut rate).await {
+    let mut response = match answer(&app, &request, &mut rate).await {
         Ok(session) => Json(session).into_response(),
         Err(error) => error.into_response(),
     };
@@ -33,10 +34,10 @@ pub(crate) async fn open(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 
 async fn answer(
     app: &App,
-    headers: &HeaderMap,
+    request: &Parts,
     rate: &mut auth::RateHeaders,
 ) -> Result<Session, ApiError> {
-    let key = auth::key(app, headers).await?;
+    let key = auth::key(app, request).await?;
     *rate = auth::rate(app, &key).await?;
     let access = &app.config.access;
     let token = app

@@ -1,14 +1,14 @@
-//! A store that can be switched off, as if its database were away, and that can keep those waiting
-//! who take a use of a session.
+//! A store that can be switched off, as if its database were away, that can keep those waiting who
+//! take a use of a session, and that says what it was asked.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use livecheck_store::{
-    ApiKey, KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState,
-    SessionToken, Store, StoreError, Timestamp, TokenHash,
+    ApiKey, ImageKey, ImageMac, ImageState, KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate,
+    RateDecision, SessionState, SessionToken, Store, StoreError, Timestamp, TokenHash,
 };
 use tokio::sync::Semaphore;
 
@@ -18,6 +18,7 @@ pub struct Flaky {
     /// One permit a use that is handed out at once.
     uses: Semaphore,
     asked: AtomicUsize,
+    looked_up: Mutex<Vec<&'static str>>,
 }
 
 impl Flaky {
@@ -27,6 +28,7 @@ impl Flaky {
             away: AtomicBool::new(false),
             uses: Semaphore::new(Semaphore::MAX_PERMITS),
             asked: AtomicUsize::new(0),
+            looked_up: Mutex::default(),
         }
     }
 
@@ -46,6 +48,15 @@ impl Flaky {
 
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// The look-ups since the last call.
+    pub fn looked_up(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.looked_up.lock().unwrap())
+    }
+
+    fn note(&self, call: &'static str) {
+        self.looked_up.lock().unwrap().push(call);
     }
 
     fn store(&self) -> Result<&dyn Store, StoreError> {
@@ -75,6 +86,7 @@ impl Store for Flaky {
     }
 
     async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
+        self.note("find_key");
         self.store()?.find_key(hash).await
     }
 
@@ -118,6 +130,7 @@ impl Store for Flaky {
         key: &KeyId,
         now: Timestamp,
     ) -> Result<SessionState, StoreError> {
+        self.note("peek_session");
         self.store()?.peek_session(token, key, now).await
     }
 
@@ -147,5 +160,41 @@ impl Store for Flaky {
 
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.store()?.purge_sessions(now).await
+    }
+
+    async fn remember_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<ImageState, StoreError> {
+        self.store()?.remember_image(key, image, now, until).await
+    }
+
+    async fn renew_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store()?.renew_image(key, image, until).await
+    }
+
+    async fn forget_image(
+        &self,
+        key: &KeyId,
+        image: &ImageMac,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store()?.forget_image(key, image, until).await
+    }
+
+    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.store()?.purge_images(now).await
+    }
+
+    async fn image_key(&self) -> Result<ImageKey, StoreError> {
+        self.store()?.image_key().await
     }
 }

@@ -33,8 +33,8 @@ pub const MODELS: &[ModelInfo] = &[ModelInfo {
 }];
 
 /// The words that can be judged.
-const SCRIPTS: [&str; 10] = [
-    "live", "huge", "spoof", "gate", "small", "far", "two", "mask", "broken", "panic",
+const SCRIPTS: [&str; 11] = [
+    "live", "huge", "spoof", "gate", "small", "far", "two", "mask", "broken", "panic", "quote",
 ];
 
 /// Bytes of the pixels of a photo that says `huge`.
@@ -101,6 +101,7 @@ impl Judge for Scripted {
                 limit: 64_000_000,
             })),
             "decode-panic" => panic!("scripted"),
+            "decode-quote" => panic!("no photo: {:?}", String::from_utf8_lossy(file)),
             "decode-gate" => {
                 self.gate.pass();
                 Ok(photo(file))
@@ -139,6 +140,7 @@ impl Judge for Scripted {
             }),
             "broken" => Err(Rejection::Internal("scripted".to_owned())),
             "panic" => panic!("scripted"),
+            "quote" => panic!("no face: {:?}", String::from_utf8_lossy(&photo.rgb)),
             other => panic!("no script for {other:?}"),
         }
     }

@@ -1,0 +1,417 @@
+//! What a running service survives: SIGKILL while sessions are counted, a full disk, a file it may
+//! not write, no file descriptors left, SIGTERM under load, a damaged model. `docs/RELIABILITY.md`
+//! lists them with those that the crates below test themselves.
+
+#[expect(dead_code, reason = "not every test file uses all of it")]
+mod common;
+#[path = "serve/process.rs"]
+mod process;
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use common::Bench;
+use livecheck_store::{Clock, SessionState, SessionToken, SystemClock, testing::PostgresCluster};
+use livecheck_testing::drawn;
+use process::{Process, under_shell};
+use tokio::runtime::Runtime;
+
+/// Clients that send at the same time.
+const CLIENTS: usize = 4;
+
+fn make_key(bench: &Bench, database: &str) -> String {
+    let key = bench.succeed(&[
+        "keys",
+        "create",
+        "--name",
+        "test",
+        "--require-session",
+        "--database",
+        database,
+    ]);
+    key.trim().to_owned()
+}
+
+/// Waits for something that a loaded machine may take long to do; the bound only ends a hang.
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{what}: not within a minute");
+}
+
+/// Uses that the database has counted.
+fn counted(database: &str, token: &str, uses: u32) -> u32 {
+    Runtime::new().expect("a runtime").block_on(async {
+        let store = livecheck_store::open(database).await.expect("the store");
+        let key = store.list_keys().await.expect("keys").remove(0);
+        let token = SessionToken::parse(token).expect("a token").hash();
+        let now = SystemClock::new().now();
+        match store
+            .peek_session(&token, &key.id, now)
+            .await
+            .expect("the session")
+        {
+            SessionState::Ready { remaining } => uses - remaining,
+            SessionState::Exhausted => uses,
+            SessionState::NotFound => panic!("the session is gone"),
+        }
+    })
+}
+
+/// Sends photos from all clients until `enough` were judged, then calls `then`, and goes on until no
+/// answer comes. Returns how many were judged.
+fn load(
+    service: &Process,
+    token: &str,
+    image: &[u8],
+    enough: usize,
+    then: impl FnOnce() + Send,
+) -> u32 {
+    let judged = AtomicU32::new(0);
+    let then = Mutex::new(Some(then));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let headers = [
+                    ("x-api-key", service.key.as_str()),
+                    ("x-session-token", token),
+                ];
+                while let Some((status, body)) = service.try_judge(&headers, image) {
+                    match (status, body["error_code"].as_str().unwrap_or_default()) {
+                        (422, "051") => {
+                            let now = judged.fetch_add(1, Ordering::SeqCst) as usize + 1;
+                            if now >= enough
+                                && let Some(then) = then.lock().expect("no panic").take()
+                            {
+                                then();
+                            }
+                        }
+                        // Stopping; nothing was judged.
+                        (503, "005") => thread::sleep(Duration::from_millis(5)),
+                        (429, "062") => break,
+                        other => panic!("answered wrongly: {other:?} {body}"),
+                    }
+                }
+            });
+        }
+    });
+    judged.into_inner()
+}
+
+fn kill_9_while_sessions_are_counted(database: &str) {
+    const USES: u32 = 1000;
+    let bench = Bench::new();
+    let key = make_key(&bench, database);
+    let uses = USES.to_string();
+    let settings = [
+        ("LIVECHECK_DATABASE", database),
+        ("LIVECHECK_SESSION_USES", &uses),
+    ];
+    let image = drawn::jpeg(320, 320);
+    let (mut token, mut judged) = (None, 0);
+    // After how many judged photos, and how many ms later.
+    let kills = [(1, 0), (5, 7), (17, 3), (30, 0), (9, 11)];
+    for (number, (after, delay)) in (1..).zip(kills) {
+        let service = Process::serving(&bench, &[], &settings, key.clone()).expect("it starts");
+        let token = token.get_or_insert_with(|| service.session());
+        let pid = service.pid().to_string();
+        judged += load(&service, token, &image, after, || {
+            thread::sleep(Duration::from_millis(delay));
+            let killed = Command::new("kill").args(["-KILL", &pid]).status();
+            assert!(killed.expect("kill").success());
+        });
+        service.kill();
+        let counted = counted(database, token, USES);
+        // Each kill may cost the photos that were being judged just then, one a client.
+        let in_flight = u32::try_from(CLIENTS * number).expect("few");
+        assert!(
+            (judged..=judged + in_flight).contains(&counted),
+            "{judged} judged, {counted} counted after {number} kills"
+        );
+    }
+}
+
+#[test]
+fn kill_9_loses_and_gains_no_use_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = folder.path().join("store.db");
+    kill_9_while_sessions_are_counted(database.to_str().expect("UTF-8"));
+}
+
+#[test]
+fn kill_9_loses_and_gains_no_use_on_postgresql() {
+    if let Some(cluster) = PostgresCluster::start() {
+        kill_9_while_sessions_are_counted(&cluster.new_database());
+    }
+}
+
+#[test]
+fn sigterm_under_load_answers_what_was_counted_and_nothing_wrongly() {
+    const USES: u32 = 100_000;
+    let bench = Bench::new();
+    let key = make_key(&bench, "livecheck.db");
+    let uses = USES.to_string();
+    let settings = [
+        ("LIVECHECK_SESSION_USES", &*uses),
+        ("LIVECHECK_DRAIN_DELAY", "300ms"),
+    ];
+    let mut service = Process::serving(&bench, &[], &settings, key).expect("it starts");
+    let token = service.session();
+    let judged = load(&service, &token, &drawn::jpeg(320, 320), 20, || {
+        service.terminate()
+    });
+    assert!(service.ended().success(), "{}", service.log());
+    let database = bench.folder.path().join("livecheck.db");
+    assert_eq!(
+        counted(database.to_str().expect("UTF-8"), &token, USES),
+        judged,
+        "every judged photo's answer arrived"
+    );
+}
+
+/// A small file system of its own; `None`, said loudly, where mounting is not allowed.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(test: &str, options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "livecheck-test"])
+            .arg(folder.path())
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            let _ = writeln!(
+                std::io::stderr(),
+                "\n*** LEFT OUT: {test}: mounting a tmpfs is not allowed here. ***\n"
+            );
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path = self.0.path().join(name);
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.path("filler")).expect("a file");
+        for size in [64 * 1024, 1024, 1] {
+            while file.write_all(&vec![1; size]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.path("filler")).expect("the filler");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.0.path())
+            .status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_recovers_without_a_restart() {
+    const USES: u32 = 1000;
+    let Some(disk) = SmallDisk::mount("a full disk", "size=8m") else {
+        return;
+    };
+    let bench = Bench::new();
+    let (database, audit) = (disk.path("store.db"), disk.path("audit.jsonl"));
+    let key = make_key(&bench, &database);
+    let uses = USES.to_string();
+    let settings = [
+        ("LIVECHECK_DATABASE", &*database),
+        ("LIVECHECK_AUDIT_FILE", &audit),
+        ("LIVECHECK_SESSION_USES", &uses),
+    ];
+    let service = Process::serving(&bench, &[], &settings, key).expect("it starts");
+    let token = service.session();
+    let image = drawn::jpeg(320, 320);
+    let headers = [
+        ("x-api-key", service.key.as_str()),
+        ("x-session-token", &token),
+    ];
+    let mut judged = 0;
+    let mut check = || {
+        let (status, body) = service.judge_with(&headers, &image);
+        let code = body["error_code"].as_str().unwrap_or_default().to_owned();
+        judged += u32::from((status, &*code) == (422, "051"));
+        (status, code)
+    };
+    assert_eq!(check(), (422, "051".to_owned()));
+    disk.fill();
+    // Room in pages that were there before may serve a few more.
+    let mut refused = 0;
+    for _ in 0..2000 {
+        match check() {
+            (503, code) if code == "005" => refused += 1,
+            (422, code) if code == "051" => {}
+            other => panic!("answered wrongly: {other:?}"),
+        }
+        if refused == 5 {
+            break;
+        }
+    }
+    assert_eq!(refused, 5, "the disk was full");
+    let session = ureq::get(format!("{}/healthz", service.origin)).call();
+    assert!(session.is_ok(), "the process is well");
+    disk.empty();
+    eventually("judges again", || check().0 == 422);
+    assert_eq!(check().0, 422);
+    assert!(service.stop());
+    // What was refused gave its use back, or never took it; giving back may fail on a full disk.
+    let counted = counted(&database, &token, USES);
+    assert!(
+        (judged..=judged + refused).contains(&counted),
+        "{judged} judged, {refused} refused, {counted} counted"
+    );
+    // Every judged photo has its whole line, whatever the full disk tore.
+    let lines = fs::read_to_string(&audit).expect("the audit log");
+    let whole = lines
+        .lines()
+        .filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+    assert!(whole.count() >= judged as usize, "{lines}");
+}
+
+#[test]
+fn a_database_that_may_not_be_written_ends_the_start_and_says_so() {
+    let Some(disk) = SmallDisk::mount("a read-only database", "size=8m") else {
+        return;
+    };
+    let bench = Bench::new();
+    let database = disk.path("store.db");
+    let key = make_key(&bench, &database);
+    let remount = |option: &str| {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{option}")])
+            .arg(disk.0.path())
+            .status();
+        assert!(done.expect("mount").success());
+    };
+    remount("ro");
+    let settings = [("LIVECHECK_DATABASE", &*database)];
+    let said = Process::serving(&bench, &[], &settings, key.clone())
+        .err()
+        .expect("it does not start");
+    assert!(
+        said.contains(&database) && said.contains("can't be opened for writing"),
+        "{said}"
+    );
+    let (_, found) = {
+        let output = bench.run(&["doctor", "--listen", "127.0.0.1:0", "--database", &database]);
+        (output.status, common::text(&output.stdout))
+    };
+    assert!(
+        found.contains("WRONG store") && found.contains("opened for writing"),
+        "{found}"
+    );
+    remount("rw");
+    let service = Process::serving(&bench, &[], &settings, key).expect("it starts");
+    assert!(service.stop());
+}
+
+#[test]
+fn no_file_descriptors_left_costs_no_wrong_answer_and_no_restart() {
+    let bench = Bench::new();
+    let key = make_key(&bench, "livecheck.db");
+    let settings = [("LIVECHECK_SESSION_USES", "100000")];
+    let service =
+        Process::serving(&bench, &under_shell("ulimit -n 48"), &settings, key).expect("it starts");
+    let token = service.session();
+    let image = drawn::jpeg(320, 320);
+    let headers = [
+        ("x-api-key", service.key.as_str()),
+        ("x-session-token", &token),
+    ];
+    assert_eq!(service.judge_with(&headers, &image).0, 422);
+    // Held open and silent; more than there are descriptors. The rest wait in the system's queue.
+    let address = service.origin.trim_start_matches("http://").to_owned();
+    let held: Vec<TcpStream> = (0..100)
+        .map(|_| TcpStream::connect(&address).expect("the system accepts"))
+        .collect();
+    eventually("out of descriptors", || {
+        service.log().contains("could not be accepted")
+    });
+    assert!(
+        service.log().contains("Too many open files"),
+        "{}",
+        service.log()
+    );
+    drop(held);
+    eventually("judges again", || {
+        match service.try_judge(&headers, &image) {
+            Some((422, _)) => true,
+            Some((503, _)) | None => false,
+            Some(other) => panic!("answered wrongly: {other:?}"),
+        }
+    });
+    assert!(service.stop(), "it ends well");
+}
+
+/// A copy of the program with one bit of a model inside it changed.
+fn damaged(folder: &Path, model: &str) -> std::path::PathBuf {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/models");
+    let onnx = fs::read(models.join(format!("{model}.onnx"))).expect("the model");
+    let mut program = fs::read(env!("CARGO_BIN_EXE_livecheck")).expect("the program");
+    let found = AtomicUsize::new(0);
+    let mut from = 0;
+    // A needle from the middle, where no two models are alike.
+    let middle = onnx.len() / 2;
+    let needle = &onnx[middle..middle + 64];
+    while let Some(at) = memchr::memmem::find(&program[from..], needle) {
+        program[from + at] ^= 1;
+        from += at + 1;
+        found.fetch_add(1, Ordering::Relaxed);
+    }
+    assert!(found.into_inner() > 0, "the program holds {model}");
+    let path = folder.join(format!("livecheck-with-damaged-{model}"));
+    fs::write(&path, program).expect("a copy");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&path, executable).expect("a program");
+    path
+}
+
+#[test]
+fn a_damaged_model_ends_the_start_and_is_named() {
+    let bench = Bench::new();
+    for model in ["face-detector", "face-mask", "liveness"] {
+        let program = damaged(bench.folder.path(), model);
+        for command in ["serve", "doctor"] {
+            let output = Command::new(&program)
+                .arg(command)
+                .args(["--listen", "127.0.0.1:0"])
+                .current_dir(bench.folder.path())
+                .output()
+                .expect("it runs");
+            let said = common::text(&output.stdout) + &common::text(&output.stderr);
+            assert!(!output.status.success(), "{command}: {said}");
+            assert!(
+                said.contains(model) && said.contains("SHA-256"),
+                "{command} with a damaged {model}: {said}"
+            );
+        }
+        fs::remove_file(program).expect("the copy");
+    }
+}
