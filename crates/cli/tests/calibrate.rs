@@ -135,6 +135,104 @@ fn a_preset_is_a_set_of_thresholds_with_figures() {
     );
 }
 
+/// Drawn faces of fifty shades score each a little differently; the higher half is called live.
+#[test]
+fn nine_tenths_become_the_error_rate_asked_for() {
+    let bench = Bench::new();
+    let face = drawn::face(256, 256);
+    let shades = 0..100_u8;
+    for shade in shades.clone() {
+        let mut darker = face.clone();
+        for channel in darker.iter_mut() {
+            *channel = channel.saturating_sub(shade);
+        }
+        bench.write(&format!("{shade}.png"), &drawn::png_of(&darker));
+    }
+    let row = |shade: u8, label: &str| format!("{shade}.png,{label},p{}\n", shade % 10);
+    let head = "image,label,subject\n".to_owned();
+    let unsorted: String = shades
+        .map(|shade| row(shade, if shade % 2 == 0 { "live" } else { "print" }))
+        .collect();
+    bench.write("all.csv", (head.clone() + &unsorted).as_bytes());
+    let lenient = [
+        "--face-threshold",
+        "0.05",
+        "--mask-threshold",
+        "1",
+        "--min-image-side",
+        "100",
+        "--min-face-side",
+        "20",
+    ];
+    let predict = [
+        "evaluate",
+        "all.csv",
+        "--resamples",
+        "0",
+        "--predictions",
+        "all-scores.csv",
+    ];
+    bench.succeed(&[predict.as_slice(), &lenient].concat());
+    let scores =
+        std::fs::read_to_string(bench.folder.path().join("all-scores.csv")).expect("scores");
+    let mut scores: Vec<(f64, u8)> = scores
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let shade = fields[0].trim_end_matches(".png").parse().expect("a shade");
+            (
+                fields[5].parse().expect("every drawn face has a score"),
+                shade,
+            )
+        })
+        .collect();
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let sorted: String = scores
+        .iter()
+        .enumerate()
+        .map(|(at, (_, shade))| row(*shade, if at < 50 { "print" } else { "live" }))
+        .collect();
+    bench.write("sorted.csv", (head + &sorted).as_bytes());
+
+    let calibrate = [
+        "calibrate",
+        "sorted.csv",
+        "--bpcer",
+        "0.1",
+        "--date",
+        "today",
+    ];
+    let shown = bench.succeed(&[calibrate.as_slice(), &lenient].concat());
+    assert!(
+        shown.contains("50 live, 50 attacks of 10 people"),
+        "{shown}"
+    );
+    let made =
+        std::fs::read_to_string(bench.folder.path().join("calibration.json")).expect("a file");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    assert_eq!(
+        (&made["date"], &made["version"]),
+        (&json!("today"), &json!(1))
+    );
+    let [slope, intercept] =
+        ["slope", "intercept"].map(|name| made["calibration"][name].as_f64().expect("a number"));
+    let refused = scores[50..]
+        .iter()
+        .filter(|(score, _)| slope * (score / (1.0 - score)).ln() + intercept < 9f64.ln())
+        .count();
+    // Five of fifty; scores printed with few digits may tie with the fifth.
+    assert!((4..=6).contains(&refused), "{refused} of 50 below 0.90");
+    let measured = &made["measured"][0];
+    assert_eq!(
+        (&measured["threshold"], &measured["bpcer"]["of"]),
+        (&json!(0.9), &json!(50))
+    );
+    assert_eq!(measured["apcer"]["print"]["of"], 50);
+    // The file works where it is meant to.
+    bench.succeed(&["version", "--calibration", "calibration.json"]);
+}
+
 #[derive(serde::Deserialize)]
 struct Row {
     image: String,

@@ -406,14 +406,14 @@ fn slope(bona_fide: &[f64], attacks: &[f64]) -> f64 {
     if deviation <= f64::EPSILON * mean.abs() {
         return 0.0;
     }
-    let (mut a, mut b) = (0.0, 0.0);
+    let (mut a, mut b) = (0.0_f64, 0.0_f64);
     for _ in 0..STEPS {
         // Gradient and Hessian of the mean negative log likelihood.
         let (mut ga, mut gb) = (RIDGE * a, 0.0);
         let (mut haa, mut hab, mut hbb) = (RIDGE, 0.0, 1e-12);
         for (value, class, weight) in weighted() {
             let x = (value - mean) / deviation;
-            let p = 1.0 / (1.0 + (-(a * x + b) as f64).exp());
+            let p = 1.0 / (1.0 + (-(a * x + b)).exp());
             let curvature = p * (1.0 - p) * weight;
             ga += (p - class) * weight * x;
             gb += (p - class) * weight;

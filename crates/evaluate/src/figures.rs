@@ -216,10 +216,13 @@ impl Classes {
     }
 }
 
+/// One figure of the classes; `None` when a class is empty.
+type Figure<'a> = Box<dyn Fn(&Classes) -> Option<f64> + 'a>;
+
 /// Figures whose intervals the bootstrap finds in one go.
 #[derive(Default)]
 struct Plan<'a> {
-    figures: Vec<Box<dyn Fn(&Classes) -> Option<f64> + 'a>>,
+    figures: Vec<Figure<'a>>,
 }
 
 /// Where a figure's interval will be.

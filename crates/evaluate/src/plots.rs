@@ -177,7 +177,7 @@ fn marks(threshold: f64, top: f64) -> Vec<DashedPathElement<std::vec::IntoIter<(
     marks
         .into_iter()
         .map(|mark| {
-            let ends = vec![(mark, 0.0), (mark, top)].into_iter();
+            let ends = vec![(mark, 0.0), (mark, top)];
             DashedPathElement::new(ends, 5, 4, GREY.stroke_width(1))
         })
         .collect()
@@ -269,7 +269,7 @@ fn det(area: &Drawing<'_>, figures: &Figures) -> Result<(), Failure> {
     );
     let ends = DET_RANGE;
     chart.draw_series([DashedPathElement::new(
-        vec![(ends.0, ends.0), (ends.1, ends.1)].into_iter(),
+        vec![(ends.0, ends.0), (ends.1, ends.1)],
         3,
         5,
         GREY.stroke_width(1),
@@ -353,7 +353,7 @@ fn reliability(area: &Drawing<'_>, figures: &Figures) -> Result<(), Failure> {
         |x: &f64| format!("{x:.1}"),
         percent
     );
-    let diagonal = vec![(0.0, 0.0), (1.0, 1.0)].into_iter();
+    let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
     chart.draw_series([DashedPathElement::new(diagonal, 3, 5, GREY.stroke_width(1))])?;
     let bins = &figures.reliability.bins;
     chart.draw_series(bins.iter().map(|bin| {
