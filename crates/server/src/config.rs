@@ -264,7 +264,7 @@ settings! {
         /// Threads that decode and judge; 0: one a core.
         workers: usize = 0, range(0, 1024);
         /// Requests that may wait for each thread; further ones get 503 at once.
-        queue: usize = 4, range(0, 10_000);
+        queue: usize = 2, range(0, 10_000);
         /// Most bytes of memory for images that are being received or judged, all requests together.
         upload_memory: usize = 512 * 1024 * 1024, range(16 * 1024 * 1024, 1 << 40);
     }

@@ -35,15 +35,15 @@ fn load(
 
 #[test]
 fn flags_win_over_the_environment_over_the_file_over_defaults() {
-    let file = Some("min_face_side = 1\nqueue = 1\nworkers = 1\nlog_format = \"json\"");
+    let file = Some("min_face_side = 1\nqueue = 7\nworkers = 1\nlog_format = \"json\"");
     let environment = [
-        ("LIVECHECK_QUEUE", "2"),
+        ("LIVECHECK_QUEUE", "8"),
         ("LIVECHECK_WORKERS", "2"),
         ("PATH", "/bin"),
     ];
     let config = load(file, &environment, &[("workers", "3")]).unwrap();
     assert_eq!(config.engine.min_face_side, 1);
-    assert_eq!(config.pool.queue, 2);
+    assert_eq!(config.pool.queue, 8);
     assert_eq!(config.pool.workers, 3);
     assert_eq!(config.log.log_format, LogFormat::Json);
     assert_eq!(config.engine.min_image_side, 320);

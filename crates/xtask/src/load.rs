@@ -319,9 +319,10 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Offers `rate` requests a second, whatever becomes of them: a request is sent when it is due, and
+/// Offers `rate` photos a second, and wrong requests among them, whatever becomes of them: a request is sent when it is due, and
 /// its time counts from then on.
 async fn offer(target: &Target, requests: &Requests, rate: f64, seconds: u64) -> Result<Outcome> {
+    let rate = rate * requests.per_photo();
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let idle: Rc<RefCell<Vec<Connection>>> = Rc::default();
     let mut under_way = JoinSet::new();

@@ -18,7 +18,7 @@ const PHOTOS: usize = 20;
 const DRAWN_SIDE: u32 = 640;
 
 /// Of so many requests one of each kind is wrong.
-const WRONG_EVERY: usize = 20;
+const WRONG_EVERY: u32 = 20;
 
 /// A request and its answer.
 pub(crate) struct Request {
@@ -105,8 +105,15 @@ impl Requests {
 
     /// The request of a number: mostly photos, and each kind of wrong request now and then.
     pub(crate) fn get(&self, number: usize) -> Arc<Request> {
-        let wrong = self.wrong.get(number % WRONG_EVERY);
+        let wrong = self.wrong.get(number % WRONG_EVERY as usize);
         Arc::clone(wrong.unwrap_or_else(|| self.photo(number)))
+    }
+
+    /// Requests for each photo among them.
+    pub(crate) fn per_photo(&self) -> f64 {
+        let wrong = u32::try_from(self.wrong.len()).unwrap_or(u32::MAX);
+        let every = f64::from(WRONG_EVERY);
+        every / (every - f64::from(wrong))
     }
 
     /// The photo of a number.
@@ -122,7 +129,8 @@ fn photos() -> (String, Vec<(String, Vec<u8>)>) {
         image: String,
         width: u32,
         height: u32,
-        w: f32,
+        /// Width of the face box; rows of images without a face have none.
+        w: Option<f32>,
         label: String,
     }
     let Some(folder) = real::folder("photos of real faces in the load") else {
@@ -132,7 +140,7 @@ fn photos() -> (String, Vec<(String, Vec<u8>)>) {
     };
     let wanted: HashSet<String> = real::rows::<Row>(&folder, "faces")
         .into_iter()
-        .filter(|row| row.width.min(row.height) >= 400 && row.w >= 150.0)
+        .filter(|row| row.width.min(row.height) >= 400 && row.w.is_some_and(|w| w >= 150.0))
         .filter(|row| row.label == "without_mask")
         .map(|row| row.image)
         .take(PHOTOS)
