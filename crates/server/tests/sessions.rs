@@ -224,9 +224,7 @@ async fn the_session_is_checked_before_the_body() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_fifty_parallel_checks_exactly_three_are_judged() {
-    let mut config = config();
-    config.pool.queue = 50;
-    let server = Arc::new(start_with(config, Scripted::default()).await);
+    let server = Arc::new(start().await);
     let token = Arc::new(server.session(&server.session_key).await);
     let checks: Vec<_> = (0..50)
         .map(|_| {

@@ -233,11 +233,13 @@ pub struct Running {
     task: JoinHandle<Result<(), ServerError>>,
 }
 
-/// Defaults, on a free local port, with two threads.
+/// Defaults, on a free local port, with two threads, and room for tests that ask for many things at
+/// once.
 pub fn config() -> ServerConfig {
     let mut config = ServerConfig::default();
     config.network.listen = "127.0.0.1:0".parse().unwrap();
     config.pool.workers = 2;
+    config.pool.queue = 50;
     config
 }
 
