@@ -96,19 +96,36 @@ class YuNet:
             points.append((cell[:, None] + raw) * stride)
         return np.concatenate(scores), np.concatenate(boxes), np.concatenate(points)
 
-    def detect(self, image: np.ndarray, threshold: float = 0.6, overlap: float = 0.3) -> Faces:
-        """Faces of an RGB image of any size, scaled to fit the input (also up),
-        zero padding at the right and bottom."""
+    def detect(
+        self, image: np.ndarray, threshold: float = 0.6, overlap: float = 0.3, fill: float = 1.0
+    ) -> Faces:
+        """Faces of an RGB image of any size, scaled (also up) until its longer side
+        fills this share of the input; zero padding at the right and bottom."""
+        return self.detect_at(image, fill * self.size / max(image.shape[:2]), threshold=threshold, overlap=overlap)
+
+    def detect_at(
+        self,
+        image: np.ndarray,
+        scale: float,
+        corner: tuple[int, int] = (0, 0),
+        threshold: float = 0.6,
+        overlap: float = 0.3,
+    ) -> Faces:
+        """Faces of an RGB image scaled by this factor, its top left at ``corner``
+        (x, y) of the input; zeros around it. It must fit."""
         height, width = image.shape[:2]
-        scale = self.size / max(width, height)
         w, h = (max(1, int(v * scale + 0.5)) for v in (width, height))
+        x, y = corner
         square = np.zeros((self.size, self.size, 3), np.uint8)
-        square[:h, :w] = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
+        square[y : y + h, x : x + w] = np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR))
         scores, boxes, points = self.dense(square)
         likely = np.flatnonzero(scores >= threshold)
         likely = likely[nms(boxes[likely], scores[likely], overlap)]
         back = np.array([width / w, height / h], np.float32)
-        return Faces(boxes[likely] * np.tile(back, 2), scores[likely], points[likely] * back)
+        corner = np.array([x, y], np.float32)
+        return Faces(
+            (boxes[likely] - np.tile(corner, 2)) * np.tile(back, 2), scores[likely], (points[likely] - corner) * back
+        )
 
 
 class SilentFacePair:

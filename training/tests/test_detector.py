@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from livecheck_training.detector import loss, metrics, model
 from livecheck_training.detector.export import export
 from livecheck_training.detector.predict import OnnxFinder, TorchFinder
-from livecheck_training.detector.samples import Sample, TrainingData, faces_of
+from livecheck_training.detector.restore import from_onnx
+from livecheck_training.detector.samples import Sample, TrainingData, agreed, faces_of
 from livecheck_training.detector.views import (
     ViewMaker,
     ViewSettings,
@@ -132,9 +133,28 @@ def test_decoding_a_perfect_answer_costs_nothing():
     raw[0, 5, 5:] = ((points.reshape(5, 2) - centre) / stride).ravel()
     parts = loss.losses(raw, owner, box, torch.ones(1), points, grid)
     assert all(v.item() == pytest.approx(0, abs=1e-5) for v in parts.values())
-    raw[0, 5, 1] += 1
+    raw[0, 5, 1] += 3
     worse = loss.losses(raw, owner, box, torch.ones(1), points, grid)
     assert worse["box"].item() > 0.1 and worse["score"].item() > parts["score"].item()
+
+
+def test_neighbouring_cells_of_large_faces_are_averaged_by_score():
+    grid = model.cells(96)
+    maps = [torch.zeros(1, model.OUTPUTS, 96 // s, 96 // s) for s in model.STRIDES]
+    for raw in maps:
+        raw[:, 0] = -200.0
+    # Two cells beside each other answer; each alone would be off by its own error.
+    for raw, row, column in ((maps[0], 5, 5), (maps[1], 2, 2)):
+        raw[0, 0, row, column], raw[0, 0, row, column + 1] = 0.0, 0.0
+        raw[0, 5, row, column], raw[0, 5, row, column + 1] = 1.5, 0.7
+    logits, boxes, points = model.answers(maps, grid)
+    plain = model.decode(torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1), grid)
+    assert torch.isfinite(boxes).all() and torch.isfinite(points).all()
+    torch.testing.assert_close(logits, plain[0])
+    small, large = 5 * 12 + 5, 144 + 2 * 6 + 2
+    assert points[0, small, 0] == plain[2][0, small, 0], "stride 8 is left alone"
+    assert points[0, large, 0].item() == pytest.approx(plain[2][0, large : large + 2, 0].mean().item(), abs=1e-3)
+    assert plain[2][0, large, 0] != plain[2][0, large + 1, 0]
 
 
 def test_unknown_landmarks_are_not_learnt_from():
@@ -169,8 +189,8 @@ def test_rows_without_points_become_unknown():
     assert boxes.tolist() == [[1, 2, 4, 6]] and np.isnan(landmarks).all() and labels == ["with_mask"]
 
 
-def test_export_says_what_the_network_says(tmp_path, monkeypatch):
-    monkeypatch.setattr("livecheck_training.detector.export.RUNS", tmp_path)
+def noisy_net() -> model.Detector:
+    """A net whose normalisations do something."""
     torch.manual_seed(0)
     net = model.Detector()
     for module in net.modules():
@@ -179,7 +199,42 @@ def test_export_says_what_the_network_says(tmp_path, monkeypatch):
             module.running_var.uniform_(0.5, 2)
             module.bias.data.normal_(0, 0.1)
     for out in net.outs:
-        out.bias.data[0] = -0.5
+        # All different: equal ones would share one name in the file.
+        out.bias.data.uniform_(-0.5, -0.4)
+    return net
+
+
+def test_an_exported_file_trains_on_as_the_net_it_came_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("livecheck_training.detector.export.RUNS", tmp_path)
+    net = noisy_net()
+    torch.save({"average": net.state_dict(), "step": 1, "log": {}}, tmp_path / "best.pt")
+    export(tmp_path / "best.pt", tmp_path / "net.onnx", shift=0.25)
+    images = torch.rand(4, 3, 96, 96) * 255
+    again = from_onnx(tmp_path / "net.onnx", 0.25, [images])
+    with torch.no_grad():
+        torch.testing.assert_close(again(images), net.eval()(images), atol=1e-3, rtol=1e-3)
+        # The statistics were measured on these images, so they are the batch's own.
+        torch.testing.assert_close(again.train()(images), net.eval()(images), atol=1e-2, rtol=1e-2)
+
+
+def test_a_human_box_stays_and_landmarks_are_averaged():
+    sample = drawn_face()
+    box, points = sample.boxes[0], sample.landmarks[0]
+    seen = {"score": 0.9, "box": (box + 8).tolist(), "landmarks": (points + 6).tolist()}
+    unsure = seen | {"score": 0.4}
+    elsewhere = seen | {"box": (box + 300).tolist()}
+    humans = agreed(sample, [seen, unsure, elsewhere], [True])
+    teachers = agreed(sample, [seen, unsure, elsewhere], [False])
+    np.testing.assert_allclose(humans.boxes[0], box)
+    np.testing.assert_allclose(teachers.boxes[0], box + 4)
+    for one in (humans, teachers):
+        np.testing.assert_allclose(one.landmarks[0], points + 3)
+    np.testing.assert_allclose(sample.boxes[0], box, err_msg="the sample itself was changed")
+
+
+def test_export_says_what_the_network_says(tmp_path, monkeypatch):
+    monkeypatch.setattr("livecheck_training.detector.export.RUNS", tmp_path)
+    net = noisy_net()
     torch.save({"average": net.state_dict(), "step": 1, "log": {}}, tmp_path / "best.pt")
     export(tmp_path / "best.pt", tmp_path / "net.onnx", shift=0.25)
     with torch.no_grad():

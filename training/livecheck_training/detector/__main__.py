@@ -19,7 +19,8 @@ def main() -> None:
     train.add_argument("--work", type=Path, default=work, help="checkpoints (default: %(default)s)")
     train.add_argument("--steps", type=int, help="length of the run")
     train.add_argument("--rate", type=float, help="peak learning rate")
-    train.add_argument("--start", type=Path, help="checkpoint whose weights to start from")
+    train.add_argument("--start", type=Path, help="checkpoint, or exported .onnx, whose weights to start from")
+    train.add_argument("--freeze-stem", action="store_true", default=None, help="leave the first two layers as they are")
     train.add_argument("--seed", type=int, default=1)
 
     export = actions.add_parser("export", help="checkpoint to ONNX")
@@ -39,7 +40,7 @@ def main() -> None:
         from .train import TrainSettings
         from .train import train as run
 
-        chosen = {k: getattr(args, k) for k in ("steps", "rate") if getattr(args, k) is not None}
+        chosen = {k: getattr(args, k) for k in ("steps", "rate", "freeze_stem") if getattr(args, k) is not None}
         run(args.data, args.cache, args.teachers, args.work, args.seed, TrainSettings(**chosen), args.start)
     elif args.action == "export":
         from .export import SHIPPED

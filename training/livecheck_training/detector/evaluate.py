@@ -24,6 +24,8 @@ from .metrics import (
     Match,
     clopper_pearson,
     find_all,
+    landmark_error,
+    match,
     short_sides,
 )
 from .predict import Finder, OnnxFinder
@@ -33,6 +35,18 @@ from .train import MODEL
 THRESHOLDS = (THRESHOLD, 0.60)
 #: Shorter sides in pixels of the stored image that recall is given for.
 SIDES = ((0, 16), (16, 32), (32, 64), (64, 128), (128, 10_000))
+#: Scale and place of the passes that measure the teacher's landmark noise; the first
+#: is the picture as it is.
+REPEATS = (
+    (1.0, (0, 0)),
+    (1.0, (1, 0)),
+    (1.0, (0, 1)),
+    (1.0, (1, 1)),
+    (0.98, (0, 0)),
+    (1.02, (0, 0)),
+    (0.98, (1, 1)),
+    (1.02, (1, 1)),
+)
 #: A face narrower than this share of the image width is too small for a selfie.
 SMALLEST_SHARE = 0.05
 
@@ -112,6 +126,32 @@ def landmark_errors(matches: list[Match]) -> dict[str, float | int]:
     }
 
 
+def landmark_noise(teacher: YuNet, samples: list[Sample]) -> dict[str, float | int]:
+    """How far the yardstick itself moves: the teacher's landmarks on the udacity
+    portraits when the picture is moved by a pixel or scaled by 2 %, against its
+    landmarks on the picture as it is (``repeat``); and how far each of these passes
+    and their mean lie from the manifest's points (``single``, ``mean``). Shares of
+    the eye distance, means over faces."""
+    repeat, single, mean = [], [], []
+    for sample in samples:
+        if sample.source != "udacity":
+            continue
+        passes = [match(sample, teacher.detect_at(sample.image, s, c, LOWEST)) for s, c in REPEATS]
+        for i, known in enumerate(sample.landmarks):
+            points = [m.points[i] for m in passes]
+            if np.isnan(known).any() or np.isnan(points).any():
+                continue
+            repeat.append(np.mean([landmark_error(p, points[0]) for p in points[1:]]))
+            single.append(np.mean([landmark_error(p, known) for p in points]))
+            mean.append(landmark_error(np.mean(points, axis=0), known))
+    return {
+        "faces": len(repeat),
+        "repeat": round(float(np.mean(repeat)), 4),
+        "single": round(float(np.mean(single)), 4),
+        "mean": round(float(np.mean(mean)), 4),
+    }
+
+
 def one_face_rate(finder: Finder, data: Path, cache: Path) -> dict[str, Rate]:
     """How often exactly one face is found in ``pad_dev``, by source and class."""
     images = open_set("pad_dev", data, cache)
@@ -142,6 +182,8 @@ def evaluate(data: Path, cache: Path, teachers: Path, model: Path, pad_dev: bool
         if pad_dev:
             rates = one_face_rate(finder, data, cache)
             record[name]["pad_dev, exactly one face at 0.75"] = {k: v.record() for k, v in rates.items()}
+    noise = landmark_noise(YuNet(teachers, 640), samples)
+    record["landmark noise of YuNet, udacity"] = noise
     print(f"| figure | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for row in next(iter(columns.values())):
         print(f"| {row} | {' | '.join(str(c[row]) for c in columns.values())} |")
@@ -149,4 +191,5 @@ def evaluate(data: Path, cache: Path, teachers: Path, model: Path, pad_dev: bool
         print(f"\n{name}: landmark error as a share of the eye distance, udacity: {record[name]['landmarks, udacity']}")
         for row, value in record[name].get("pad_dev, exactly one face at 0.75", {}).items():
             print(f"  one face, {row}: {value['hits']}/{value['total']} = {value['rate']:.1%}")
+    print(f"\nYuNet's own landmark noise there: {noise}")
     record_evaluation(MODEL, record)

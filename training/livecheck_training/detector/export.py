@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..data import sha256_of
 from ..runlog import RUNS, write_json
 from ..teachers import session
-from .model import INPUT, OUTPUTS, STRIDES, Detector, cells, decode
+from .model import INPUT, Detector, answers, cells
 from .train import MODEL
 
 #: Largest difference allowed between the two runtimes: scores, and pixels.
@@ -46,12 +46,7 @@ class Exported(nn.Module):
         self.register_buffer("grid", cells(INPUT))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # Shapes as numbers, so that no shape arithmetic ends up in the graph.
-        rows = [
-            m.reshape(1, OUTPUTS, (INPUT // stride) ** 2).transpose(1, 2)
-            for m, stride in zip(self.net.maps(image), STRIDES)
-        ]
-        logits, boxes, points = decode(torch.cat(rows, 1), self.grid)
+        logits, boxes, points = answers(self.net.maps(image), self.grid)
         return logits.sigmoid(), boxes, points
 
 

@@ -35,14 +35,15 @@ def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> tuple[fl
 @dataclass(frozen=True)
 class Match:
     """What was found in one sample. For each labelled face: the score of the best
-    face on it (0 if none), the IoU and the mean landmark error as a share of the
-    distance between the eyes (NaN if unknown). ``extra``: scores of faces that
-    lie on no labelled one."""
+    face on it (0 if none), the IoU, its landmarks (n, 5, 2) and their mean error as a
+    share of the distance between the eyes (NaN if unknown). ``extra``: scores of
+    faces that lie on no labelled one."""
 
     sample: Sample
     found: Faces
     scores: np.ndarray
     overlaps: np.ndarray
+    points: np.ndarray
     errors: np.ndarray
     extra: np.ndarray
 
@@ -51,6 +52,7 @@ def match(sample: Sample, found: Faces) -> Match:
     """Pairs faces greedily, best score first, each labelled face at most once."""
     n = len(sample.boxes)
     scores, overlaps, errors = np.zeros(n), np.zeros(n), np.full(n, np.nan)
+    matched = np.full((n, 5, 2), np.nan)
     extra = []
     free = np.ones(n, bool)
     for box, score, points in zip(found.boxes, found.scores, found.landmarks):
@@ -58,11 +60,11 @@ def match(sample: Sample, found: Faces) -> Match:
         if n and ious.max() >= MATCH:
             i = int(ious.argmax())
             free[i] = False
-            scores[i], overlaps[i] = score, ious[i]
+            scores[i], overlaps[i], matched[i] = score, ious[i], points
             errors[i] = landmark_error(points, sample.landmarks[i])
         else:
             extra.append(score)
-    return Match(sample, found, scores, overlaps, errors, np.asarray(extra))
+    return Match(sample, found, scores, overlaps, matched, errors, np.asarray(extra))
 
 
 def landmark_error(points: np.ndarray, known: np.ndarray) -> float:

@@ -114,3 +114,39 @@ def decode(raw: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     half = torch.exp(raw[..., 3:5].clamp(-6.0, 5.0)) * stride * 0.5
     points = torch.cat([centre] * 5, -1) + raw[..., 5:] * stride
     return raw[..., 0], torch.cat([middle - half, middle + half], -1), points
+
+
+#: Strides whose answers are averaged over neighbouring cells. Cells of stride 8 answer
+#: for faces so small that a neighbour may belong to another one.
+AVERAGED = (16, 32)
+#: A weight below this counts as this, so that empty regions divide by something.
+LEAST_WEIGHT = 1e-6
+
+
+def answers(maps: list[Tensor], grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps of one input size to (scores' logits, boxes, landmarks) of all cells, in
+    input pixels: what the product sees.
+
+    Cells around a face's centre answer for the same face, each with its own error;
+    their boxes and landmarks are averaged over 3×3 cells, weighted by the squared
+    score, which costs next to nothing.
+    """
+    logits, boxes, points = [], [], []
+    first = 0
+    for stride, raw in zip(STRIDES, maps):
+        batch, outputs, rows, columns = raw.shape
+        count = rows * columns
+        logit, box, five = decode(
+            raw.reshape(batch, outputs, count).transpose(1, 2), grid[first : first + count]
+        )
+        if stride in AVERAGED:
+            weight = logit.sigmoid().reshape(batch, 1, rows, columns).square().clamp(min=LEAST_WEIGHT)
+            total = F.avg_pool2d(weight, 3, 1, 1)
+            both = torch.cat([box, five], 2).transpose(1, 2).reshape(batch, 14, rows, columns)
+            both = (F.avg_pool2d(both * weight, 3, 1, 1) / total).reshape(batch, 14, count).transpose(1, 2)
+            box, five = both[..., :4], both[..., 4:]
+        logits.append(logit)
+        boxes.append(box)
+        points.append(five)
+        first += count
+    return torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(points, 1)

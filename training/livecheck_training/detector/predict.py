@@ -11,7 +11,7 @@ import torch
 
 from ..crops import letterbox
 from ..teachers import Faces, nms, session
-from .model import INPUT, Detector, cells, decode
+from .model import INPUT, Detector, answers, cells
 
 #: Of two faces that overlap by more than this IoU, the weaker one is dropped.
 OVERLAP = 0.4
@@ -44,7 +44,7 @@ class TorchFinder:
     def detect(self, image: np.ndarray, threshold: float) -> Faces:
         square, scale = letterbox(image)
         x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float()
-        logits, boxes, points = decode(self._net(x.contiguous(memory_format=torch.channels_last)), self._grid)
+        logits, boxes, points = answers(self._net.maps(x.contiguous(memory_format=torch.channels_last)), self._grid)
         return faces_from(logits[0].sigmoid().numpy(), boxes[0].numpy(), points[0].numpy(), scale, threshold)
 
 

@@ -25,6 +25,14 @@ FACE_FREE_BELOW = 0.3
 #: A teacher box on a mask crop is believed from this score on.
 MASK_CROP_SCORE = 0.7
 
+#: Labels of faces whose boxes a human drew; the others are the teacher's.
+HUMAN_LABELS = frozenset({"with_mask", "without_mask", "incorrect"})
+#: The teacher's passes over an image: its input, and the share of it that the image
+#: fills. Its landmarks move by 8 % of the eye distance from pass to pass; the mean of
+#: many passes is what can be learnt.
+PASSES = ((320, 1.0), (320, 0.93), (320, 0.86), (320, 0.7))
+#: The same over face crops.
+CROP_PASSES = PASSES[:1]
 #: The teacher's opinion of a face counts from this score on, and with this IoU.
 OPINION_SCORE = 0.5
 OPINION_OVERLAP = 0.5
@@ -99,82 +107,85 @@ class TrainingData:
 def read_training_data(data: Path, cache: Path, teachers: Path) -> TrainingData:
     """Reads all training images into memory (about 3 GB).
 
-    What YuNet sees in the recapture photos and mask crops is kept in the cache,
-    because looking takes minutes.
+    What YuNet sees in them is kept in the cache, because looking takes ten minutes.
     """
     sets = {name: open_set(name, data, cache) for name in ("faces", "masks", "recapture", "recapture_whole")}
     train, held_out = [], []
-    opinions = _teacher_opinions(sets["faces"], cache, teachers)
+    teacher = _Teacher(teachers, cache)
+    opinions = teacher.opinions(_training_part(sets["faces"]), PASSES)
     for sample in read_faces(sets["faces"], "train"):
         if share_of(sample.name, "detector") < HELD_OUT:
             held_out.append(sample)
         else:
-            train.append(agreed(sample, opinions[sample.name]))
+            train.append(agreed(sample, opinions[sample.name], [label in HUMAN_LABELS for label in sample.labels]))
     faces = [s for s in train if len(s.boxes)]
     negatives = [s for s in train if not len(s.boxes)]
     crops = []
-    yunet = None
     for name in ("recapture_whole", "recapture", "masks"):
-        known = cache / f"yunet-{name}-{sets[name].manifest_sha256[:12]}.json"
-        if not known.exists():
-            yunet = yunet or YuNet(teachers, 320)
-            write_json(known, _look(yunet, sets[name]))
-        seen = json.loads(known.read_text())
+        seen = teacher.opinions(sets[name], CROP_PASSES if name == "masks" else PASSES[:1])
         for row in sets[name].rows:
             image = row["image"]
             found = seen[image]
             if name == "masks":
-                good = [f for f in found if f["score"] >= MASK_CROP_SCORE]
+                good = [f for f in found if f["pass"] == 0 and f["score"] >= MASK_CROP_SCORE]
                 if len(good) == 1 and share_of(image, "detector") >= HELD_OUT:
-                    crops.append(_sample(sets[name], row, good, row["label"]))
+                    crops.append(agreed(_sample(sets[name], row, good, row["label"]), found, [False]))
             elif all(f["score"] < FACE_FREE_BELOW for f in found):
                 out = share_of(image, "detector") < HELD_OUT
                 (held_out if out else negatives).append(_sample(sets[name], row, [], "none"))
     return TrainingData(faces, crops, negatives, held_out, list(sets.values()))
 
 
-def _teacher_opinions(faces: ImageSet, cache: Path, teachers: Path) -> dict[str, list[dict]]:
-    """What YuNet sees in the training images at 320 and at 640."""
-    train = ImageSet(
-        faces.name,
-        [{"image": i} for i in dict.fromkeys(r["image"] for r in faces.rows if r["split"] == "train")],
-        faces.folder,
-        faces.manifest_sha256,
-    )
-    seen: dict[str, list[dict]] = {}
-    for size in (320, 640):
-        known = cache / f"yunet{size}-faces-{faces.manifest_sha256[:12]}.json"
-        if not known.exists():
-            write_json(known, _look(YuNet(teachers, size), train))
-        for image, found in json.loads(known.read_text()).items():
-            seen.setdefault(image, []).extend(found)
-    return seen
+def _training_part(faces: ImageSet) -> ImageSet:
+    """One row for each training image."""
+    images = dict.fromkeys(r["image"] for r in faces.rows if r["split"] == "train")
+    return replace(faces, rows=[{"image": i} for i in images])
 
 
-def agreed(sample: Sample, opinions: list[dict]) -> Sample:
-    """The sample with each box and landmark averaged over the manifest and the
-    teacher's opinions of the same face: less noise, one convention for all
-    sources, and points for faces that lacked them."""
+class _Teacher:
+    """YuNet's opinions, looked up in the cache where they were asked for before."""
+
+    def __init__(self, folder: Path, cache: Path):
+        self._folder, self._cache = folder, cache
+        self._nets: dict[int, YuNet] = {}
+
+    def opinions(self, images: ImageSet, passes: tuple[tuple[int, float], ...]) -> dict[str, list[dict]]:
+        """What each pass sees in each image; ``pass`` tells them apart."""
+        seen: dict[str, list[dict]] = {}
+        for number, (size, fill) in enumerate(passes):
+            known = self._cache / f"yunet{size}-{fill:.2f}-{images.name}-{images.manifest_sha256[:12]}.json"
+            if not known.exists():
+                if size not in self._nets:
+                    self._nets[size] = YuNet(self._folder, size)
+                write_json(known, _look(self._nets[size], fill, images))
+            for image, found in json.loads(known.read_text()).items():
+                seen.setdefault(image, []).extend(f | {"pass": number} for f in found)
+        return seen
+
+
+def agreed(sample: Sample, opinions: list[dict], human: list[bool]) -> Sample:
+    """The sample with each landmark averaged over the manifest and the teacher's
+    opinions of the same face. The teacher's own boxes are averaged too; a box that a
+    human drew stays as it is, because the mean would be neither's convention."""
     boxes, landmarks = sample.boxes.copy(), sample.landmarks.copy()
     sure = [o for o in opinions if o["score"] >= OPINION_SCORE]
     for i, box in enumerate(sample.boxes):
         same = [o for o in sure if iou(box, np.array([o["box"]], np.float32))[0] >= OPINION_OVERLAP]
-        if same:
+        if not same:
+            continue
+        if not human[i]:
             boxes[i] = np.mean([box, *(o["box"] for o in same)], axis=0)
-            points = [sample.landmarks[i], *(np.array(o["landmarks"]) for o in same)]
-            landmarks[i] = np.mean([p for p in points if not np.isnan(p).any()], axis=0)
+        points = [sample.landmarks[i], *(np.array(o["landmarks"]) for o in same)]
+        landmarks[i] = np.mean([p for p in points if not np.isnan(p).any()], axis=0)
     return replace(sample, boxes=boxes, landmarks=landmarks)
 
 
-def _look(yunet: YuNet, images: ImageSet) -> dict[str, list[dict]]:
+def _look(yunet: YuNet, fill: float, images: ImageSet) -> dict[str, list[dict]]:
     seen = {}
     for row in images.rows:
         image = load_rgb(images.path(row["image"]))
-        if images.name == "masks":
-            found = yunet.detect(padded(image), FACE_FREE_BELOW)
-            shift = _margin(image)
-        else:
-            found, shift = yunet.detect(image, FACE_FREE_BELOW), 0
+        shift = _margin(image) if images.name == "masks" else 0
+        found = yunet.detect(padded(image) if shift else image, FACE_FREE_BELOW, fill=fill)
         seen[row["image"]] = [
             {"score": float(s), "box": (b - shift).tolist(), "landmarks": (p - shift).tolist()}
             for s, b, p in zip(found.scores, found.boxes, found.landmarks)

@@ -18,36 +18,41 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .samples import Sample, TrainingData
+from .samples import HUMAN_LABELS, Sample, TrainingData
 
 Pair = tuple[float, float]
+#: A face is large from this shorter side in the stored image on.
+LARGE_SIDE = 48
 
 
 @dataclass(frozen=True)
 class ViewSettings:
     """Probabilities and ranges of the views. Lengths are shares of the view's side."""
 
-    letterbox: float = 0.30
-    mosaic: float = 0.15
+    letterbox: float = 0.38
+    mosaic: float = 0.10
     negative: float = 0.20
     #: Of the face-free pictures, this share comes from the smaller but richer sets.
     rich_negative: float = 0.6
     #: Rest: random windows on face images.
     crop_share: float = 0.15
+    #: Of those, this share shows a face that is large and was boxed by a human:
+    #: there are few of them, and they are what a selfie shows.
+    large_share: float = 0.45
     paste_in_negative: float = 0.35
     face_side: Pair = (0.05, 1.15)
     #: Never enlarge a source by more than this.
     most_zoom: float = 4.0
-    turn: float = 0.35
+    turn: float = 0.25
     turn_degrees: float = 30.0
     occlude: float = 0.25
-    dim: float = 0.5
+    dim: float = 0.4
     cast: float = 0.3
     grey: float = 0.05
-    blur: float = 0.25
-    coarse: float = 0.2
-    noise: float = 0.25
-    jpeg: float = 0.35
+    blur: float = 0.15
+    coarse: float = 0.15
+    noise: float = 0.2
+    jpeg: float = 0.25
     glare: float = 0.08
 
 
@@ -89,6 +94,12 @@ class ViewMaker:
         self.data = data
         self.settings = settings
         self.random = np.random.default_rng(seed)
+        self._large = [
+            (sample, i)
+            for sample in data.faces
+            for i, (box, label) in enumerate(zip(sample.boxes, sample.labels))
+            if label in HUMAN_LABELS and min(box[2] - box[0], box[3] - box[1]) >= LARGE_SIDE
+        ]
         self._rich = [s for s in data.negatives if not s.name.startswith("recapture")]
         self._grain = self.random.normal(0, 1, (700, 700, 3)).astype(np.float32)
 
@@ -126,6 +137,9 @@ class ViewMaker:
 
     def _face_window(self, size: int, side: Pair | None = None) -> _Canvas:
         crop = self.data.crops and self._chance(self.settings.crop_share)
+        if not crop and self._large and self._chance(self.settings.large_share):
+            sample, face = self._large[self.random.integers(len(self._large))]
+            return self._window(sample, size, face, side)
         sample = self._any(self.data.crops if crop else self.data.faces)
         return self._window(sample, size, self.random.integers(len(sample.boxes)), side)
 
