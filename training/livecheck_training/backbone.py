@@ -10,6 +10,7 @@ a cell aside, and no separate padding operators in the exported graph.
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -121,9 +122,11 @@ def folded(net: nn.Module) -> nn.Module:
     """A copy for inference, batch normalisation folded into the convolutions."""
     net = copy.deepcopy(net).eval()
     for module in list(net.modules()):
-        if isinstance(module, nn.Sequential) and len(module) >= 2 and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = nn.utils.fusion.fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
+        if isinstance(module, nn.Sequential):
+            for i, (layer, after) in enumerate(pairwise(module)):
+                if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                    module[i] = nn.utils.fusion.fuse_conv_bn_eval(layer, after)
+                    module[i + 1] = nn.Identity()
     return net
 
 

@@ -1,4 +1,4 @@
-"""The three crops that the nets see. The Rust engine (`crop.rs`) cuts the same ones.
+"""The four crops that the nets see. The Rust engine (`crop.rs`) cuts the same ones.
 
 Frames are upright RGB `uint8` arrays of shape (height, width, 3). Boxes are
 (x0, y0, x1, y1) and landmarks (x, y) in pixels of the frame, where pixel (0, 0)
@@ -66,6 +66,47 @@ def square_crop(
     """The liveness net's view: `square_box` resized to `size` x `size`."""
     height, width = frame.shape[:2]
     return resize(frame, square_box((width, height), face_box, factor), (size, size))
+
+
+def sampled_box(
+    frame_size: tuple[int, int], face_box: tuple[float, float, float, float], factor: float
+) -> tuple[int, int, int, int]:
+    """The rectangle of `factor` face boxes about the face in whole pixels (x0, y0, x1, y1): the
+    factor lowered until it fits a frame of `frame_size` = (width, height), then shifted inside."""
+    width, height = frame_size
+    x0, y0, x1, y1 = (float(v) for v in face_box)
+    w, h = max(x1 - x0, 1.0), max(y1 - y0, 1.0)
+    factor = min(factor, (height - 1) / h, (width - 1) / w)
+    w, h = w * factor, h * factor
+    left = max(min((x0 + x1) / 2 - w / 2, width - 1 - w), 0.0)
+    top = max(min((y0 + y1) / 2 - h / 2, height - 1 - h), 0.0)
+    return int(left), int(top), min(int(left + w) + 1, width), min(int(top + h) + 1, height)
+
+
+def sampled_crop(
+    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int
+) -> np.ndarray:
+    """The grain net's view: `sampled_box` at `size` x `size` by bilinear samples at pixel centres,
+    not averaged, so that single pixels show; stretched where the face box isn't square."""
+    height, width = frame.shape[:2]
+    x0, y0, x1, y1 = sampled_box((width, height), face_box, factor)
+    return bilinear_resize(frame[y0:y1, x0:x1], size, size)
+
+
+def bilinear_resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bilinear samples without antialiasing, pixel centres at .5, rounded half up."""
+
+    def taps(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
+        low = np.floor(at).astype(np.int64)
+        return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
+
+    r0, r1, fr = taps(image.shape[0], height)
+    c0, c1, fc = taps(image.shape[1], width)
+    fr, fc = fr[:, None, None], fc[None, :, None]
+    above = image[r0][:, c0] * (1 - fc) + image[r0][:, c1] * fc
+    below = image[r1][:, c0] * (1 - fc) + image[r1][:, c1] * fc
+    return np.floor(above * (1 - fr) + below * fr + 0.5).astype(np.uint8)
 
 
 def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float, float]:

@@ -1,7 +1,7 @@
 """What the Rust engine is compared with: `python -m livecheck_training.golden`.
 
-Writes `crates/engine/tests/golden/`: drawn pictures (`<name>.png`), the three crops of
-each (`<name>.letterbox.png`, `.square.png`, `.aligned.png`) and `golden.json` with the
+Writes `crates/engine/tests/golden/`: drawn pictures (`<name>.png`), the four crops of
+each (`<name>.letterbox.png`, `.square.png`, `.sampled.png`, `.aligned.png`) and `golden.json` with the
 face box and landmarks that the crops were cut by and the nets' outputs on them, computed
 by ONNX Runtime. Also seals the models (`seal.py`). Run it after every export.
 """
@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from . import crops
+from .liveness.grain import FACTOR as GRAIN_FACTOR
+from .liveness.grain import SIZE as GRAIN_SIZE
 from .liveness.net import FACTOR
 from .liveness.net import SIZE as LIVENESS_SIZE
 from .mask.net import SIZE as MASK_SIZE
@@ -23,7 +25,7 @@ from .seal import seal
 from .teachers import session
 
 ENGINE = Path(__file__).resolve().parents[2] / "crates/engine"
-MODELS = ("face-detector", "face-mask", "liveness")
+MODELS = ("face-detector", "face-mask", "liveness-context", "liveness-grain")
 BEST_CELLS = 5
 """Cells of the detector's output that are written out, best score first."""
 
@@ -131,8 +133,9 @@ def write_golden(folder: Path, models: Path) -> None:
         box, landmarks = np.round(box, 3), np.round(landmarks, 3)
         letterbox, scale = crops.letterbox(image)
         square = crops.square_crop(image, tuple(box), FACTOR, LIVENESS_SIZE)
+        sampled = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE)
         aligned = crops.aligned_crop(image, landmarks, MASK_SIZE)
-        for suffix, picture in (("", image), (".letterbox", letterbox), (".square", square), (".aligned", aligned)):
+        for suffix, picture in (("", image), (".letterbox", letterbox), (".square", square), (".sampled", sampled), (".aligned", aligned)):
             Image.fromarray(picture).save(folder / f"{name}{suffix}.png", optimize=True)
         entries.append(
             {
@@ -142,10 +145,18 @@ def write_golden(folder: Path, models: Path) -> None:
                 "letterbox_scale": list(scale),
                 "detector": detector_answer(run("face-detector", letterbox)),
                 "mask": float(run("face-mask", aligned)["mask"][0, 0]),
-                "logits": [float(v) for v in run("liveness", square)["logits"][0]],
+                "context": [float(v) for v in run("liveness-context", square)["logits"][0]],
+                "grain": [float(v) for v in run("liveness-grain", sampled)["logits"][0]],
             }
         )
-    golden = {"square_factor": FACTOR, "square_size": LIVENESS_SIZE, "aligned_size": MASK_SIZE, "pictures": entries}
+    golden = {
+        "square_factor": FACTOR,
+        "square_size": LIVENESS_SIZE,
+        "sampled_factor": GRAIN_FACTOR,
+        "sampled_size": GRAIN_SIZE,
+        "aligned_size": MASK_SIZE,
+        "pictures": entries,
+    }
     (folder / "golden.json").write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
 
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 from PIL import Image
+
+from .crops import bilinear_resize, sampled_crop
 
 STRIDES = (8, 16, 32)
 
@@ -40,13 +43,14 @@ class Faces:
         return Faces(self.boxes[keep], self.scores[keep], self.landmarks[keep])
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on one CPU thread."""
+def session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on one CPU thread, of a file or of its bytes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -142,7 +146,7 @@ class SilentFacePair:
         """Logits (2 nets, 3 classes) for a face box x0, y0, x1, y1; class 1 is live."""
         return np.stack(
             [
-                self._run(net, silent_face_crop(image, box, scale, self.SIZE))
+                self._run(net, sampled_crop(image, box, scale, self.SIZE))
                 for net, scale in self._nets
             ]
         )
@@ -159,36 +163,38 @@ class SilentFacePair:
         return net.run(None, {net.get_inputs()[0].name: blob})[0][0]
 
 
-def silent_face_crop(image: np.ndarray, box: np.ndarray, scale: float, size: int) -> np.ndarray:
-    """The pair's own crop: the box grown by ``scale`` about its centre, the scale
-    lowered until it fits the image, then shifted inside; plain bilinear resize."""
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = (float(v) for v in box)
-    w, h = max(x1 - x0, 1.0), max(y1 - y0, 1.0)
-    scale = min(scale, (height - 1) / h, (width - 1) / w)
-    cw, ch = w * scale, h * scale
-    left = min(max((x0 + x1) / 2 - cw / 2, 0.0), width - 1 - cw)
-    top = min(max((y0 + y1) / 2 - ch / 2, 0.0), height - 1 - ch)
-    left, top = max(left, 0.0), max(top, 0.0)
-    patch = image[int(top) : int(top + ch) + 1, int(left) : int(left + cw) + 1]
-    return bilinear_resize(patch, size, size)
+class FeatureTeacher:
+    """The first net of the pair with what it computes on the way.
 
+    ``MAPS`` names its tensors after the stem's activation and after each of its blocks,
+    ``EMBEDDING`` the one before the last layer.
+    """
 
-def bilinear_resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bilinear without antialiasing, pixel centres at .5: how the teachers'
-    authors resize. The product's own crops use an antialiased filter instead."""
+    FILE = SilentFacePair.NETS[0][0]
+    MAPS = (
+        "t5",
+        *("t23", "t37", "t51", "t65", "t79"),
+        *("t92", "t106", "t120", "t134", "t148", "t162", "t176"),
+        *("t189", "t203", "t217"),
+    )
+    EMBEDDING = "t229"
+    #: Its classes are print, live, screen; ours live, print, screen.
+    ORDER = (1, 0, 2)
 
-    def taps(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        at = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
-        low = np.floor(at).astype(np.int64)
-        return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
+    def __init__(self, folder: Path):
+        model = onnx.load(Path(folder) / self.FILE)
+        self._answer = model.graph.output[0].name
+        for name in (*self.MAPS, self.EMBEDDING):
+            model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+        self._net = session(model.SerializeToString())
 
-    r0, r1, fr = taps(image.shape[0], height)
-    c0, c1, fc = taps(image.shape[1], width)
-    fr, fc = fr[:, None, None], fc[None, :, None]
-    above = image[r0][:, c0] * (1 - fc) + image[r0][:, c1] * fc
-    below = image[r1][:, c0] * (1 - fc) + image[r1][:, c1] * fc
-    return np.floor(above * (1 - fr) + below * fr + 0.5).astype(np.uint8)
+    def run(self, crops: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """For RGB crops (n, 80, 80, 3), uint8: maps (n, channels, h, w), embeddings (n, 128),
+        logits (n, 3) of live, print, screen."""
+        blob = np.ascontiguousarray(crops[..., ::-1].transpose(0, 3, 1, 2), np.float32)
+        names = [*self.MAPS, self.EMBEDDING, self._answer]
+        *maps, embedding, logits = self._net.run(names, {self._net.get_inputs()[0].name: blob})
+        return maps, embedding, logits[:, self.ORDER]
 
 
 class Aizoo:

@@ -126,6 +126,67 @@ pub(crate) fn square_crop(
     Ok(resize(photo, region, size, size)?.into_vec())
 }
 
+/// The grain net's view: the rectangle of `factor` face boxes about the face (the factor lowered
+/// until it fits the photo, then shifted inside, in whole pixels) as `size × size` bilinear samples
+/// at pixel centres. Not averaged, unlike every other crop: single pixels of the photo must show.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "coordinates are clamped to the photo, means of bytes are bytes"
+)]
+pub(crate) fn sampled_crop(photo: &Photo, face: &BBox, factor: f64, size: u32) -> Vec<u8> {
+    let (width, height) = (f64::from(photo.width), f64::from(photo.height));
+    let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
+    let (w, h) = ((x1 - x0).max(1.0), (y1 - y0).max(1.0));
+    let factor = factor.min((height - 1.0) / h).min((width - 1.0) / w);
+    let (w, h) = (w * factor, h * factor);
+    let left = ((x0 + x1) / 2.0 - w / 2.0).min(width - 1.0 - w).max(0.0);
+    let top = ((y0 + y1) / 2.0 - h / 2.0).min(height - 1.0 - h).max(0.0);
+    let columns = Taps::new(left, left + w, photo.width, size);
+    let rows = Taps::new(top, top + h, photo.height, size);
+    let row_bytes = photo.width as usize * 3;
+    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
+    for &(upper, lower, down) in &rows.0 {
+        for &(left, right, along) in &columns.0 {
+            for channel in 0..3 {
+                let at = |x: usize, y: usize| f32::from(photo.rgb[y * row_bytes + x * 3 + channel]);
+                let above = at(left, upper) * (1.0 - along) + at(right, upper) * along;
+                let below = at(left, lower) * (1.0 - along) + at(right, lower) * along;
+                crop.push((above * (1.0 - down) + below * down + 0.5).floor() as u8);
+            }
+        }
+    }
+    crop
+}
+
+/// Along one axis, for each sample: the pixels before and after it, and the share of the latter.
+struct Taps(Vec<(usize, usize, f32)>);
+
+impl Taps {
+    /// `wanted` samples between the whole pixels `from` and `to` of a side of `length` pixels.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "coordinates are clamped to the side"
+    )]
+    fn new(from: f64, to: f64, length: u32, wanted: u32) -> Self {
+        let first = from as usize;
+        let last = (to as usize).clamp(first, length.saturating_sub(1) as usize);
+        let step = (last - first + 1) as f64 / f64::from(wanted);
+        Self(
+            (0..wanted)
+                .map(|index| {
+                    let at =
+                        ((f64::from(index) + 0.5) * step - 0.5).clamp(0.0, (last - first) as f64);
+                    let low = at as usize;
+                    let share = (at - low as f64) as f32;
+                    (first + low, (first + low + 1).min(last), share)
+                })
+                .collect(),
+        )
+    }
+}
+
 /// The face upright with its landmarks at [`FACE_TEMPLATE`], `size × size`, interleaved RGB.
 ///
 /// Each output pixel is the mean of k × k bilinear samples, k = photo pixels per crop pixel

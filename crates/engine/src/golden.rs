@@ -9,7 +9,7 @@ use crate::{
     Photo, crop,
     decode::decode,
     detect::{BBox, Landmarks},
-    network::{FACE_DETECTOR, FACE_MASK, LIVENESS, Model},
+    network::{FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN, Model},
     policy::Limits,
 };
 
@@ -23,6 +23,8 @@ const OUTPUT_TOLERANCE: f32 = 1e-3;
 struct Golden {
     square_factor: f64,
     square_size: u32,
+    sampled_factor: f64,
+    sampled_size: u32,
     aligned_size: u32,
     pictures: Vec<Picture>,
 }
@@ -36,7 +38,8 @@ struct Picture {
     letterbox_scale: [f32; 2],
     detector: DetectorAnswer,
     mask: f32,
-    logits: [f32; 3],
+    context: [f32; 3],
+    grain: [f32; 3],
 }
 
 #[derive(Deserialize)]
@@ -105,6 +108,14 @@ fn crops_agree_with_the_training_pipeline() {
         );
         assert_same_levels(&row.name, &square.expect("a crop"), &crop_of("square"));
 
+        let sampled = crop::sampled_crop(
+            &photo,
+            &row.bbox(),
+            golden.sampled_factor,
+            golden.sampled_size,
+        );
+        assert_same_levels(&row.name, &sampled, &crop_of("sampled"));
+
         let aligned = crop::aligned_crop(&photo, &row.landmarks, golden.aligned_size);
         assert_same_levels(&row.name, &aligned, &crop_of("aligned"));
     }
@@ -143,9 +154,14 @@ fn networks_agree_with_onnx_runtime() {
             run(&FACE_MASK, &crop_of("aligned"))[0][0],
             row.mask,
         );
-        let logits = run(&LIVENESS, &crop_of("square")).remove(0);
-        for (actual, expected) in logits.into_iter().zip(row.logits) {
-            assert_close(&row.name, actual, expected);
+        for (model, kind, answer) in [
+            (&LIVENESS_CONTEXT, "square", row.context),
+            (&LIVENESS_GRAIN, "sampled", row.grain),
+        ] {
+            let logits = run(model, &crop_of(kind)).remove(0);
+            for (actual, expected) in logits.into_iter().zip(answer) {
+                assert_close(&row.name, actual, expected);
+            }
         }
     }
 }

@@ -210,11 +210,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::SelfTest`] says what differed.
     pub fn self_test(&self) -> Result<(), EngineError> {
-        self_test::run([
+        let faces = [
             (network::FACE_DETECTOR.name, self.detector.network()),
             (network::FACE_MASK.name, self.mask.network()),
-            (network::LIVENESS.name, self.liveness.network()),
-        ])
+        ];
+        self_test::run(faces.into_iter().chain(self.liveness.networks()))
     }
 
     /// Reads one image file (JPEG, PNG or WebP) into upright pixels. Blocking and CPU-bound;

@@ -28,7 +28,7 @@ pub(crate) struct Model {
 }
 
 /// Every embedded model.
-pub(crate) static MODELS: [Model; 3] = [FACE_DETECTOR, FACE_MASK, LIVENESS];
+pub(crate) static MODELS: [Model; 4] = [FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN];
 
 /// Photo → faces.
 pub(crate) const FACE_DETECTOR: Model = Model {
@@ -42,10 +42,16 @@ pub(crate) const FACE_MASK: Model = Model {
     onnx: include_bytes!("../models/face-mask.onnx"),
 };
 
-/// Face with its surroundings → live, print, screen.
-pub(crate) const LIVENESS: Model = Model {
-    name: "liveness",
-    onnx: include_bytes!("../models/liveness.onnx"),
+/// Face with its surroundings, averaged → live, print, screen.
+pub(crate) const LIVENESS_CONTEXT: Model = Model {
+    name: "liveness-context",
+    onnx: include_bytes!("../models/liveness-context.onnx"),
+};
+
+/// Face with its surroundings, single pixels → live, print, screen.
+pub(crate) const LIVENESS_GRAIN: Model = Model {
+    name: "liveness-grain",
+    onnx: include_bytes!("../models/liveness-grain.onnx"),
 };
 
 /// Names and hashes of [`MODELS`].

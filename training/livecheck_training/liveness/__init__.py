@@ -1,8 +1,10 @@
-"""Liveness net, context branch. Run `python -m livecheck_training.liveness`.
+"""The two liveness nets. Run `python -m livecheck_training.liveness`.
 
-It learns P(live) from the Silent-Face pair by distillation on widely varied views
-(function matching: Beyer et al., https://arxiv.org/abs/2106.05237), and print against
-screen from synthetic presentations and photographed screens. `scenes.py` gathers
-pictures with faces, `views.py` turns them into training views, `generate.py` keeps
-making them, `train.py` learns from them, `calibrate.py` and `evaluate.py` follow.
+The context net learns P(live) from the Silent-Face pair by distillation on widely varied
+views (function matching: Beyer et al., https://arxiv.org/abs/2106.05237), and print against
+screen from synthetic presentations and photographed screens. The grain net learns what the
+pair's first net computes on the same pixels (`grain.py`). `scenes.py` gathers pictures with
+faces, `views.py` turns them into training views, `generate.py` keeps making them, `train.py`
+and `tune.py` learn from them; `grain_views.py` and `grain_train.py` do so for the grain net.
+`calibrate.py` joins both margins, `evaluate.py` measures.
 """

@@ -1,4 +1,4 @@
-"""`python -m livecheck_training.liveness train|tune|export|evaluate|sheet`."""
+"""`python -m livecheck_training.liveness train|tune|grain|export|evaluate|views|sheet`."""
 
 from __future__ import annotations
 
@@ -15,51 +15,63 @@ from ..data import add_data_arguments, open_set
 from ..runlog import RunLog, record_evaluation, write_json
 from ..teachers import SilentFacePair
 from .calibrate import calibrate
-from .evaluate import evaluate
+from .evaluate import evaluate, teacher_views
+from .grain import SIZE as GRAIN_SIZE
+from .grain import GrainNet
+from .grain_train import GrainSettings, train_grain
 from .net import SIZE, LivenessNet
 from .scenes import gather
 from .train import Settings, train
 from .tune import TuneSettings, tune
 from .views import Studio
 
-MODEL = Path(__file__).resolve().parents[3] / "crates/engine/models/liveness.onnx"
+MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.liveness", description=__doc__)
-    parser.add_argument("command", choices=("train", "tune", "export", "evaluate", "sheet"))
+    parser.add_argument("command", choices=("train", "tune", "grain", "export", "evaluate", "views", "sheet"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
     parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="where `sheet` writes training views; keep it out of the repository")
-    parser.add_argument("--samples", type=int, default=Settings.samples, help="crops to train on")
+    parser.add_argument("--samples", type=int, help="crops to train on (default: the settings')")
+    parser.add_argument("--start", type=Path, help="weights that `grain` goes on from, such as checkpoints/liveness-grain.pt")
     parser.add_argument("--makers", type=int, default=1, help="processes that make views beside the trainer")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     work = arguments.work or arguments.cache
-    checkpoint, tuned = work / "liveness.pt", work / "liveness-tuned.pt"
+    checkpoint, tuned, taught = work / "liveness.pt", work / "liveness-tuned.pt", work / "grain.pt"
     sets = [open_set(name, arguments.data, arguments.cache) for name in ("faces", "masks", "recapture_whole")]
 
     def scenes():
         return gather(*sets, arguments.teachers, arguments.cache)
 
     if arguments.command == "train":
-        settings = Settings(samples=arguments.samples)
+        settings = Settings(samples=arguments.samples or Settings.samples)
         train(scenes(), arguments.teachers, work / "liveness-views", checkpoint, settings, sets, arguments.makers)
+    elif arguments.command == "grain":
+        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples)
+        train_grain(scenes(), arguments.teachers, work / "grain-views", taught, settings, sets, arguments.makers, arguments.start)
     elif arguments.command == "tune":
         tune(scenes(), arguments.teachers, work / "liveness-views", checkpoint, tuned, TuneSettings())
     elif arguments.command == "export":
-        stored = torch.load(tuned if tuned.exists() else checkpoint, weights_only=False)
-        net = LivenessNet()
-        net.load_state_dict(stored["best_weights"])
-        difference = export_onnx(net, SIZE, "logits", MODEL)
-        RunLog("liveness", {}, 0, [], stored["log"]).write()
-        print(f"{MODEL.name}: {MODEL.stat().st_size} bytes, differs from PyTorch by at most {difference:.1e}")
-        write_json(MODEL.with_suffix(".json"), calibrate(MODEL, scenes()))
+        # A net whose checkpoint isn't there stays as it is.
+        if checkpoint.exists():
+            stored = torch.load(tuned if tuned.exists() else checkpoint, weights_only=False)
+            ship("liveness-context", LivenessNet(), stored["best_weights"], SIZE, stored["log"])
+        if taught.exists():
+            stored = torch.load(taught, weights_only=False)
+            ship("liveness-grain", GrainNet(), stored["average"], GRAIN_SIZE, stored["log"])
+        write_json(MODELS / "liveness.json", calibrate(MODELS, scenes()))
     elif arguments.command == "evaluate":
-        report = evaluate(MODEL, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
-        record_evaluation("liveness", report)
+        report = evaluate(MODELS, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
+        record_evaluation("liveness-fused", report)
         print(json.dumps(report, indent=1))
+    elif arguments.command == "views":
+        views = teacher_views(open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
+        for name, row in views.items():
+            print(f"{name:28} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))
     else:
         studio, pair = Studio([s for s in scenes() if not s.held_out]), SilentFacePair(arguments.teachers)
         rng = np.random.default_rng(0)
@@ -70,6 +82,15 @@ def main() -> None:
             ImageDraw.Draw(tile).text((2, 2), f"{view.live:.2f} {view.attack}", fill=(255, 0, 0))
             sheet.paste(tile, (i % 16 * SIZE, i // 16 * SIZE))
         sheet.save(arguments.out)
+
+
+def ship(name: str, net: torch.nn.Module, weights: dict[str, torch.Tensor], size: int, log: dict) -> None:
+    """Exports a net beside the others and writes the record of its run."""
+    net.load_state_dict(weights)
+    path = MODELS / f"{name}.onnx"
+    difference = export_onnx(net, size, "logits", path)
+    RunLog(name, {}, 0, [], log).write()
+    print(f"{path.name}: {path.stat().st_size} bytes, differs from PyTorch by at most {difference:.1e}")
 
 
 if __name__ == "__main__":

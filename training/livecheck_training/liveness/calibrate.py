@@ -1,9 +1,10 @@
-"""From the net's margin to the score: score = sigmoid(a * margin + b).
+"""From the two nets' margins to the score: score = sigmoid(context * m + grain * n + offset).
 
 Fitted on pictures that never trained: bona fide faces as they are, against the same
-faces presented by the simulator and faces photographed from screens. The slope `a` is
-logistic regression's, where bona fide and attacks weigh the same, and so do simulated and
-photographed attacks. The offset `b` then anchors the scale: a score of `ANCHOR_SCORE`, the
+faces presented by the simulator and faces photographed from screens. The margins weigh the
+same ("mean logit"): a rule, not a fit, because simulated attacks rank nets wrongly. The common
+slope is logistic regression's, where bona fide and attacks weigh the same, and so do simulated
+and photographed attacks. The offset then anchors the scale: a score of `ANCHOR_SCORE`, the
 recommended threshold, refuses the share `ANCHOR_BPCER` of the bona fide.
 """
 
@@ -17,6 +18,7 @@ from scipy.optimize import minimize
 
 from .. import crops, degrade
 from ..teachers import session
+from . import grain
 from .net import FACTOR, SIZE
 from .scenes import Scene
 from .views import FRAME_CHANCES, FRAMES, Studio
@@ -33,18 +35,27 @@ PRESENTATIONS = 600
 
 
 class Scorer:
-    """Margins of the exported net."""
+    """Margins of the exported nets: of the context net, of the grain net."""
 
-    def __init__(self, model: Path) -> None:
-        self._net = session(model)
+    def __init__(self, models: Path) -> None:
+        self._context = session(models / "liveness-context.onnx")
+        self._grain = session(models / "liveness-grain.onnx")
 
     def logits(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-        crop = crops.square_crop(frame, tuple(box), FACTOR, SIZE)
-        return self._net.run(None, {"input": np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)})[0][0]
+        """Logits (2 nets, 3 classes)."""
+        views = (crops.square_crop(frame, tuple(box), FACTOR, SIZE), crops.sampled_crop(frame, tuple(box), grain.FACTOR, grain.SIZE))
+        nets = (self._context, self._grain)
+        blobs = (np.ascontiguousarray(view.transpose(2, 0, 1)[None], np.float32) for view in views)
+        return np.stack([net.run(None, {"input": blob})[0][0] for net, blob in zip(nets, blobs)]).astype(np.float64)
 
-    def margin(self, frame: np.ndarray, box: np.ndarray) -> float:
-        live, *attacks = self.logits(frame, box).astype(np.float64)
-        return float(live - np.logaddexp(*attacks))
+    def margins(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Margins (2,)."""
+        return margins_of(self.logits(frame, box))
+
+
+def margins_of(logits: np.ndarray) -> np.ndarray:
+    """Live against print and screen together, for logits (..., 3)."""
+    return logits[..., 0] - np.logaddexp(logits[..., 1], logits[..., 2])
 
 
 def usable(scene: Scene) -> list[np.ndarray]:
@@ -58,13 +69,13 @@ def usable(scene: Scene) -> list[np.ndarray]:
     ]
 
 
-def gather_margins(model: Path, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Margins of bona fide, simulated and photographed attacks of held-out scenes."""
-    scorer = Scorer(model)
+def gather_margins(models: Path, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Margins (n, 2) of bona fide, simulated and photographed attacks of held-out scenes."""
+    scorer = Scorer(models)
     held_out = [s for s in scenes if s.held_out]
     real = [(s, box) for s in held_out if s.kind == "real" for box in usable(s)]
-    live = np.array([scorer.margin(s.image, box) for s, box in real])
-    photographed = np.array([scorer.margin(s.image, box) for s in held_out if s.kind == "replay" for box in s.faces])
+    live = np.array([scorer.margins(s.image, box) for s, box in real])
+    photographed = np.array([scorer.margins(s.image, box) for s in held_out if s.kind == "replay" for box in s.faces])
     studio = Studio(held_out)
     rng = np.random.default_rng(3)
     simulated = []
@@ -72,7 +83,7 @@ def gather_margins(model: Path, scenes: list[Scene]) -> tuple[np.ndarray, np.nda
         scene, box = real[rng.integers(len(real))]
         size = FRAMES[rng.choice(len(FRAMES), p=FRAME_CHANCES)]
         frame, box = studio.compose(scene, box, size, "print" if i % 2 else "screen", rng)
-        simulated.append(scorer.margin(degrade.camera(frame, rng), box))
+        simulated.append(scorer.margins(degrade.camera(frame, rng), box))
     return live, np.array(simulated), photographed
 
 
@@ -94,9 +105,9 @@ def anchored(a: float, live: np.ndarray) -> float:
     return float(np.log(ANCHOR_SCORE / (1 - ANCHOR_SCORE)) - a * np.quantile(live, ANCHOR_BPCER))
 
 
-def calibrate(model: Path, scenes: list[Scene]) -> dict[str, Any]:
+def calibrate(models: Path, scenes: list[Scene]) -> dict[str, Any]:
     """The contents of `liveness.json`."""
-    live, simulated, photographed = gather_margins(model, scenes)
+    live, simulated, photographed = (margins.mean(1) for margins in gather_margins(models, scenes))
     a, _ = fit(live, [simulated, photographed])
     b = anchored(a, live)
 
@@ -104,9 +115,10 @@ def calibrate(model: Path, scenes: list[Scene]) -> dict[str, Any]:
         return round(float((1 / (1 + np.exp(-(a * margins + b))) < threshold).mean()), 4)
 
     return {
-        "a": round(a, 5),
-        "b": round(b, 5),
-        "fitted_on": "held-out bona fide faces of the training sets, the same faces in simulated presentations, and screens of held-out photographers; a by logistic regression, b so that 0.90 refuses a tenth of these bona fide faces",
+        "context": round(a / 2, 5),
+        "grain": round(a / 2, 5),
+        "offset": round(b, 5),
+        "fitted_on": "held-out bona fide faces of the training sets, the same faces in simulated presentations, and screens of held-out photographers; both margins weigh the same, the slope by logistic regression, the offset so that 0.90 refuses a tenth of these bona fide faces",
         "counts": {"bona fide": len(live), "simulated": len(simulated), "photographed screens": len(photographed)},
         "refused": {
             str(t): {"bona fide": refused(live, t), "simulated": refused(simulated, t), "photographed screens": refused(photographed, t)}

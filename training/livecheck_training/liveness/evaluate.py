@@ -1,4 +1,4 @@
-"""The exported net and the Silent-Face pair on `pad_dev`, which trains, selects and fits nothing.
+"""The exported nets and the Silent-Face pair on `pad_dev`, which trains, selects and fits nothing.
 
 Every image counts: the best face of YuNet (640) is taken whatever its score.
 """
@@ -11,39 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from .. import degrade
+from .. import crops, degrade
 from ..data import ImageSet, load_rgb
 from ..rates import apcer_at_bpcer, auc, rate
-from ..teachers import SilentFacePair, YuNet
-from .calibrate import Scorer
+from ..teachers import FeatureTeacher, SilentFacePair, YuNet
+from .calibrate import Scorer, margins_of
+from .grain import FACTOR, SIZE
 
 THRESHOLDS = (0.5, 0.9, 0.95)
 WEAKEST_FACE = 0.05
 
 
-def evaluate(model: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[str, Any]:
+def evaluate(models: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[str, Any]:
     """Figures by set and attack type, for our score and the pair's mean P(live), and stability."""
-    calibration = json.loads(model.with_suffix(".json").read_text())
-    a, b = calibration["a"], calibration["b"]
-    scorer = Scorer(model)
+    calibration = json.loads((models / "liveness.json").read_text())
+    weights = np.array([calibration["context"], calibration["grain"]])
+    scorer = Scorer(models)
     peer = peer_scores(pad, teachers, cache)
     scores, theirs, rows = [], [], []
     logits = []
     turned: dict[str, int] = {name: 0 for name in DISTURBANCES}
 
-    def score(margin: float) -> float:
-        return 1 / (1 + np.exp(-(a * margin + b)))
+    def score(margins: np.ndarray) -> float:
+        return 1 / (1 + np.exp(-(margins @ weights + calibration["offset"])))
 
     for row in pad.rows:
         if row["image"] not in peer:
             continue
         box, pair = peer[row["image"]]
         frame = load_rgb(pad.path(row["image"]))
-        out = scorer.logits(frame, box).astype(np.float64)
-        ours = score(out[0] - np.logaddexp(out[1], out[2]))
+        out = scorer.logits(frame, box)
+        ours = score(margins_of(out))
         for name, disturb in DISTURBANCES.items():
             other_frame, other_box = disturb(frame, box)
-            turned[name] += (score(scorer.margin(other_frame, other_box)) >= 0.9) != (ours >= 0.9)
+            turned[name] += (score(scorer.margins(other_frame, other_box)) >= 0.9) != (ours >= 0.9)
         rows.append(row)
         scores.append(ours)
         theirs.append(pair)
@@ -57,10 +58,14 @@ def evaluate(model: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[st
         here = source == name
         report[name] = {
             "ours": figures(scores[here], live[here], kind[here]),
+            "context net alone": figures(margins_of(logits[here, 0]), live[here], kind[here], ()),
+            "grain net alone": figures(margins_of(logits[here, 1]), live[here], kind[here], ()),
             "Silent-Face pair": figures(theirs[here], live[here], kind[here]),
         }
         attack = here & ~live
-        said = np.where(logits[:, 1] >= logits[:, 2], "print", "screen")
+        odds = np.exp(logits - logits.max(2, keepdims=True))
+        odds = (odds / odds.sum(2, keepdims=True)).mean(1)
+        said = np.where(odds[:, 1] >= odds[:, 2], "print", "screen")
         report[name]["attack type told wrong"] = {
             t: rate((said != t)[attack & (kind == t)].sum(), (attack & (kind == t)).sum()) for t in sorted(set(kind[attack]))
         }
@@ -68,12 +73,49 @@ def evaluate(model: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[st
     return report
 
 
+def teacher_views(pad: ImageSet, teachers: Path, cache: Path) -> dict[str, dict[str, float]]:
+    """What the grain net's teacher makes of `pad_dev` when its crop is reduced in other ways."""
+    teacher, peer = FeatureTeacher(teachers), peer_scores(pad, teachers, cache)
+    rows = [r for r in pad.rows if r["image"] in peer]
+    frames = [load_rgb(pad.path(r["image"])) for r in rows]
+    boxes = [np.array(peer[r["image"]][0]) for r in rows]
+    replay = np.array([r["source"] == "replay-attack" for r in rows])
+    kind = np.array(["live" if r["class"] == "live" else attack_type(r) for r in rows])
+
+    def sampled(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        return crops.sampled_crop(frame, tuple(box), FACTOR, SIZE)
+
+    def moved(seed: int):
+        rng = np.random.default_rng(seed)
+        return lambda frame, box: sampled(frame, _grown(_shifted(box, *rng.uniform(-0.06, 0.06, 2)), np.exp(rng.uniform(-0.08, 0.08))))
+
+    views = {
+        "sampled": sampled,
+        "sampled, mirrored": lambda frame, box: sampled(*_mirrored(frame, box)),
+        "averaged": lambda frame, box: crops.square_crop(frame, tuple(box), FACTOR, SIZE),
+    } | {f"sampled, box moved, draw {seed}": moved(seed) for seed in range(6)}
+    out = {}
+    for name, view in views.items():
+        crop = np.stack([view(frame, box) for frame, box in zip(frames, boxes)])
+        margin = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(crop, 40)]).astype(np.float64))
+        live = margin[replay & (kind == "live")]
+        out[name] = {
+            "AUC print": auc(live, margin[replay & (kind == "print")]),
+            "AUC screen": auc(live, margin[replay & (kind == "screen")]),
+            "AUC NUAA": auc(margin[~replay & (kind == "live")], margin[~replay & (kind != "live")]),
+            "APCER at BPCER 10%": apcer_at_bpcer(live, margin[replay & (kind != "live")], 0.1),
+        }
+    return out
+
+
 def attack_type(row: dict[str, str]) -> str:
     """"print" or "screen"."""
     return "print" if row["class"] == "print" else "screen"
 
 
-def figures(score: np.ndarray, live: np.ndarray, kind: np.ndarray) -> dict[str, Any]:
+def figures(
+    score: np.ndarray, live: np.ndarray, kind: np.ndarray, thresholds: tuple[float, ...] = THRESHOLDS
+) -> dict[str, Any]:
     """AUC by attack type, APCER at fixed BPCER, errors at fixed thresholds."""
     out: dict[str, Any] = {"AUC": round(auc(score[live], score[~live]), 4)}
     types = sorted(set(kind) - {"live"})
@@ -81,7 +123,7 @@ def figures(score: np.ndarray, live: np.ndarray, kind: np.ndarray) -> dict[str, 
         out[f"AUC {t}"] = round(auc(score[live], score[kind == t]), 4)
     for bpcer in (0.01, 0.05, 0.1):
         out[f"APCER at BPCER {bpcer:.0%}"] = round(apcer_at_bpcer(score[live], score[~live], bpcer), 4)
-    for t in THRESHOLDS:
+    for t in thresholds:
         out[f"at {t}"] = {"BPCER": rate((score[live] < t).sum(), live.sum())} | {
             f"APCER {k}": rate((score[kind == k] >= t).sum(), (kind == k).sum()) for k in types
         }

@@ -143,7 +143,7 @@ def learn(views: Path, checkpoint: Path, settings: Settings, sets: list[ImageSet
         average.updates = stored["updates"]
         optimiser.load_state_dict(stored["optimiser"])
         seen, visits, state, best, best_weights = (stored[k] for k in ("seen", "visits", "log", "best", "best_weights"))
-    log = RunLog("liveness", asdict(settings), settings.seed, sets, state)
+    log = RunLog("liveness-context", asdict(settings), settings.seed, sets, state)
     log.state["settings"] = asdict(settings)
     while seen < settings.samples:
         numbers = choose(views / "train", visits, settings, seen)

@@ -55,13 +55,13 @@ class TuneSettings:
     seed: int = 5
 
 
-def plain_shot(studio: Studio, rng: Rng) -> Shot:
-    """A window of a picture with a webcam's proportions, in mild light."""
+def plain_shot(studio: Studio, rng: Rng, size: tuple[int, int] | None = None) -> Shot:
+    """A window of a picture with a webcam's proportions, in mild light; of `size`, or of one of FRAMES."""
     i, j = studio.faces[rng.choice(len(studio.faces), p=studio.chance)]
     scene = studio.scenes[i]
     box = scene.faces[j].astype(float)
     height, width = scene.image.shape[:2]
-    size = FRAMES[rng.choice(len(FRAMES), p=FRAME_CHANCES)]
+    size = size or FRAMES[rng.choice(len(FRAMES), p=FRAME_CHANCES)]
     window = (box[2:] - box[:2]).mean() / rng.uniform(*FACE_SHARE) * np.array([size[0] / size[1], 1.0])
     window *= min(1.0, width / window[0], height / window[1])
     share = np.array([rng.uniform(0.35, 0.65), rng.uniform(0.4, 0.65)])
