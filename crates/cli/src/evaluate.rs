@@ -189,6 +189,15 @@ fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
 fn judged(matches: &ArgMatches) -> Result<Measured> {
     let settings = settings::load(matches)?.engine;
     let config = settings.to_engine()?;
+    let defaults = EngineConfig::default();
+    // Flags cannot say otherwise, but the environment and the settings file can.
+    if matches.contains_id("operating-points")
+        && (config.calibration, config.thresholds) != (defaults.calibration, defaults.thresholds)
+    {
+        bail!(
+            "presets are measured without calibration and with the default thresholds: unset them in the environment and the settings file"
+        );
+    }
     let labelled = labelled(matches)?;
     let disturb = matches.get_flag("stability");
     let (records, turned) = judge(matches, config, &labelled, disturb)?;
