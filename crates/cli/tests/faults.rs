@@ -11,7 +11,7 @@ use std::{
     fs,
     io::Write,
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Mutex,
@@ -173,7 +173,7 @@ fn sigterm_under_load_answers_what_was_counted_and_nothing_wrongly() {
     let mut service = Process::serving(&bench, &[], &settings, key).expect("it starts");
     let token = service.session();
     let judged = load(&service, &token, &drawn::jpeg(320, 320), 20, || {
-        service.terminate()
+        service.terminate();
     });
     assert!(service.ended().success(), "{}", service.log());
     let database = bench.folder.path().join("livecheck.db");
@@ -370,10 +370,14 @@ fn no_file_descriptors_left_costs_no_wrong_answer_and_no_restart() {
     assert!(service.stop(), "it ends well");
 }
 
+/// Where the models lie that the program holds.
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/models")
+}
+
 /// A copy of the program with one bit of a model inside it changed.
-fn damaged(folder: &Path, model: &str) -> std::path::PathBuf {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/models");
-    let onnx = fs::read(models.join(format!("{model}.onnx"))).expect("the model");
+fn damaged(folder: &Path, model: &str) -> PathBuf {
+    let onnx = fs::read(models().join(format!("{model}.onnx"))).expect("the model");
     let mut program = fs::read(env!("CARGO_BIN_EXE_livecheck")).expect("the program");
     let found = AtomicUsize::new(0);
     let mut from = 0;
@@ -396,7 +400,19 @@ fn damaged(folder: &Path, model: &str) -> std::path::PathBuf {
 #[test]
 fn a_damaged_model_ends_the_start_and_is_named() {
     let bench = Bench::new();
-    for model in ["face-detector", "face-mask", "liveness"] {
+    let names: Vec<String> = fs::read_dir(models())
+        .expect("the models")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "onnx"))
+        .map(|path| {
+            path.file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for model in &names {
         let program = damaged(bench.folder.path(), model);
         for command in ["serve", "doctor"] {
             let output = Command::new(&program)
@@ -408,7 +424,7 @@ fn a_damaged_model_ends_the_start_and_is_named() {
             let said = common::text(&output.stdout) + &common::text(&output.stderr);
             assert!(!output.status.success(), "{command}: {said}");
             assert!(
-                said.contains(model) && said.contains("SHA-256"),
+                said.contains(&format!("model {model} is damaged")) && said.contains("SHA-256"),
                 "{command} with a damaged {model}: {said}"
             );
         }

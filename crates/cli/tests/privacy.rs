@@ -20,9 +20,9 @@ use process::Process;
 const SHOWN: usize = 8;
 
 /// Pixels, and a marker for the places of a file that hold none, that nothing else looks like.
-fn noise(count: usize) -> Vec<u8> {
+fn noise(seed: u64, count: usize) -> Vec<u8> {
     // A linear congruential generator (Knuth, MMIX): the same in every run, unlike any header.
-    let mut state = 0x5EED_u64;
+    let mut state = seed;
     let mut next = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -95,10 +95,10 @@ fn no_photo_key_or_token_gets_out() {
     ];
     let service = Process::serving(&bench, &strace, &settings, key).expect("it starts");
 
-    let pixels = noise(399 * 399 * 3);
+    let pixels = noise(1, 399 * 399 * 3);
     let drawn_photo = image::RgbImage::from_raw(399, 399, pixels.clone()).expect("its size");
     let png = drawn::file(&drawn_photo.into(), image::ImageFormat::Png);
-    let marker = noise(3 * 700);
+    let marker = noise(2, 3 * 700);
     let jpeg = drawn::with_segment(&drawn::jpeg(400, 400), 0xFE, &marker);
     let broken = &jpeg[..jpeg.len() / 2];
     let verdict = judged_photo();
@@ -139,7 +139,7 @@ fn no_photo_key_or_token_gets_out() {
         service.send("application/json", &plain, body.as_bytes());
         service.send("application/x-www-form-urlencoded", &plain, body.as_bytes());
         service.send("multipart/form-data; boundary=x", &plain, body.as_bytes());
-        service.send(&format!("text/{}", &text[..200]), &plain, body.as_bytes());
+        service.send("text/plain", &plain, body.as_bytes());
     }
     let metrics = ureq::get(format!("{}/metrics", service.origin))
         .call()
@@ -195,7 +195,8 @@ fn no_photo_key_or_token_gets_out() {
             .any(|call| call.target.ends_with(name) && !call.bytes.is_empty())
     };
     assert!(written("audit.jsonl"));
-    assert!(log.len() > 10_000 && log.contains("TRACE"), "{log}");
+    let answers = log.matches("\"answered\"").count();
+    assert!(answers > 20 && log.contains("DEBUG"), "{log}");
 
     // What was written through shared memory (the database's index) shows in the files.
     let mut seen = vec![

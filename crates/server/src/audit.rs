@@ -158,10 +158,10 @@ impl Audit {
                         if !waiting.line.is_empty() {
                             counted.line(outcome.is_ok());
                         }
-                        let outcome = outcome
-                            .as_ref()
-                            .map(|()| ())
-                            .map_err(|error| AuditError::Failed(error.to_string()));
+                        let outcome = match &outcome {
+                            Ok(()) => Ok(()),
+                            Err(error) => Err(AuditError::Failed(error.to_string())),
+                        };
                         // Who does not wait for it needs no word.
                         drop(waiting.written.send(outcome));
                     }

@@ -24,6 +24,9 @@ pub(crate) struct ApiError {
     code: ErrorCode,
     status: StatusCode,
     detail: String,
+    /// Whether the detail repeats words of the request, which the log must not: a client may have put
+    /// its key or its photo in the wrong place.
+    quotes: bool,
     retry_after: Option<Duration>,
 }
 
@@ -47,12 +50,18 @@ impl ApiError {
             status: StatusCode::from_u16(code.http_status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             detail: detail.into(),
+            quotes: false,
             retry_after: None,
         }
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    fn quoting(mut self) -> Self {
+        self.quotes = true;
         self
     }
 
@@ -84,6 +93,7 @@ impl ApiError {
             format!("there is nothing at {shown}"),
         )
         .with_status(StatusCode::NOT_FOUND)
+        .quoting()
     }
 
     /// Known path, wrong method; the router adds `Allow`.
@@ -96,14 +106,20 @@ impl ApiError {
             ),
         )
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .quoting()
     }
 
     pub(crate) fn code(&self) -> ErrorCode {
         self.code
     }
 
-    pub(crate) fn detail(&self) -> &str {
-        &self.detail
+    /// The detail as the log may have it.
+    pub(crate) fn logged_detail(&self) -> &str {
+        if self.quotes {
+            "(not logged: it quotes the request)"
+        } else {
+            &self.detail
+        }
     }
 
     pub(crate) fn body(&self) -> Failure {
@@ -139,7 +155,8 @@ impl From<UploadError> for ApiError {
                 Self::new(ErrorCode::ImageTooLarge, detail)
             }
             UploadError::UnsupportedMediaType(_) => Self::new(ErrorCode::BadRequest, detail)
-                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                .quoting(),
             UploadError::Malformed(_) => Self::new(ErrorCode::BadRequest, detail),
             UploadError::NotBase64(_) => Self::new(ErrorCode::UnreadableImage, detail),
         }

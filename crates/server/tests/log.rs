@@ -54,6 +54,18 @@ async fn secrets_stay_out_of_the_log() {
         send(request().json(&serde_json::json!({ "image_bytes": text, "x": 1 }))).await;
         send(request().json(&serde_json::json!({ "image_bytes": [text] }))).await;
     }
+    // In places where they do not belong.
+    let key = &server.session_key;
+    server.get(&format!("/{key}?{token}")).await;
+    server.get(&format!("/liveness/{text}")).await;
+    send(
+        server
+            .post_as(key)
+            .header("content-type", format!("text/{key}")),
+    )
+    .await;
+    let method = reqwest::Method::from_bytes(key.as_bytes()).unwrap();
+    send(reqwest::Client::new().request(method, server.url("/liveness/"))).await;
     let log = lines.0.lock().unwrap();
     let log = String::from_utf8_lossy(&log);
     // What the client's side of this very process logs is not the server's.

@@ -37,6 +37,17 @@ impl RequestId {
 /// For a year, as long as this server itself speaks TLS.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// Methods that are named in the log.
+const LOGGED_METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
 /// Longest request id that is taken from a client.
 const LONGEST_ID: usize = 64;
 
@@ -49,14 +60,23 @@ pub(super) async fn front(
     let _in_flight = app.metrics.begin();
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    // A method may be any word, so only those that exist are logged.
+    let method = LOGGED_METHODS
+        .into_iter()
+        .find(|method| method == request.method())
+        .map_or_else(|| "other".to_owned(), |method| method.to_string());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let origin = request.headers().get(ORIGIN).cloned();
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method,
+        route
+    );
 
     let mut response = if let Some(preflight) = preflight(&app, &request) {
         preflight
@@ -100,7 +120,7 @@ fn log(route: &str, status: StatusCode, error: Option<&ApiError>, millis: f64) {
         Some(error) => tracing::info!(
             status,
             code = error.code().code(),
-            detail = error.detail(),
+            detail = error.logged_detail(),
             millis,
             "answered"
         ),
