@@ -106,11 +106,14 @@ mod tests {
         address(&config.network, peer, &headers).to_string()
     }
 
+    /// Trusted networks, their header, the peer, the headers sent; the client that is believed.
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
     #[test]
     fn only_a_trusted_proxy_is_believed() {
         const XFF: &str = "x-forwarded-for";
         const FWD: &str = "forwarded";
-        let rows: &[(&str, &str, &str, &[(&str, &str)], &str)] = &[
+        let rows: &[Row<'_>] = &[
             ("", XFF, "9.9.9.9", &[(XFF, "1.1.1.1")], "9.9.9.9"),
             ("10.0.0.0/8", XFF, "9.9.9.9", &[(XFF, "1.1.1.1")], "9.9.9.9"),
             (

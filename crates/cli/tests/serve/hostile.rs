@@ -42,7 +42,7 @@ fn wrong(status: u16, body: &Value, answers: &[&str]) -> Option<String> {
         .find(|known| known.code() == code);
     let statuses = match code {
         "004" => vec![400, 415],
-        _ => known.map(|known| known.http_status()).into_iter().collect(),
+        _ => known.map(ErrorCode::http_status).into_iter().collect(),
     };
     let right = answers.contains(&code)
         && statuses.contains(&status)
