@@ -58,6 +58,7 @@ export interface Details {
   quality: { face_share: number; brightness: number; contrast: number; sharpness: number };
   thresholds: { face: number; liveness: number; mask: number };
   models: { name: string; sha256: string }[];
+  runtime: { name: string; version: string };
   timings: {
     decode_ms: number;
     detect_ms: number;

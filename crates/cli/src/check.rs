@@ -4,7 +4,7 @@
 //! `results` keeps them in a file that an interrupted run goes on with, `explain` draws them.
 
 mod explain;
-mod files;
+pub(crate) mod files;
 mod glyphs;
 mod judge;
 mod report;
@@ -24,7 +24,6 @@ use clap::{
     Arg, ArgAction, ArgMatches, Command, ValueHint, builder::EnumValueParser, value_parser,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use livecheck_engine::Engine;
 
 use crate::{settings, stdout};
 use report::{Format, Name, Outcome};
@@ -107,7 +106,9 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(NonZeroUsize))
                 .help("Images judged at the same time [default: one a core]"),
         );
-    settings::add_flags(command, |setting| setting.group == "engine")
+    settings::add_flags(command, |setting| {
+        matches!(setting.group, "engine" | "inference")
+    })
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
@@ -169,7 +170,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     };
     // Loading the models takes its time: not for a run that has nothing left to do.
     if !files.is_empty() {
-        let engine = Engine::new(config.engine.to_engine()?)?;
+        let engine = settings::engine(&config)?;
         judge::all(&engine, &files, workers, explain, show)?;
     }
     if let Some(results) = results {

@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
-use livecheck_engine::Engine;
+use livecheck_engine::EngineError;
 use livecheck_server::ServerConfig;
 use tokio::runtime::Runtime;
 
@@ -73,19 +73,20 @@ fn changed(config: &ServerConfig) -> String {
 }
 
 fn models(config: &ServerConfig) -> Finding {
-    let settings = config
-        .engine
-        .to_engine()
-        .map_err(|error| error.to_string())?;
-    let engine = Engine::new(settings).map_err(|error| {
-        format!(
+    let engine = settings::engine(config).map_err(|error| match error.downcast_ref() {
+        Some(EngineError::Runtime { .. }) | None => error.to_string(),
+        Some(_) => format!(
             "{error}; the program file is damaged or built for another machine: install it again"
-        )
+        ),
     })?;
     engine.self_test().map_err(|error| {
         format!("{error}; this machine computes wrongly: do not judge anyone with it")
     })?;
-    Ok(format!("{} verified and tested", engine.models().len()))
+    Ok(format!(
+        "{} verified and tested on {}",
+        engine.models().len(),
+        settings::describe(engine.runtime())
+    ))
 }
 
 fn store(config: &ServerConfig) -> Result<Finding> {

@@ -4,6 +4,7 @@
 //! [`livecheck_server::config::settings`]; see `settings.rs`.
 
 mod audit;
+mod bench;
 mod calibrate;
 mod check;
 mod doctor;
@@ -48,6 +49,7 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(evaluate::command())
         .subcommand(calibrate::command())
+        .subcommand(bench::command())
         .subcommand(version::command())
         .subcommand(doctor::command())
         .subcommand(healthcheck::command())
@@ -68,6 +70,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("check", matches)) => check::run(matches),
         Some(("calibrate", matches)) => calibrate::run(matches),
         Some(("evaluate", matches)) => evaluate::run(matches),
+        Some(("bench", matches)) => bench::run(matches),
         Some(("version", matches)) => version::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
         Some(("healthcheck", matches)) => healthcheck::run(matches),

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
-use livecheck_engine::Engine;
 use livecheck_server::{Server, ServerConfig, telemetry};
 use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
 use tokio::runtime::Runtime;
@@ -43,7 +42,8 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
 fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
-    let engine = Engine::new(config.engine.to_engine()?)?;
+    let engine = settings::engine(&config)?;
+    tracing::info!(runtime = %settings::describe(engine.runtime()), "models loaded");
     Runtime::new()
         .context("the async runtime cannot start")?
         .block_on(async {

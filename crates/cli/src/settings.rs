@@ -4,6 +4,7 @@ use std::{env, path::PathBuf};
 
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
+use livecheck_engine::{Engine, Runtime};
 use livecheck_server::{
     ServerConfig,
     config::{self, ENV_PREFIX, Setting},
@@ -71,6 +72,27 @@ pub(crate) fn load(matches: &ArgMatches) -> Result<ServerConfig> {
 pub(crate) fn without_flags() -> Result<ServerConfig> {
     let file = env::var_os(format!("{ENV_PREFIX}CONFIG")).map(PathBuf::from);
     Ok(ServerConfig::load(file.as_deref(), variables(), [])?)
+}
+
+/// The engine that the settings ask for.
+///
+/// # Errors
+/// As [`Engine::with_runtime`], and settings that cannot be used.
+pub(crate) fn engine(config: &ServerConfig) -> Result<Engine> {
+    let runtime = config.inference.to_runtime();
+    Ok(Engine::with_runtime(config.engine.to_engine()?, &runtime)?)
+}
+
+/// A runtime in one line: what it is, from where, and what was passed over for it.
+pub(crate) fn describe(runtime: &Runtime) -> String {
+    let mut text = runtime.info().to_string();
+    if let Some(library) = runtime.library() {
+        text += &format!(" from {}", library.display());
+    }
+    if let Some(note) = runtime.note() {
+        text += &format!(" ({note})");
+    }
+    text
 }
 
 /// The environment; a variable that is not UTF-8 can be no setting.

@@ -1,17 +1,18 @@
-//! `livecheck version`: the build, its models, its thresholds and what they were measured at.
+//! `livecheck version`: the build, its models, what they run on, its thresholds and what they were
+//! measured at.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use livecheck_engine::{Engine, OperatingPoints, Preset, Rate};
+use livecheck_engine::{OperatingPoints, Preset, Rate};
 use serde_json::json;
 
 use crate::{settings, stdout};
 
 pub(crate) fn command() -> Command {
     let command = Command::new("version")
-        .about("Show the build, the models inside it and the thresholds in force")
+        .about("Show the build, the models inside it, the runtime and the thresholds in force")
         .arg(
             Arg::new("json")
                 .long("json")
@@ -19,19 +20,23 @@ pub(crate) fn command() -> Command {
                 .help("As JSON"),
         );
     settings::add_flags(command, |setting| {
-        setting.name.ends_with("_threshold") || ["preset", "calibration"].contains(&setting.name)
+        setting.name.ends_with("_threshold")
+            || ["preset", "calibration"].contains(&setting.name)
+            || setting.group == "inference"
     })
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
-    let settings = settings::load(matches)?.engine;
-    let engine = Engine::new(settings.to_engine()?)?;
+    let config = settings::load(matches)?;
+    let engine = settings::engine(&config)?;
+    let settings = config.engine;
     let version = env!("CARGO_PKG_VERSION");
     let thresholds = engine.config().thresholds;
     if matches.get_flag("json") {
         let shown = json!({
             "version": version,
             "models": engine.models(),
+            "runtime": engine.runtime().info(),
             "thresholds": thresholds,
             "preset": settings.preset,
             "presets": OperatingPoints::shipped().map(|points| &points.presets),
@@ -43,6 +48,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         for model in engine.models() {
             shown += &format!("model {:14} sha256 {}\n", model.name, model.sha256);
         }
+        shown += &format!("runtime {}\n", crate::settings::describe(engine.runtime()));
         shown += &format!(
             "thresholds: face {:.2}, liveness {:.2}, mask {:.2}\n",
             thresholds.face, thresholds.liveness, thresholds.mask

@@ -18,6 +18,24 @@ fn lines(stdout: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_runtime_that_is_not_to_be_had_is_said_and_nothing_is_judged() {
+    let bench = Bench::new();
+    bench.write("a.jpg", &drawn::jpeg(400, 400));
+    let (code, says) = bench.fail(&["check", "a.jpg", "--onnxruntime", "missing.so"]);
+    assert_eq!(code, 2);
+    assert!(
+        says.contains("ONNX Runtime cannot be loaded from missing.so"),
+        "{says}"
+    );
+    let (code, says) = bench.fail(&["check", "a.jpg", "--runtime", "fastest"]);
+    assert_eq!(code, 2);
+    assert!(says.contains("auto, embedded or onnxruntime"), "{says}");
+    let version = bench.succeed(&["version", "--json", "--runtime", "embedded"]);
+    let version: Value = serde_json::from_str(&version).expect("JSON");
+    assert_eq!(version["runtime"]["name"], "embedded");
+}
+
+#[test]
 fn json_lines_carry_the_api_s_envelope_in_the_files_order() {
     let bench = Bench::new();
     bench.write("a/none.jpg", &drawn::jpeg(400, 400));

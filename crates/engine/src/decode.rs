@@ -1,13 +1,15 @@
 //! File bytes → upright 8-bit RGB pixels, within limits. The only code that reads image files.
 //!
+//! [`decode`] reads any image at its full size; [`large_jpeg`] offers large JPEGs at a reduced one.
 //! Every byte is hostile: the format is told by its magic numbers, size and pixel count are
 //! checked before pixels are decoded, and a decoder's error or panic becomes
 //! [`Rejection::UnreadableImage`].
 
+mod large_jpeg;
+
 use std::{
     io::Cursor,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
 };
 
 use image::{
@@ -16,7 +18,8 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::{Photo, error::Rejection, milliseconds, policy::Limits};
+use crate::{Photo, error::Rejection, policy::Limits};
+use large_jpeg::LargeJpeg;
 
 /// Most scans of a JPEG. Encoders write about ten; every scan walks all pixels again, so a file
 /// of thousands would hold a worker for minutes.
@@ -34,12 +37,92 @@ const MAX_DECODER_BYTES: u64 = 64_000_000 * 8;
 /// of 10 MB may hold 10 GB of zeros.
 const MAX_PNG_CHUNK_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Pixels from which a JPEG is large. Of smaller ones most faces need the half or the whole size,
+/// which the general decoder gives in the same time.
+const LARGE_PIXELS: u64 = 8_000_000;
+
+/// Least pixels of the longer side that a reduced photo keeps for the search of faces: twice the
+/// input of the net, which then sees what it would see of the whole photo.
+const SEARCH_SIDE: u32 = 640;
+
+/// Least width of a face in a reduced photo, pixels: the nets look at no face more closely.
+const FACE_WIDTH: f32 = 320.0;
+
+/// A large JPEG that has been read and can be had at several sizes.
+pub(crate) struct Reducible(LargeJpeg);
+
+/// Reads a large JPEG of a kind that can be reduced while it is read; `None` for every other file,
+/// which [`decode`] then reads or refuses.
+pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Option<Reducible> {
+    if accepted_format(file).ok()? != ImageFormat::Jpeg || limits.check_file(file.len()).is_err() {
+        return None;
+    }
+    let acceptable = |width, height| {
+        u64::from(width) * u64::from(height) >= LARGE_PIXELS
+            && limits.check_pixels(width, height).is_ok()
+    };
+    let read = || {
+        check_jpeg_structure(file, limits).ok()?;
+        LargeJpeg::read(file, acceptable)
+    };
+    catch_unwind(AssertUnwindSafe(read)).ok()?.map(Reducible)
+}
+
+impl Reducible {
+    /// The reduction at which faces are searched: 2, 4 or 8.
+    pub(crate) fn search_reduction(&self) -> u32 {
+        let longer = self.0.width().max(self.0.height());
+        [8, 4]
+            .into_iter()
+            .find(|reduction| longer / reduction >= SEARCH_SIDE)
+            .unwrap_or(2)
+    }
+
+    /// The largest reduction, at most `most`, that leaves a face of `width` (pixels of the whole
+    /// photo) wide enough; 1 when only the whole photo has.
+    pub(crate) fn face_reduction(width: f32, most: u32) -> u32 {
+        [8, 4, 2]
+            .into_iter()
+            .find(|reduction| *reduction <= most && width / *reduction as f32 >= FACE_WIDTH)
+            .unwrap_or(1)
+    }
+
+    /// The upright photo at 1/`reduction` of its size.
+    pub(crate) fn photo(&self, reduction: u32) -> Option<Photo> {
+        let render = || {
+            let (width, height, rgb) = self.0.render(reduction);
+            let mut image = DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, rgb)?);
+            image.apply_orientation(self.0.orientation());
+            Some(image.into_rgb8())
+        };
+        let image = catch_unwind(AssertUnwindSafe(render)).ok()??;
+        let turned = matches!(
+            self.0.orientation(),
+            Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH
+        );
+        let (full_width, full_height) = if turned {
+            (self.0.height(), self.0.width())
+        } else {
+            (self.0.width(), self.0.height())
+        };
+        let (width, height) = image.dimensions();
+        Some(Photo {
+            reduction,
+            full_width,
+            full_height,
+            ..Photo::new(width, height, image.into_raw(), "jpeg")
+        })
+    }
+}
+
 /// Reads one image file.
 ///
 /// # Errors
 /// [`Rejection::TooLarge`] or [`Rejection::UnreadableImage`].
 pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
-    let start = Instant::now();
     limits.check_file(file.len())?;
     let format = accepted_format(file)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
@@ -61,13 +144,8 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
             "the image is damaged: its decoder gave up".to_owned(),
         ))
     })?;
-    Ok(Photo {
-        width: image.width(),
-        height: image.height(),
-        rgb: image.into_raw(),
-        format: name(format),
-        decode_ms: milliseconds(start.elapsed()),
-    })
+    let (width, height) = image.dimensions();
+    Ok(Photo::new(width, height, image.into_raw(), name(format)))
 }
 
 fn name(format: ImageFormat) -> &'static str {

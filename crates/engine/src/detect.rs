@@ -6,6 +6,7 @@ use crate::{
     Photo, crop,
     error::{EngineError, Rejection},
     network::{self, Network},
+    runtime::Runtime,
 };
 
 /// An axis-aligned box in pixels of the upright image; may reach beyond its border.
@@ -100,9 +101,9 @@ impl FaceDetector {
         self.network.as_ref()
     }
 
-    pub(crate) fn load() -> Result<Self, EngineError> {
+    pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
-            network: network::FACE_DETECTOR.load()?,
+            network: network::FACE_DETECTOR.load(runtime)?,
             params: Params::default(),
         })
     }
@@ -135,6 +136,17 @@ impl FaceDetector {
 }
 
 impl Face {
+    /// The same face where everything is `factor` times as large.
+    pub(crate) fn scaled(&self, factor: f32) -> Self {
+        let BBox { x0, y0, x1, y1 } = self.bbox;
+        let [x0, y0, x1, y1] = [x0, y0, x1, y1].map(|at| at * factor);
+        Self {
+            bbox: BBox { x0, y0, x1, y1 },
+            landmarks: self.landmarks.map(|point| point.map(|at| at * factor)),
+            score: self.score,
+        }
+    }
+
     /// Finite everywhere and at least a pixel in size.
     fn is_sane(&self) -> bool {
         let BBox { x0, y0, x1, y1 } = self.bbox;

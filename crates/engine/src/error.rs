@@ -1,5 +1,7 @@
 //! Why an image gets no verdict ([`Rejection`]), and why an engine cannot start ([`EngineError`]).
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::policy::LimitExceeded;
@@ -215,6 +217,17 @@ pub enum EngineError {
         /// Name of the model.
         name: &'static str,
         /// What the runtime said.
+        reason: String,
+    },
+    /// ONNX Runtime was asked for and is not to be had.
+    #[error(
+        "ONNX Runtime cannot be loaded from {}: {reason}; name its shared library in LIVECHECK_ONNXRUNTIME, or set the runtime to embedded",
+        library.display()
+    )]
+    Runtime {
+        /// The library that was tried.
+        library: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
     /// A setting is out of its range.

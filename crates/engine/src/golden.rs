@@ -3,6 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
+use livecheck_testing::{drawn, real};
 use serde::Deserialize;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     detect::{BBox, Landmarks},
     network::{FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN, Model},
     policy::Limits,
+    runtime::{Runtime, RuntimeChoice, RuntimeSettings},
 };
 
 /// Grey levels by which a resampled pixel may differ.
@@ -121,6 +123,66 @@ fn crops_agree_with_the_training_pipeline() {
     }
 }
 
+/// Photos on which both runtimes are compared.
+const COMPARED: usize = 300;
+
+/// Drawn pictures, and as many real photos as there are.
+fn compared() -> Vec<Photo> {
+    let mut files: Vec<Vec<u8>> = (0..12)
+        .map(|step| drawn::jpeg(320 + 40 * step, 560 - 20 * step))
+        .collect();
+    #[derive(Deserialize)]
+    struct Row {
+        image: String,
+    }
+    if let Some(folder) = real::folder("both runtimes on real photos") {
+        let rows: Vec<Row> = real::rows(&folder, "pad_dev");
+        let step = (rows.len() / COMPARED).max(1);
+        let wanted = rows
+            .into_iter()
+            .step_by(step)
+            .map(|row| row.image)
+            .collect();
+        files.extend(real::images(&folder, "pad_dev", &wanted).into_values());
+    }
+    files
+        .iter()
+        .map(|file| decode(file, &Limits::default()).expect("a photo"))
+        .collect()
+}
+
+#[test]
+fn networks_give_the_same_numbers_on_both_runtimes() {
+    let Some(library) = std::env::var_os("LIVECHECK_ONNXRUNTIME") else {
+        eprintln!(
+            "!!! LEFT OUT: networks on both runtimes: LIVECHECK_ONNXRUNTIME names no library"
+        );
+        return;
+    };
+    let other = Runtime::load(&RuntimeSettings {
+        choice: RuntimeChoice::OnnxRuntime,
+        library: Some(library.into()),
+        execution_provider: None,
+    })
+    .expect("ONNX Runtime loads");
+    let photos = compared();
+    for model in [FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN] {
+        let [one, two] = [Runtime::embedded(), other.clone()]
+            .map(|runtime| model.load(&runtime).expect("an embedded model"));
+        for (number, photo) in photos.iter().enumerate() {
+            // The same input for both: here it does not matter what it shows.
+            let (square, _) = crop::letterbox(photo, one.size()).expect("a crop");
+            let [one, two] =
+                [&one, &two].map(|net| net.run(crop::planes(&square)).expect("an answer"));
+            assert_eq!(one.len(), two.len(), "{}", model.name);
+            for (one, two) in one.iter().flatten().zip(two.iter().flatten()) {
+                assert_close(&format!("{} on photo {number}", model.name), *two, *one);
+            }
+        }
+    }
+    println!("{} photos", photos.len());
+}
+
 fn assert_close(name: &str, actual: f32, expected: f32) {
     let tolerance = OUTPUT_TOLERANCE * expected.abs().max(1.0);
     // Written so that a NaN fails.
@@ -133,7 +195,7 @@ fn assert_close(name: &str, actual: f32, expected: f32) {
 #[test]
 fn networks_agree_with_onnx_runtime() {
     let run = |model: &Model, rgb: &[u8]| {
-        let network = model.load().expect("an embedded model");
+        let network = model.load(&Runtime::embedded()).expect("an embedded model");
         network.run(crop::planes(rgb)).expect("an answer")
     };
     for row in &golden().pictures {

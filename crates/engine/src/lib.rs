@@ -2,7 +2,7 @@
 //!
 //! [`Engine::check`] is the whole pipeline; each stage has a file of its own:
 //! `decode → detect → mask → liveness → policy`, with `crop` as the only code that cuts and
-//! resizes and `network` as the only one that knows the inference runtime.
+//! resizes and `network` as the only one that knows the inference runtimes.
 //! No HTTP, no database, no async here.
 
 mod calibration;
@@ -18,6 +18,7 @@ mod network;
 mod policy;
 mod presets;
 mod quality;
+mod runtime;
 mod self_test;
 
 use std::time::{Duration, Instant};
@@ -36,13 +37,16 @@ pub use detect::{BBox, Face, Landmarks};
 pub use error::{EngineError, ErrorCode, Rejection};
 pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
+pub use runtime::{
+    ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeSettings,
+};
 
-/// A decoded image: upright, 8 bits a channel, RGB.
+/// A decoded image: upright, 8 bits a channel, RGB. Large JPEGs are decoded at a reduced size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
-    /// Width after EXIF orientation, pixels.
+    /// Width of `rgb` (after EXIF orientation), pixels.
     pub width: u32,
-    /// Height after EXIF orientation, pixels.
+    /// Height of `rgb` (after EXIF orientation), pixels.
     pub height: u32,
     /// `height × width × 3` bytes, row-major, R then G then B.
     pub rgb: Vec<u8>,
@@ -50,6 +54,46 @@ pub struct Photo {
     pub format: &'static str,
     /// How long decoding took, milliseconds.
     pub decode_ms: f32,
+    /// Pixels of the whole photo for one of `rgb`, along a side: 1, 2, 4 or 8.
+    reduction: u32,
+    /// Size of the whole photo after EXIF orientation, pixels.
+    full_width: u32,
+    full_height: u32,
+    /// Faces, in pixels of `rgb`, where decoding had to look for them, and how long that took.
+    faces: Option<Vec<Face>>,
+    detect_ms: f32,
+}
+
+impl Photo {
+    /// A photo at its full size.
+    #[must_use]
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>, format: &'static str) -> Self {
+        Self {
+            width,
+            height,
+            rgb,
+            format,
+            decode_ms: 0.0,
+            reduction: 1,
+            full_width: width,
+            full_height: height,
+            faces: None,
+            detect_ms: 0.0,
+        }
+    }
+
+    /// Width and height of the whole photo after EXIF orientation, pixels: what limits hold for
+    /// and what answers name.
+    #[must_use]
+    pub fn full_size(&self) -> (u32, u32) {
+        (self.full_width, self.full_height)
+    }
+
+    /// How many pixels of the whole photo one of `rgb` stands for, along a side: 1, 2, 4 or 8.
+    #[must_use]
+    pub fn reduction(&self) -> u32 {
+        self.reduction
+    }
 }
 
 /// The settings of an [`Engine`].
@@ -107,6 +151,8 @@ pub struct Details {
     pub thresholds: Thresholds,
     /// The models that judged.
     pub models: &'static [ModelInfo],
+    /// The runtime that they ran on.
+    pub runtime: RuntimeInfo,
     /// How long each stage took.
     pub timings: Timings,
 }
@@ -171,25 +217,48 @@ pub struct Timings {
 /// Judges images. Thread-safe and immutable: share one behind an `Arc`.
 pub struct Engine {
     config: EngineConfig,
+    runtime: Runtime,
     detector: FaceDetector,
     mask: MaskClassifier,
     liveness: LivenessClassifier,
 }
 
 impl Engine {
-    /// Verifies the embedded models against their SHA-256 and loads them.
+    /// Verifies the embedded models against their SHA-256 and loads them on the embedded runtime.
     ///
     /// # Errors
     /// A setting out of range, a damaged model, or one that the runtime does not load.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        Self::on(Runtime::embedded(), config)
+    }
+
+    /// As [`Engine::new`], on the runtime that the settings ask for.
+    ///
+    /// # Errors
+    /// As there, and a runtime that is not to be had.
+    pub fn with_runtime(
+        config: EngineConfig,
+        settings: &RuntimeSettings,
+    ) -> Result<Self, EngineError> {
+        Self::on(Runtime::load(settings)?, config)
+    }
+
+    fn on(runtime: Runtime, config: EngineConfig) -> Result<Self, EngineError> {
         config.thresholds.validate()?;
         config.calibration.validate()?;
         Ok(Self {
             config,
-            detector: FaceDetector::load()?,
-            mask: MaskClassifier::load()?,
-            liveness: LivenessClassifier::load()?,
+            detector: FaceDetector::load(&runtime)?,
+            mask: MaskClassifier::load(&runtime)?,
+            liveness: LivenessClassifier::load(&runtime)?,
+            runtime,
         })
+    }
+
+    /// The runtime in force.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// The settings in force.
@@ -217,13 +286,58 @@ impl Engine {
         self_test::run(faces.into_iter().chain(self.liveness.networks()))
     }
 
-    /// Reads one image file (JPEG, PNG or WebP) into upright pixels. Blocking and CPU-bound;
-    /// never panics on hostile bytes.
+    /// Reads one image file (JPEG, PNG or WebP) into upright pixels: as many as judging needs. Of
+    /// a large JPEG that is a reduced picture in which its face is still 320 pixels wide, for which
+    /// faces are looked for here already. Blocking and CPU-bound; never panics on hostile bytes.
     ///
     /// # Errors
     /// [`Rejection::TooLarge`] (`003`) or [`Rejection::UnreadableImage`] (`002`).
     pub fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
-        decode::decode(file, &self.config.limits)
+        let mut watch = Stopwatch::start();
+        let Some(large) = decode::reducible(file, &self.config.limits) else {
+            return self.decode_whole(file);
+        };
+        let search = large.search_reduction();
+        let Some(mut photo) = large.photo(search) else {
+            return self.decode_whole(file);
+        };
+        let mut decode_ms = watch.lap();
+        let faces = self.detector.detect(&photo)?;
+        let detect_ms = watch.lap();
+        // Without a single face there is no verdict, and no need for more pixels.
+        let needed = match self.config.thresholds.single_face(&faces) {
+            Ok(face) => {
+                let width = face.bbox.width() * search as f32;
+                decode::Reducible::face_reduction(width, search)
+            }
+            Err(_) => search,
+        };
+        if needed != search {
+            photo = match needed {
+                1 => decode::decode(file, &self.config.limits)?,
+                reduction => match large.photo(reduction) {
+                    Some(closer) => closer,
+                    None => return self.decode_whole(file),
+                },
+            };
+            decode_ms += watch.lap();
+        }
+        let scale = search as f32 / photo.reduction as f32;
+        photo.faces = Some(faces.iter().map(|face| face.scaled(scale)).collect());
+        photo.decode_ms = decode_ms;
+        photo.detect_ms = detect_ms;
+        Ok(photo)
+    }
+
+    /// As [`Engine::decode`], at the full size whatever the file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_whole(&self, file: &[u8]) -> Result<Photo, Rejection> {
+        let watch = Stopwatch::start();
+        let mut photo = decode::decode(file, &self.config.limits)?;
+        photo.decode_ms = watch.total();
+        Ok(photo)
     }
 
     /// Judges a decoded photo. Blocking and CPU-bound.
@@ -236,10 +350,14 @@ impl Engine {
         } = &self.config;
         let mut watch = Stopwatch::start();
 
-        limits.check_image(photo.width, photo.height)?;
-        let face = thresholds.single_face(&self.detector.detect(photo)?)?;
-        limits.check_face(&face)?;
-        let detect_ms = watch.lap();
+        limits.check_image(photo.full_width, photo.full_height)?;
+        let face = match &photo.faces {
+            Some(faces) => thresholds.single_face(faces)?,
+            None => thresholds.single_face(&self.detector.detect(photo)?)?,
+        };
+        let whole_face = face.scaled(photo.reduction as f32);
+        limits.check_face(&whole_face)?;
+        let detect_ms = photo.detect_ms + watch.lap();
 
         let mask_score = self.mask.score(photo, &face.landmarks)?;
         thresholds.no_mask(mask_score)?;
@@ -254,23 +372,24 @@ impl Engine {
             score: liveness.score,
             logit: liveness.logit,
             details: Details {
-                face,
+                face: whole_face,
                 mask_score,
                 attack_scores: liveness.attack_scores,
                 image: ImageInfo {
-                    width: photo.width,
-                    height: photo.height,
+                    width: photo.full_width,
+                    height: photo.full_height,
                     format: photo.format,
                 },
                 quality,
                 thresholds: *thresholds,
                 models: self.models(),
+                runtime: self.runtime.info(),
                 timings: Timings {
                     decode_ms: photo.decode_ms,
                     detect_ms,
                     mask_ms,
                     liveness_ms,
-                    total_ms: photo.decode_ms + watch.total(),
+                    total_ms: photo.decode_ms + photo.detect_ms + watch.total(),
                 },
             },
         })
@@ -279,7 +398,7 @@ impl Engine {
     /// Judges the face in a given box, whatever limits, face and mask thresholds say: for
     /// measuring how verdicts change with the box. Blocking and CPU-bound.
     ///
-    /// `bbox` is in pixels of the photo and may reach beyond its border, as the detector's do.
+    /// `bbox` is in pixels of the photo as it was decoded (see [`Photo::reduction`]) and may reach beyond its border, as the detector's do.
     ///
     /// # Errors
     /// [`Rejection::Internal`] (`005`) when there is nothing to cut out, such as an empty box.

@@ -12,6 +12,7 @@ use crate::{
     detect::BBox,
     error::{EngineError, Rejection},
     network::{self, Network},
+    runtime::Runtime,
 };
 
 /// Side of both views over the side of the face box: enough for paper edges, hands and phone
@@ -55,14 +56,14 @@ impl LivenessClassifier {
         ]
     }
 
-    pub(crate) fn load() -> Result<Self, EngineError> {
+    pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         let calibration = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
             name: network::LIVENESS_CONTEXT.name,
             reason: format!("its calibration cannot be read: {error}"),
         })?;
         Ok(Self {
-            context: network::LIVENESS_CONTEXT.load()?,
-            grain: network::LIVENESS_GRAIN.load()?,
+            context: network::LIVENESS_CONTEXT.load(runtime)?,
+            grain: network::LIVENESS_GRAIN.load(runtime)?,
             calibration,
         })
     }

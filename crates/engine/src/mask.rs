@@ -5,6 +5,7 @@ use crate::{
     detect::Landmarks,
     error::{EngineError, Rejection},
     network::{self, Network},
+    runtime::Runtime,
 };
 
 /// Tells whether a face covering is worn.
@@ -18,9 +19,9 @@ impl MaskClassifier {
         self.network.as_ref()
     }
 
-    pub(crate) fn load() -> Result<Self, EngineError> {
+    pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
-            network: network::FACE_MASK.load()?,
+            network: network::FACE_MASK.load(runtime)?,
         })
     }
 

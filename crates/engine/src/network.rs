@@ -1,14 +1,23 @@
-//! The inference runtime behind one trait, and the models embedded in this build.
+//! The inference runtimes behind one trait, and the models embedded in this build.
+
+mod embedded;
+mod onnx_runtime;
 
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
-use tract_onnx::{
-    prelude::*,
-    tract_hir::{infer::Factoid, internal::DimLike},
-};
 
-use crate::{ModelInfo, error::EngineError};
+use crate::{
+    ModelInfo,
+    error::EngineError,
+    runtime::{Backend, Runtime},
+};
+use embedded::TractNetwork;
+
+pub(crate) use onnx_runtime::OnnxRuntime;
+
+/// Version of the embedded runtime.
+pub(crate) const TRACT_VERSION: &str = "0.23";
 
 /// A network with one square RGB input, given as three planes of `f32` 0..255.
 pub(crate) trait Network: Send + Sync {
@@ -92,68 +101,24 @@ impl Model {
         })
     }
 
-    /// Verifies and loads the model.
-    pub(crate) fn load(&self) -> Result<Box<dyn Network>, EngineError> {
+    /// Verifies the model and loads it on a runtime.
+    pub(crate) fn load(&self, runtime: &Runtime) -> Result<Box<dyn Network>, EngineError> {
         self.verify()?;
-        let network = TractNetwork::load(self.onnx).map_err(|reason| EngineError::Network {
+        let network: Result<Box<dyn Network>, String> = match runtime.backend() {
+            Backend::Embedded => TractNetwork::load(self.onnx)
+                .map(|network| Box::new(network) as _)
+                .map_err(|error| format!("{error:#}")),
+            Backend::OnnxRuntime(library) => library
+                .network(self.onnx)
+                .map(|network| Box::new(network) as _),
+        };
+        network.map_err(|reason| EngineError::Network {
             name: self.name,
-            reason: format!("{reason:#}"),
-        })?;
-        Ok(Box::new(network))
+            reason,
+        })
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The embedded runtime: [tract](https://docs.rs/tract-onnx), pure Rust, one thread a call.
-struct TractNetwork {
-    plan: Arc<TypedRunnableModel>,
-    size: u32,
-}
-
-impl TractNetwork {
-    fn load(onnx: &[u8]) -> TractResult<Self> {
-        let model = tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx))?;
-        let fact = model.input_fact(0)?;
-        let side = fact
-            .shape
-            .concretize()
-            .and_then(|shape| shape.last()?.to_usize().ok())
-            .ok_or_else(|| TractError::msg("its input has no fixed size"))?;
-        let plan = model
-            .with_input_fact(0, f32::fact([1, 3, side, side]).into())?
-            .into_optimized()?
-            .into_runnable()?;
-        Ok(Self {
-            plan,
-            size: u32::try_from(side)?,
-        })
-    }
-}
-
-impl Network for TractNetwork {
-    fn size(&self) -> u32 {
-        self.size
-    }
-
-    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
-        let side = self.size as usize;
-        let run = || -> TractResult<Vec<Vec<f32>>> {
-            let input = Tensor::from_shape(&[1, 3, side, side], &planes)?;
-            self.plan
-                .run(tvec!(input.into_tvalue()))?
-                .iter()
-                .map(|output| {
-                    Ok(output
-                        .to_plain_array_view::<f32>()?
-                        .iter()
-                        .copied()
-                        .collect())
-                })
-                .collect()
-        };
-        run().map_err(|error| format!("{error:#}"))
-    }
 }

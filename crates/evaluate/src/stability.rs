@@ -90,7 +90,8 @@ impl Stability {
 /// # Errors
 /// As [`Engine::judge_face`].
 pub fn turned(engine: &Engine, photo: &Photo, verdict: &Verdict) -> Result<Turned, Rejection> {
-    let bbox = verdict.details.face.bbox;
+    // The verdict's box is in pixels of the whole photo.
+    let bbox = reduced(&verdict.details.face.bbox, photo.reduction());
     let compressed = compressed(photo)?;
     let smaller = smaller(photo);
     let scale = smaller.width as f32 / photo.width as f32;
@@ -145,17 +146,18 @@ fn scaled(bbox: &BBox, factor: f32) -> BBox {
     }
 }
 
+fn reduced(bbox: &BBox, reduction: u32) -> BBox {
+    let [x0, y0, x1, y1] = [bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|at| at / reduction as f32);
+    BBox { x0, y0, x1, y1 }
+}
+
 fn raster(photo: &Photo) -> RgbImage {
     RgbImage::from_raw(photo.width, photo.height, photo.rgb.clone()).unwrap_or_default()
 }
 
 fn like(photo: &Photo, raster: RgbImage) -> Photo {
-    Photo {
-        width: raster.width(),
-        height: raster.height(),
-        rgb: raster.into_raw(),
-        ..*photo
-    }
+    let (width, height) = raster.dimensions();
+    Photo::new(width, height, raster.into_raw(), photo.format)
 }
 
 fn compressed(photo: &Photo) -> Result<Photo, Rejection> {

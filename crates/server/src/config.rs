@@ -14,7 +14,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use livecheck_engine::{CalibrationFile, EngineConfig, Limits, Preset, Thresholds};
+use livecheck_engine::{
+    CalibrationFile, EngineConfig, ExecutionProvider, Limits, Preset, RuntimeChoice,
+    RuntimeSettings, Thresholds,
+};
 use livecheck_store::ReplayPolicy;
 use thiserror::Error;
 
@@ -318,6 +321,15 @@ settings! {
         /// Score from which a face wears a covering.
         mask_threshold: f32 = Thresholds::default().mask, range(0.0, 1.0);
     }
+    /// What the nets run on.
+    inference: InferenceConfig {
+        /// The inference runtime: `auto` takes ONNX Runtime when its library is found, else the embedded one.
+        runtime: RuntimeChoice = RuntimeChoice::Auto, any("auto, embedded or onnxruntime");
+        /// The shared library of ONNX Runtime, 1.17 or newer; when unset it is looked for beside the program and in the system's library folders.
+        onnxruntime: Option<PathBuf> = None, any("a path, or nothing");
+        /// What ONNX Runtime runs on instead of the processor; its library must have been built for it.
+        execution_provider: Option<ExecutionProvider> = None, any("cuda, tensorrt, openvino or coreml, or nothing");
+    }
     /// Operations endpoints: `public`, `off`, or `admin` (on the admin listener; on the API's when there is no admin listener).
     endpoints: EndpointsConfig {
         /// GET /healthz.
@@ -424,6 +436,18 @@ impl EngineSettings {
                 mask: self.mask_threshold,
             },
         })
+    }
+}
+
+impl InferenceConfig {
+    /// As the engine wants it.
+    #[must_use]
+    pub fn to_runtime(&self) -> RuntimeSettings {
+        RuntimeSettings {
+            choice: self.runtime,
+            library: self.onnxruntime.clone(),
+            execution_provider: self.execution_provider,
+        }
     }
 }
 

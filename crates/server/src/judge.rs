@@ -1,6 +1,8 @@
 //! What the server asks of the engine. A trait, so that tests can put any verdict behind HTTP.
 
-use livecheck_engine::{Engine, EngineConfig, EngineError, ModelInfo, Photo, Rejection, Verdict};
+use livecheck_engine::{
+    Engine, EngineConfig, EngineError, ModelInfo, Photo, Rejection, Runtime, RuntimeInfo, Verdict,
+};
 
 /// Judges photos. All methods but `models` and `config` are blocking and CPU-bound; they are
 /// called on the threads of the [`Pool`](crate::pool::Pool) only.
@@ -26,6 +28,11 @@ pub trait Judge: Send + Sync + 'static {
     /// The models inside.
     fn models(&self) -> &'static [ModelInfo];
 
+    /// The runtime that the models run on.
+    fn runtime(&self) -> RuntimeInfo {
+        Runtime::embedded().info()
+    }
+
     /// The limits and thresholds in force.
     fn config(&self) -> EngineConfig;
 }
@@ -45,6 +52,10 @@ impl Judge for Engine {
 
     fn models(&self) -> &'static [ModelInfo] {
         Self::models(self)
+    }
+
+    fn runtime(&self) -> RuntimeInfo {
+        Self::runtime(self).info()
     }
 
     fn config(&self) -> EngineConfig {

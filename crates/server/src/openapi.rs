@@ -63,6 +63,7 @@ fn build() -> OpenApi {
         .schema("Version", version_body())
         .schema("Thresholds", thresholds())
         .schema("Model", model())
+        .schema("Runtime", runtime())
         .schema("ImageText", image_text())
         .schema("ImageFile", image_file())
         .security_scheme(
@@ -478,6 +479,7 @@ fn details() -> Schema {
             ("quality", quality.into()),
             ("thresholds", reference("Thresholds")),
             ("models", array(reference("Model")).into()),
+            ("runtime", reference("Runtime")),
             ("timings", timings.into()),
         ],
     );
@@ -512,6 +514,16 @@ fn model() -> Schema {
         vec![
             ("name", text("")),
             ("sha256", text("SHA-256 of its file, hexadecimal.")),
+        ],
+    )
+}
+
+fn runtime() -> Schema {
+    object(
+        "What the models run on.",
+        vec![
+            ("name", choice("", ["embedded", "onnxruntime"])),
+            ("version", text("")),
         ],
     )
 }
@@ -556,6 +568,7 @@ fn version_body() -> Schema {
             ("name", text("")),
             ("version", text("")),
             ("models", array(reference("Model")).into()),
+            ("runtime", reference("Runtime")),
             ("thresholds", reference("Thresholds")),
             ("limits", limits.into()),
             (

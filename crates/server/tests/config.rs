@@ -72,6 +72,34 @@ fn one_setting_has_one_name_everywhere() {
 }
 
 #[test]
+fn the_runtime_is_chosen_by_name() {
+    use livecheck_engine::{ExecutionProvider, RuntimeChoice};
+
+    let default = load(None, &[], &[]).unwrap().inference.to_runtime();
+    assert_eq!(default.choice, RuntimeChoice::Auto);
+    assert_eq!((default.library, default.execution_provider), (None, None));
+    let environment = [
+        ("LIVECHECK_RUNTIME", "onnxruntime"),
+        ("LIVECHECK_ONNXRUNTIME", "/opt/libonnxruntime.so"),
+        ("LIVECHECK_EXECUTION_PROVIDER", "CUDA"),
+    ];
+    let set = load(None, &environment, &[])
+        .unwrap()
+        .inference
+        .to_runtime();
+    assert_eq!(set.choice, RuntimeChoice::OnnxRuntime);
+    assert_eq!(set.library, Some("/opt/libonnxruntime.so".into()));
+    assert_eq!(set.execution_provider, Some(ExecutionProvider::Cuda));
+    for (setting, allowed) in [
+        ("runtime", "auto, embedded or onnxruntime"),
+        ("execution_provider", "cuda, tensorrt, openvino or coreml"),
+    ] {
+        let error = load(None, &[], &[(setting, "fastest")]).unwrap_err();
+        assert!(error.contains(allowed), "{error}");
+    }
+}
+
+#[test]
 fn every_default_is_allowed_and_can_be_set_back_from_its_text() {
     for setting in settings() {
         let flag = [(setting.name, setting.default.as_str())];

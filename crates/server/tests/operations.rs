@@ -286,6 +286,7 @@ async fn version_shows_models_thresholds_and_limits() {
     let server = start().await;
     let version = server.get("/version").await.body;
     assert_eq!(version["models"][0]["sha256"], "00");
+    assert_eq!(version["runtime"]["name"], "embedded");
     assert_eq!(version["limits"]["min_face_side"], 96);
     assert!((version["thresholds"]["liveness"].as_f64().unwrap() - 0.9).abs() < 1e-6);
     assert!(version["preset"].is_null() && version["calibration"].is_null());

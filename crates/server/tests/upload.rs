@@ -688,6 +688,7 @@ async fn details_come_only_when_asked_for() {
         "quality",
         "thresholds",
         "models",
+        "runtime",
         "timings",
     ] {
         assert!(details.get(field).is_some(), "{field} in {details}");

@@ -43,6 +43,43 @@ pub fn jpeg_of(image: &RgbImage, progressive: bool) -> Vec<u8> {
     )
 }
 
+/// How much less resolution the colours of a JPEG have than its light.
+#[derive(Debug, Clone, Copy)]
+pub enum Sampling {
+    /// 4:4:4, as much.
+    Full,
+    /// 4:2:2, half of it across.
+    Halved,
+    /// 4:2:0, half of it across and down.
+    Quartered,
+}
+
+/// A baseline JPEG with a sampling of its colours, and with a restart marker after every `restart`
+/// MCUs (0: none).
+#[must_use]
+pub fn sampled_jpeg_of(image: &RgbImage, sampling: Sampling, restart: u16) -> Vec<u8> {
+    let side = |value: u32| u16::try_from(value).expect("JPEG sides are 16 bits");
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
+    encoder.set_sampling_factor(match sampling {
+        Sampling::Full => jpeg_encoder::SamplingFactor::R_4_4_4,
+        Sampling::Halved => jpeg_encoder::SamplingFactor::R_4_2_2,
+        Sampling::Quartered => jpeg_encoder::SamplingFactor::R_4_2_0,
+    });
+    if restart > 0 {
+        encoder.set_restart_interval(restart);
+    }
+    encoder
+        .encode(
+            image.as_raw(),
+            side(image.width()),
+            side(image.height()),
+            jpeg_encoder::ColorType::Rgb,
+        )
+        .expect("drawn image");
+    bytes
+}
+
 /// A CMYK JPEG of an image, inverted as Adobe's programs write it.
 #[must_use]
 pub fn cmyk_jpeg_of(image: &RgbImage) -> Vec<u8> {

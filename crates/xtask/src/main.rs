@@ -118,6 +118,16 @@ fn test(training: bool) -> Result<()> {
                 .to_owned(),
         );
     }
+    if training {
+        // First of all, as the crates' tests use its ONNX Runtime.
+        Environment::TRAINING.commands()?;
+    }
+    if onnx_runtime().is_none() {
+        left_out.push(
+            "the comparison of both inference runtimes: name a library of ONNX Runtime in LIVECHECK_ONNXRUNTIME, or run with --training"
+                .to_owned(),
+        );
+    }
     let binary = service::binary()?;
     let mut suites: Vec<(&str, Suite<'_>)> = vec![
         ("crates", Box::new(crates)),
@@ -159,7 +169,23 @@ fn test(training: bool) -> Result<()> {
 }
 
 fn crates() -> Result<()> {
-    run(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if let Some(library) = onnx_runtime() {
+        command.env(ONNX_RUNTIME, library);
+    }
+    run(&mut command)
+}
+
+/// Names the shared library of ONNX Runtime to the tests.
+const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";
+
+/// The library that the user names, or that of the training pipeline's Python package.
+fn onnx_runtime() -> Option<PathBuf> {
+    if let Some(named) = env::var_os(ONNX_RUNTIME) {
+        return Some(named.into());
+    }
+    Environment::TRAINING.file("onnxruntime/capi", "libonnxruntime.so")
 }
 
 fn openapi(binary: &Path) -> Result<()> {

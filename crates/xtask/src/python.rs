@@ -54,6 +54,24 @@ impl Environment {
         ],
     };
 
+    /// The file below `folder` of the environment's packages whose name begins with `name`, when
+    /// the environment was made and has it.
+    pub(crate) fn file(self, folder: &str, name: &str) -> Option<PathBuf> {
+        let library = root().join("target/python").join(self.name).join("lib");
+        let versions = fs::read_dir(library).ok()?;
+        versions
+            .filter_map(|version| {
+                fs::read_dir(version.ok()?.path().join("site-packages").join(folder)).ok()
+            })
+            .flatten()
+            .filter_map(|file| Some(file.ok()?.path()))
+            .find(|path| {
+                path.file_name()
+                    .and_then(|file| file.to_str())
+                    .is_some_and(|file| file.starts_with(name))
+            })
+    }
+
     /// The path of a command in the environment, which is made or brought up to date first.
     pub(crate) fn tool(self, command: &str) -> Result<PathBuf> {
         Ok(self.commands()?.join(command))

@@ -63,6 +63,13 @@ class Model(TypedDict):
     sha256: str
 
 
+class Runtime(TypedDict):
+    """What the server's models run on."""
+
+    name: str
+    version: str
+
+
 class Timings(TypedDict):
     """Milliseconds of each stage."""
 
@@ -83,6 +90,7 @@ class Details(TypedDict):
     quality: Quality
     thresholds: Thresholds
     models: list[Model]
+    runtime: Runtime
     timings: Timings
 
 

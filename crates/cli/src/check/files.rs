@@ -13,7 +13,7 @@ pub(super) const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// The files as given; of a folder, the images in it and below it, sorted by name. Each once, and
 /// none of those in `except`, the folder that this run draws into.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     paths: impl Iterator<Item = &'a PathBuf>,
     except: Option<&Path>,
 ) -> Result<Vec<PathBuf>> {

@@ -35,7 +35,11 @@ pub(super) fn all(
 
 fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {
     let judged = read(file, engine.config().limits.max_file_bytes)
-        .and_then(|bytes| engine.decode(&bytes))
+        .and_then(|bytes| match explain {
+            // Drawn into at its full size.
+            Some(_) => engine.decode_whole(&bytes),
+            None => engine.decode(&bytes),
+        })
         .and_then(|photo| Ok((engine.judge(&photo)?, photo)));
     match judged {
         Ok((verdict, photo)) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use livecheck_engine::Preset;
+use livecheck_engine::{ExecutionProvider, Preset, RuntimeChoice};
 use livecheck_store::{IMAGE_KEY_BYTES, ReplayPolicy};
 
 /// A type of setting.
@@ -402,6 +402,43 @@ impl Value for Exposure {
             Self::Off => "off",
         }
         .to_owned()
+    }
+}
+
+impl Value for RuntimeChoice {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Some(Self::Auto),
+            "embedded" => Some(Self::Embedded),
+            "onnxruntime" => Some(Self::OnnxRuntime),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto",
+            Self::Embedded => "embedded",
+            Self::OnnxRuntime => "onnxruntime",
+        }
+        .to_owned()
+    }
+}
+
+impl Value for ExecutionProvider {
+    fn parse(text: &str) -> Option<Self> {
+        let wanted = text.trim().to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find_map(|(provider, name)| (name == wanted).then_some(provider))
+    }
+
+    fn show(&self) -> String {
+        Self::ALL
+            .into_iter()
+            .find_map(|(provider, name)| (provider == *self).then_some(name))
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use livecheck_engine::{
-    CalibrationFile, Limits, ModelInfo, OperatingPoints, Preset, SourceFigures, Thresholds,
+    CalibrationFile, Limits, ModelInfo, OperatingPoints, Preset, RuntimeInfo, SourceFigures,
+    Thresholds,
 };
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ struct Version<'a> {
     name: &'static str,
     version: &'static str,
     models: &'static [ModelInfo],
+    runtime: RuntimeInfo,
     thresholds: Thresholds,
     limits: Limits,
     /// The preset in force.
@@ -41,6 +43,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
         name: "livecheck",
         version: env!("CARGO_PKG_VERSION"),
         models: app.judge.models(),
+        runtime: app.judge.runtime(),
         thresholds: engine.thresholds,
         limits: engine.limits,
         preset: app.config.engine.preset,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use livecheck_engine::{
     AttackScores, BBox, Details, EngineConfig, EngineError, Face, ImageInfo, LimitExceeded,
-    ModelInfo, Photo, Quality, Rejection, Timings, Verdict,
+    ModelInfo, Photo, Quality, Rejection, Runtime, Timings, Verdict,
 };
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
 use livecheck_store::{Clock, NewKey, Store, TestClock, Timestamp};
@@ -169,13 +169,9 @@ fn photo(file: &[u8]) -> Photo {
         rgb.push(b' ');
         rgb.resize(HUGE, 0);
     }
-    Photo {
-        width: 640,
-        height: 640,
-        rgb,
-        format: "jpeg",
-        decode_ms: 1.0,
-    }
+    let mut photo = Photo::new(640, 640, rgb, "jpeg");
+    photo.decode_ms = 1.0;
+    photo
 }
 
 pub fn verdict(score: f32) -> Verdict {
@@ -213,6 +209,7 @@ pub fn verdict(score: f32) -> Verdict {
             },
             thresholds: config.thresholds,
             models: MODELS,
+            runtime: Runtime::embedded().info(),
             timings: Timings::default(),
         },
     }

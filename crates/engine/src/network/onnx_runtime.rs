@@ -1,0 +1,196 @@
+//! ONNX Runtime by its shared library, which is loaded when the program runs and never linked.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use ort::{
+    environment::Environment,
+    ep::{self, ExecutionProviderDispatch},
+    session::{Session, builder::GraphOptimizationLevel},
+    value::{Tensor, ValueType},
+};
+
+use super::Network;
+use crate::{error::EngineError, runtime::ExecutionProvider};
+
+/// The library of this process: it holds one at most, for as long as it lives.
+static LOADED: OnceLock<Library> = OnceLock::new();
+
+#[derive(Clone)]
+struct Library {
+    environment: Environment,
+    path: PathBuf,
+    version: String,
+}
+
+/// The loaded library, and what its nets run on.
+#[derive(Clone)]
+pub(crate) struct OnnxRuntime {
+    library: Library,
+    provider: Option<ExecutionProvider>,
+}
+
+impl OnnxRuntime {
+    /// Loads the library, unless this process has one already.
+    pub(crate) fn load(
+        path: &Path,
+        provider: Option<ExecutionProvider>,
+    ) -> Result<Self, EngineError> {
+        // So that two threads do not both make an environment, of which a process has one.
+        static LOADING: Mutex<()> = Mutex::new(());
+        let _loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        let library = match LOADED.get() {
+            Some(loaded) => loaded,
+            None => {
+                let library = open(path).map_err(|reason| EngineError::Runtime {
+                    library: path.to_owned(),
+                    reason,
+                })?;
+                LOADED.get_or_init(|| library)
+            }
+        };
+        Ok(Self {
+            library: library.clone(),
+            provider,
+        })
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.library.version
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.library.path
+    }
+
+    /// A net on this runtime.
+    pub(super) fn network(&self, onnx: &'static [u8]) -> Result<OnnxRuntimeNetwork, String> {
+        let session = guarded(|| self.session(onnx))?;
+        let size = match session.inputs() {
+            [input] => match input.dtype() {
+                ValueType::Tensor { shape, .. } => {
+                    shape.last().and_then(|side| u32::try_from(*side).ok())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(OnnxRuntimeNetwork {
+            runtime: self.clone(),
+            onnx,
+            size: size.ok_or("its input has no fixed size")?,
+            idle: Mutex::new(vec![session]),
+        })
+    }
+
+    /// A session of one thread: the one that calls it. What it allocates it keeps for the next call.
+    fn session(&self, onnx: &[u8]) -> Result<Session, String> {
+        let say = |error: ort::Error| error.to_string();
+        let mut builder = Session::builder(&self.library.environment).map_err(say)?;
+        let providers: Vec<ExecutionProviderDispatch> =
+            self.provider.map(dispatch).into_iter().collect();
+        builder = builder
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(|error| error.to_string())?
+            .with_intra_threads(1)
+            .map_err(|error| error.to_string())?
+            .with_inter_threads(1)
+            .map_err(|error| error.to_string())?
+            .with_execution_providers(providers)
+            .map_err(|error| error.to_string())?;
+        builder.commit_from_memory(onnx).map_err(say)
+    }
+}
+
+/// The provider, whose failure to start is an error and not a quiet return to the processor.
+fn dispatch(provider: ExecutionProvider) -> ExecutionProviderDispatch {
+    match provider {
+        ExecutionProvider::Cuda => ep::CUDA::default().build(),
+        ExecutionProvider::TensorRt => ep::TensorRT::default().build(),
+        ExecutionProvider::OpenVino => ep::OpenVINO::default().build(),
+        ExecutionProvider::CoreMl => ep::CoreML::default().build(),
+    }
+    .error_on_failure()
+}
+
+fn open(path: &Path) -> Result<Library, String> {
+    let path = path.canonicalize().map_err(|error| error.to_string())?;
+    guarded(|| {
+        let environment = ort::init_from(&path)
+            .map_err(|error| error.to_string())?
+            .with_name("livecheck")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| error.to_string())?;
+        let version = version(ort::info(), &path);
+        Ok(Library {
+            environment,
+            path: path.clone(),
+            version,
+        })
+    })
+}
+
+/// The version that the library's build information names by its release branch, or its file name.
+fn version(build: &str, path: &Path) -> String {
+    let from_branch = build
+        .split_once("git-branch=")
+        .map(|(_, rest)| rest.split(',').next().unwrap_or_default())
+        .and_then(|branch| branch.strip_prefix("rel-"));
+    let from_name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.split_once(".so."))
+        .map(|(_, version)| version);
+    from_name.or(from_branch).unwrap_or_default().to_owned()
+}
+
+/// The binding panics where a library lacks what it should have.
+fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err("the library does not behave like ONNX Runtime".to_owned()))
+}
+
+/// A net, with as many sessions as were ever needed at the same time: each has its own memory.
+pub(super) struct OnnxRuntimeNetwork {
+    runtime: OnnxRuntime,
+    onnx: &'static [u8],
+    size: u32,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl OnnxRuntimeNetwork {
+    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Network for OnnxRuntimeNetwork {
+    fn size(&self) -> u32 {
+        self.size
+    }
+
+    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
+        let idle = self.idle().pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => guarded(|| self.runtime.session(self.onnx))?,
+        };
+        let outputs = run(&mut session, self.size, planes).map_err(|error| error.to_string());
+        self.idle().push(session);
+        outputs
+    }
+}
+
+fn run(session: &mut Session, size: u32, planes: Vec<f32>) -> ort::Result<Vec<Vec<f32>>> {
+    let side = size as usize;
+    let input = Tensor::from_array(([1, 3, side, side], planes))?;
+    session
+        .run(ort::inputs![input])?
+        .values()
+        .map(|output| Ok(output.try_extract_tensor::<f32>()?.1.to_vec()))
+        .collect()
+}
