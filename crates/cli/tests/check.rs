@@ -137,7 +137,12 @@ fn version_names_every_model_with_its_hash() {
         .collect();
     assert_eq!(
         names,
-        HashSet::from(["face-detector", "face-mask", "liveness"])
+        HashSet::from([
+            "face-detector",
+            "face-mask",
+            "liveness-context",
+            "liveness-grain"
+        ])
     );
     for model in models {
         assert_eq!(model["sha256"].as_str().map(str::len), Some(64), "{model}");

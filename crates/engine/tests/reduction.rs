@@ -245,5 +245,5 @@ fn assert_same(name: &str, photo: &Verdict, whole: &Verdict) {
     assert_eq!(one.image, two.image, "{name}");
     assert!((one.mask_score - two.mask_score).abs() < 0.05, "{name}");
     let overlap = one.face.bbox.iou(&two.face.bbox);
-    assert!(overlap > 0.97, "{name}: the boxes overlap by {overlap}");
+    assert!(overlap > 0.95, "{name}: the boxes overlap by {overlap}");
 }

@@ -16,8 +16,9 @@ use serde::Deserialize;
 
 /// Largest difference of a score, and of a coordinate relative to the face, from the file to the
 /// verdict: a box that differs by a thousandth of a pixel rounds some pixels of the next crop to
-/// another grey level, which moves a score by up to 2e-3 (measured on `pad_dev`).
-const TOLERANCE: f32 = 5e-3;
+/// another grey level, and now and then starts the grain net's view a whole pixel further, which
+/// moves a score by up to 8e-3 (measured on `pad_dev`).
+const TOLERANCE: f32 = 2e-2;
 
 /// Photos compared.
 const PHOTOS: usize = 320;
