@@ -57,15 +57,24 @@ pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Option<Reducible> {
     if accepted_format(file).ok()? != ImageFormat::Jpeg || limits.check_file(file.len()).is_err() {
         return None;
     }
-    let acceptable = |width, height| {
-        u64::from(width) * u64::from(height) >= LARGE_PIXELS
-            && limits.check_pixels(width, height).is_ok()
-    };
-    let read = || {
-        check_jpeg_structure(file, limits).ok()?;
-        LargeJpeg::read(file, acceptable)
-    };
+    let read = || read_large(file, limits, LARGE_PIXELS);
     catch_unwind(AssertUnwindSafe(read)).ok()?.map(Reducible)
+}
+
+/// Reads a JPEG of at least `least` pixels whose structure and size are within the limits.
+fn read_large(file: &[u8], limits: &Limits, least: u64) -> Option<LargeJpeg> {
+    check_jpeg_structure(file, limits).ok()?;
+    LargeJpeg::read(file, |width, height| {
+        u64::from(width) * u64::from(height) >= least && limits.check_pixels(width, height).is_ok()
+    })
+}
+
+/// See [`crate::fuzzing::large_jpeg`].
+#[cfg(feature = "fuzzing")]
+pub(crate) fn reduced_of_any_size(file: &[u8], limits: &Limits) -> Option<[Photo; 3]> {
+    let large = Reducible(read_large(file, limits, 0)?);
+    let [half, quarter, eighth] = [2, 4, 8].map(|reduction| large.render(reduction));
+    Some([half?, quarter?, eighth?])
 }
 
 impl Reducible {
@@ -89,13 +98,14 @@ impl Reducible {
 
     /// The upright photo at 1/`reduction` of its size.
     pub(crate) fn photo(&self, reduction: u32) -> Option<Photo> {
-        let render = || {
-            let (width, height, rgb) = self.0.render(reduction);
-            let mut image = DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, rgb)?);
-            image.apply_orientation(self.0.orientation());
-            Some(image.into_rgb8())
-        };
-        let image = catch_unwind(AssertUnwindSafe(render)).ok()??;
+        catch_unwind(AssertUnwindSafe(|| self.render(reduction))).ok()?
+    }
+
+    fn render(&self, reduction: u32) -> Option<Photo> {
+        let (width, height, rgb) = self.0.render(reduction);
+        let mut image = DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, rgb)?);
+        image.apply_orientation(self.0.orientation());
+        let image = image.into_rgb8();
         let turned = matches!(
             self.0.orientation(),
             Orientation::Rotate90

@@ -10,6 +10,9 @@ mod crop;
 mod decode;
 mod detect;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 mod liveness;

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Photo, Rejection, Thresholds};
+use livecheck_engine::{
+    Engine, EngineConfig, ErrorCode, Limits, Photo, Rejection, Thresholds, fuzzing,
+};
 
 /// Small, so that an input costs milliseconds: what is checked does not depend on them.
 const LIMITS: Limits = Limits {
@@ -48,6 +50,28 @@ pub fn decode(input: &[u8]) {
             &refusal,
             &[ErrorCode::UnreadableImage, ErrorCode::ImageTooLarge],
         ),
+    }
+}
+
+/// Any bytes, read as large JPEGs are although they are small: nothing, or the same picture at three
+/// sizes, and at none that the general decoder contradicts.
+///
+/// # Panics
+/// When that is not so.
+pub fn large_jpeg(input: &[u8]) {
+    let Some(photos) = fuzzing::large_jpeg(input, &LIMITS) else {
+        return;
+    };
+    let whole = photos[0].full_size();
+    for (photo, reduction) in photos.iter().zip([2, 4, 8]) {
+        assert_eq!(photo.reduction(), reduction);
+        assert_eq!(photo.full_size(), whole);
+        let sides = (whole.0.div_ceil(reduction), whole.1.div_ceil(reduction));
+        assert_eq!((photo.width, photo.height), sides);
+        check_photo(photo);
+    }
+    if let Ok(decoded) = decoder().decode_whole(input) {
+        assert_eq!(decoded.full_size(), whole);
     }
 }
 

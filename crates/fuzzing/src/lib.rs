@@ -11,7 +11,7 @@ mod upload;
 
 pub use self::base64::base64;
 pub use exif::exif;
-pub use images::{decode, engine};
+pub use images::{decode, engine, large_jpeg};
 pub use session::session;
 pub use upload::upload;
 
@@ -19,11 +19,12 @@ pub use upload::upload;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("decode", decode),
     ("upload", upload),
     ("base64", base64),
     ("exif", exif),
     ("engine", engine),
+    ("large_jpeg", large_jpeg),
     ("session", session),
 ];

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::{DynamicImage, ImageFormat, RgbImage};
-use livecheck_testing::drawn;
+use livecheck_testing::drawn::{self, Sampling};
 
 use crate::upload::{BOUNDARY, CONTENT_TYPES};
 
@@ -26,6 +26,9 @@ pub fn all() -> Vec<Seed> {
             name.to_owned(),
             STANDARD.encode(&file).into_bytes(),
         );
+    }
+    for (name, file) in camera_jpegs(&drawn::pattern(70, 41)) {
+        add("large_jpeg", name.to_owned(), file);
     }
     for (name, file) in pictures(&drawn::face(192, 192)) {
         for choice in 0..2_u8 {
@@ -72,6 +75,20 @@ fn pictures(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
         ("lossless.webp", webp(rgb.clone())),
         ("alpha.webp", webp(DynamicImage::ImageRgba8(rgb.to_rgba8()))),
         ("animated.webp", drawn::animated_webp_of(image, 2)),
+    ]
+}
+
+/// JPEGs of the kinds that cameras write.
+fn camera_jpegs(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
+    let sampled = |sampling, restart| drawn::sampled_jpeg_of(image, sampling, restart);
+    let quartered = sampled(Sampling::Quartered, 0);
+    vec![
+        ("full.jpg", sampled(Sampling::Full, 0)),
+        ("halved.jpg", sampled(Sampling::Halved, 0)),
+        ("restarts.jpg", sampled(Sampling::Quartered, 2)),
+        ("turned.jpg", drawn::with_orientation(&quartered, 6)),
+        ("quartered.jpg", quartered),
+        ("grey.jpg", drawn::grey_jpeg_of(image)),
     ]
 }
 

@@ -240,6 +240,8 @@ settings! {
         forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, any("x-forwarded-for or forwarded");
         /// Most connections at once; further ones wait to be accepted.
         max_connections: usize = 1024, range(1, 1_000_000);
+        /// Most connections at once of one client address, trusted proxies apart; further ones are closed at once; 0: no limit.
+        max_connections_per_address: usize = 512, range(0, 1_000_000);
         /// Most bytes of a request's head.
         max_header_bytes: usize = 16 * 1024, range(8 * 1024, 1024 * 1024);
     }
@@ -257,6 +259,8 @@ settings! {
         judge_timeout: Duration = seconds(20), range(BRIEFEST, LONGEST);
         /// Longest time a connection stays open with nothing to do; longer than the load balancer's.
         keep_alive_timeout: Duration = seconds(75), range(BRIEFEST, LONGEST);
+        /// Longest time in which a client takes nothing of an answer that waits for it.
+        write_timeout: Duration = seconds(20), range(BRIEFEST, LONGEST);
         /// How long the server goes on as usual after it was told to stop, with /readyz at 503, so that load balancers can notice.
         drain_delay: Duration = Duration::ZERO, range(Duration::ZERO, LONGEST);
         /// Longest time for requests under way when the server stops.

@@ -1,10 +1,12 @@
 //! Accepts connections and serves HTTP/1.1 and HTTP/2 on them, within the limits of the settings.
 
 mod error_heads;
+mod places;
 mod timed;
 mod unread;
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -29,13 +31,39 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::client::Peer;
 use error_heads::ErrorHeads;
+use places::Places;
 use timed::{Activity, Timed};
 
 /// How long to wait when the system cannot accept a connection (out of file handles, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Most bytes of answers that the system holds for a connection whose client is slow to take them
+/// (Linux uses as much again for their management). Left to itself it holds up to 4 MB, of memory
+/// that no setting counts: a thousand clients that never read would hold 4 GB. This much still
+/// moves a megabyte a second to a client 100 ms away.
+const SEND_BUFFER: u32 = 128 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 64;
+
+/// Opens a socket whose connections have bounded send buffers.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait until the connections of the process before are forgotten. On Windows
+    // the option means that another program may take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What a listener serves.
 #[derive(Clone)]
@@ -53,7 +81,9 @@ pub(crate) struct Front {
 impl Front {
     /// Serves `listener` until told to stop.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(self.app.config.network.max_connections));
+        let network = &self.app.config.network;
+        let places = Arc::new(Semaphore::new(network.max_connections));
+        let by_address = Places::new(network);
         loop {
             let place = tokio::select! {
                 () = self.stopping.cancelled() => return,
@@ -65,9 +95,15 @@ impl Front {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(own) = by_address.take(peer.ip(), network) else {
+                        // Closed at once: an answer would cost what the limit is there to save.
+                        self.app.metrics.connection_refused();
+                        tracing::debug!(%peer, "the address has too many connections");
+                        continue;
+                    };
                     let front = self.clone();
                     self.connections.spawn(async move {
-                        let _place = place;
+                        let _places = (place, own);
                         let _counted = front.app.metrics.connected();
                         let killed = front.killed.clone();
                         tokio::select! {

@@ -135,18 +135,13 @@ impl Server {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServerError> {
-        let open = |address: SocketAddr| async move {
-            TcpListener::bind(address)
-                .await
-                .map_err(|source| ServerError::Listen { address, source })
+        let open = |address| {
+            connection::listen(address).map_err(|source| ServerError::Listen { address, source })
         };
         let tls = tls::acceptor(&config.network)?;
         let calibration = config.engine.calibration_file()?;
-        let public = open(config.network.listen).await?;
-        let admin = match config.network.admin_listen {
-            Some(address) => Some(open(address).await?),
-            None => None,
-        };
+        let public = open(config.network.listen)?;
+        let admin = config.network.admin_listen.map(open).transpose()?;
         let pool = Pool::new(NonZeroUsize::new(config.pool.workers), config.pool.queue)
             .map_err(ServerError::Threads)?;
         let metrics = Metrics::new(judge.as_ref());

@@ -76,6 +76,7 @@ pub(crate) struct Metrics {
     queue_depth: Gauge,
     busy: Gauge,
     connections: Gauge,
+    connections_refused: Counter,
     store_errors: Counter,
     panics: Counter,
     auth_failures: Family<KindLabel, Counter>,
@@ -195,6 +196,12 @@ impl Metrics {
         );
         let connections = Gauge::default();
         registry.register("connections", "Open connections", connections.clone());
+        let connections_refused = Counter::default();
+        registry.register(
+            "connections_refused",
+            "Connections closed at once since their address had as many as it may have",
+            connections_refused.clone(),
+        );
         let store_errors = Counter::default();
         registry.register(
             "store_errors",
@@ -264,6 +271,7 @@ impl Metrics {
             queue_depth,
             busy,
             connections,
+            connections_refused,
             store_errors,
             panics,
             auth_failures,
@@ -281,6 +289,11 @@ impl Metrics {
     /// A connection was opened; it counts until the value is dropped.
     pub(crate) fn connected(&self) -> InFlight {
         InFlight::new(&self.connections)
+    }
+
+    /// A connection was closed at once: its address had too many.
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.inc();
     }
 
     pub(crate) fn answered(

@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use common::{
     until,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Longer than any test takes.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -309,6 +310,78 @@ async fn further_connections_wait_for_a_place() {
     drop(first);
     second.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+/// A connection from another address of this machine.
+async fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Whether a request on the connection is answered, and not the connection closed.
+async fn is_served(stream: &mut TcpStream) -> bool {
+    // A connection that was closed at once may be reset under the request.
+    let _: std::io::Result<()> = stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).await.is_ok() && &answer == b"HTTP/1.1 200 OK"
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_every_connection() {
+    let mut config = config();
+    config.network.max_connections_per_address = 2;
+    let server = start_with(config, Scripted::default()).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect_from("127.0.0.2", server.address).await;
+        assert!(is_served(&mut stream).await);
+        held.push(stream);
+    }
+    let mut third = connect_from("127.0.0.2", server.address).await;
+    assert!(!is_served(&mut third).await);
+    assert!(is_served(&mut connect_from("127.0.0.3", server.address).await).await);
+    let metrics = server.get("/metrics").await.text;
+    assert!(
+        metrics.contains("livecheck_connections_refused_total 1"),
+        "{metrics}"
+    );
+
+    drop(held.pop());
+    until(async || is_served(&mut connect_from("127.0.0.2", server.address).await).await).await;
+}
+
+/// Most bytes that lie between a server and a client that reads nothing: send and receive buffers,
+/// with the system's own rounding. Without a bound Linux takes 4 MB.
+const BUFFERED: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn a_client_that_never_reads_holds_little_and_is_given_up() {
+    let mut config = config();
+    config.times.write_timeout = SHORT;
+    config.times.keep_alive_timeout = FOREVER;
+    let server = start_with(config, Scripted::default()).await;
+    let document = server.get("/openapi.json").await.text.len();
+    let mut deaf = TcpStream::connect(server.address).await.unwrap();
+    let sent = tokio::spawn(async move {
+        // It ends with an error when the server gives up.
+        let requests = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2000);
+        while deaf.write_all(&requests).await.is_ok() {}
+    });
+    sent.await.unwrap();
+    let metrics = server.get("/metrics").await.text;
+    let answered: usize = metrics
+        .lines()
+        .find(|line| line.contains("http_requests_total{route=\"/openapi.json\""))
+        .and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{metrics}"));
+    assert!(
+        answered * document < BUFFERED,
+        "{answered} answers of {document} bytes"
+    );
+    server.check(b"live").await.assert_live();
 }
 
 #[tokio::test]

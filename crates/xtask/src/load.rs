@@ -36,6 +36,10 @@ pub(crate) struct Options {
     /// Settings of the service, such as `queue=16`; may be given more than once.
     #[arg(long = "set", value_name = "SETTING=VALUE")]
     settings: Vec<String>,
+    /// Processors that the service is bound to, such as `0` or `0,2-3` (by `taskset`, which must be
+    /// installed); it then has as many judging threads. Bind this command to others.
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
 }
 
 /// Loads, as multiples of what the service can do.
@@ -165,7 +169,17 @@ fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>)
             ))
         })
         .collect::<Result<Vec<_>>>()?;
-    let service = Service::start(Path::new(&binary), &settings)?;
+    let service = Service::start(Path::new(&binary), &settings, options.cores.as_deref())?;
+    println!("service: {}", service::build(&binary)?);
+    println!(
+        "settings: {}; processors: {}; {}",
+        match options.settings.as_slice() {
+            [] => "defaults".to_owned(),
+            given => given.join(" "),
+        },
+        options.cores.as_deref().unwrap_or("all"),
+        process::machine_load()?
+    );
     let target = Target {
         address: service.address()?,
         key: service.key.clone(),

@@ -27,6 +27,12 @@ impl Environment {
         locks: &["crates/xtask/requirements/audit.lock"],
     };
 
+    /// Holds a list of components against the schema of CycloneDX.
+    pub(crate) const SBOM: Self = Self {
+        name: "sbom",
+        locks: &["crates/xtask/requirements/sbom.lock"],
+    };
+
     /// Holds a running service against its OpenAPI document.
     pub(crate) const OPENAPI: Self = Self {
         name: "openapi",

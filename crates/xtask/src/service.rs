@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 use crate::{cargo, root, run};
 
@@ -24,6 +25,23 @@ pub(crate) fn release_binary() -> Result<PathBuf> {
     Ok(target().join("release/livecheck"))
 }
 
+/// What a binary is, in words: its version, the folder that names its profile, its digest.
+pub(crate) fn build(binary: &Path) -> Result<String> {
+    let version = Command::new(binary).arg("--version").output();
+    let version = version.with_context(|| format!("{} cannot be started", binary.display()))?;
+    let profile = binary.parent().and_then(Path::file_name);
+    let profile = profile.unwrap_or_default().to_string_lossy();
+    let digest = fs::read(binary).map(Sha256::digest)?;
+    let digest: String = digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(format!(
+        "{}, {profile} build, SHA-256 {digest}…",
+        String::from_utf8_lossy(&version.stdout).trim()
+    ))
+}
+
 /// The folder of builds.
 fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
@@ -32,7 +50,7 @@ fn target() -> PathBuf {
 /// Sends what the OpenAPI document allows, and what it does not, to a running service:
 /// [Schemathesis](https://schemathesis.readthedocs.io) finds no answer that the document lacks.
 pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
-    let service = Service::start(binary, &[])?;
+    let service = Service::start(binary, &[], None)?;
     run(Command::new(schemathesis)
         .arg("run")
         .arg(format!("{}/openapi.json", service.origin))
@@ -58,15 +76,28 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts it with these variables in its environment.
-    pub(crate) fn start(binary: &Path, settings: &[(String, String)]) -> Result<Self> {
+    /// Starts it with these variables in its environment, on these processors (`None`: on all).
+    pub(crate) fn start(
+        binary: &Path,
+        settings: &[(String, String)],
+        cores: Option<&str>,
+    ) -> Result<Self> {
         // The service runs in a folder of its own.
         let binary = &binary
             .canonicalize()
             .with_context(|| format!("{} is not there", binary.display()))?;
         let folder = env::temp_dir().join(format!("livecheck-xtask-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let mut child = Command::new(binary)
+        let mut command = match cores {
+            None => Command::new(binary),
+            // It becomes the program, whose process number it keeps.
+            Some(cores) => {
+                let mut bound = Command::new("taskset");
+                bound.args(["--cpu-list", cores]).arg(binary);
+                bound
+            }
+        };
+        let mut child = command
             .current_dir(&folder)
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
             .env("LIVECHECK_LOG_LEVEL", "warn")

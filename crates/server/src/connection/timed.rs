@@ -66,6 +66,7 @@ pub(super) struct Timed {
     activity: Arc<Activity>,
     header_timeout: Duration,
     idle_timeout: Duration,
+    write_timeout: Duration,
     phase: Phase,
     deadline: Pin<Box<Sleep>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
@@ -112,6 +113,7 @@ impl Timed {
             activity,
             header_timeout: times.header_timeout,
             idle_timeout: times.keep_alive_timeout,
+            write_timeout: times.write_timeout,
             phase: Phase::Head,
             deadline: Box::pin(sleep(times.header_timeout)),
             write_deadline: None,
@@ -197,7 +199,7 @@ impl AsyncWrite for Timed {
                 Poll::Ready(result)
             }
             Poll::Pending => {
-                let wait = this.idle_timeout;
+                let wait = this.write_timeout;
                 let deadline = this
                     .write_deadline
                     .get_or_insert_with(|| Box::pin(sleep(wait)));

@@ -30,3 +30,11 @@ pub(crate) fn usage(pid: u32) -> Result<Usage> {
         files: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
     })
 }
+
+/// How busy the machine was before, in words: what other programs take, the figures lack.
+pub(crate) fn machine_load() -> Result<String> {
+    let path = "/proc/loadavg";
+    let text = fs::read_to_string(path).with_context(|| format!("{path} cannot be read"))?;
+    let minute = text.split_whitespace().next().unwrap_or("?");
+    Ok(format!("load average of the last minute: {minute}"))
+}
