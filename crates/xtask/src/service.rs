@@ -101,6 +101,8 @@ impl Service {
             .current_dir(&folder)
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
             .env("LIVECHECK_LOG_LEVEL", "warn")
+            // Those who drive it stand for many clients, each with an address of its own.
+            .env("LIVECHECK_MAX_CONNECTIONS_PER_ADDRESS", "0")
             .envs(settings.iter().map(|(name, value)| (name, value)))
             // Those who drive it try wrong keys by the hundred, and each must get its 001.
             .env("LIVECHECK_FAILED_KEY_RATE", "0")

@@ -31,21 +31,15 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Whether an answer is true to the request. Who sends many wrong keys is told to wait.
+    /// Whether an answer is true to the request.
     pub(crate) fn fits(&self, answer: &Answer) -> bool {
         (answer.status, &answer.code) == (self.status, &self.code)
-            || (self.code == "001" && is_slowed(answer))
     }
 }
 
 /// Whether the server says that it has too much to do.
 pub(crate) fn is_refusal(answer: &Answer) -> bool {
     answer.status == 503 && answer.code == "005" && answer.retry_after
-}
-
-/// Whether the server says that the client has guessed keys too often.
-fn is_slowed(answer: &Answer) -> bool {
-    answer.status == 429 && answer.code == "005" && answer.retry_after
 }
 
 /// The requests, to be sent in turn.
