@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{cargo, python::Environment, root, run, shown};
 
@@ -103,10 +104,12 @@ pub(crate) fn sbom() -> Result<()> {
             fs::remove_file(&written)?;
         }
     }
+    let crates = crates()?;
+    prune(&target, &crates)?;
     run(Command::new(Environment::SBOM.tool("python")?)
         .args(["-c", VALIDATOR])
         .arg(&target))?;
-    let components = check(&target, &crates()?)?;
+    let components = check(&target, &crates)?;
     println!(
         "\n{}: valid CycloneDX 1.5, {components} components",
         target.display()
@@ -137,6 +140,46 @@ fn crates_of(tree: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Takes out what the program is built without: the tool lists what some choice of features would
+/// bring in.
+fn prune(list: &Path, crates: &BTreeSet<String>) -> Result<()> {
+    let text = fs::read_to_string(list).context("the tool wrote no list for the program")?;
+    let mut bom: Value = serde_json::from_str(&text)?;
+    let named = |component: &Value| {
+        let part = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
+        (
+            format!("{}@{}", part("name"), part("version")),
+            part("bom-ref"),
+        )
+    };
+    let mut gone = BTreeSet::new();
+    if let Some(components) = bom["components"].as_array_mut() {
+        components.retain(|component| {
+            let (name, reference) = named(component);
+            let stays = crates.contains(&name);
+            if !stays {
+                gone.insert(reference);
+            }
+            stays
+        });
+    }
+    let is_gone = |reference: &Value| {
+        reference
+            .as_str()
+            .is_some_and(|reference| gone.contains(reference))
+    };
+    if let Some(dependencies) = bom["dependencies"].as_array_mut() {
+        dependencies.retain(|entry| !is_gone(&entry["ref"]));
+        for entry in dependencies {
+            if let Some(on) = entry["dependsOn"].as_array_mut() {
+                on.retain(|reference| !is_gone(reference));
+            }
+        }
+    }
+    fs::write(list, serde_json::to_string_pretty(&bom)?)?;
+    Ok(())
+}
+
 /// As much of a list as is looked at here.
 #[derive(Deserialize)]
 struct Bom {
@@ -155,7 +198,7 @@ struct Component {
     version: String,
     purl: Option<String>,
     #[serde(default)]
-    licenses: Vec<serde_json::Value>,
+    licenses: Vec<Value>,
 }
 
 /// The list names the program's crates and no others, each with where it comes from and its licence;
@@ -228,6 +271,29 @@ mod tests {
         let vague = both.replace(r#""purl": "pkg:cargo/serde@1.0.2", "#, "");
         assert!(refusal("vague", &list(&vague)).contains("[\"serde\"]"));
         assert!(refusal("none", "{}").contains("no list"));
+    }
+
+    #[test]
+    fn what_the_program_is_built_without_is_taken_out() {
+        let path = env::temp_dir().join(format!("livecheck-{}-prune.json", std::process::id()));
+        let text = r#"{"components": [
+            {"name": "serde", "version": "1.0.2", "bom-ref": "a"},
+            {"name": "borsh", "version": "1.0.0", "bom-ref": "b"}],
+            "dependencies": [{"ref": "a", "dependsOn": ["b", "c"]}, {"ref": "b"}]}"#;
+        fs::write(&path, text).expect("a file");
+        prune(&path, &crates_of(TREE)).expect("a list");
+        let left: Value =
+            serde_json::from_str(&fs::read_to_string(&path).expect("it is there")).expect("JSON");
+        fs::remove_file(path).expect("it is there");
+        let names: Vec<_> = left["components"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .collect();
+        assert_eq!(names.len(), 1);
+        assert_eq!(names[0]["name"], "serde");
+        let expected = serde_json::json!([{"ref": "a", "dependsOn": ["c"]}]);
+        assert_eq!(left["dependencies"], expected);
     }
 
     #[test]
