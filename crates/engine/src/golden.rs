@@ -10,7 +10,7 @@ use crate::{
     Photo, crop,
     decode::decode,
     detect::{BBox, Landmarks},
-    network::{FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN, Model},
+    network::{FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN, MODELS, Model},
     policy::Limits,
     runtime::{Runtime, RuntimeChoice, RuntimeSettings},
 };
@@ -166,7 +166,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
     })
     .expect("ONNX Runtime loads");
     let photos = compared();
-    for model in [FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN] {
+    for model in MODELS {
         let [one, two] = [Runtime::embedded(), other.clone()]
             .map(|runtime| model.load(&runtime).expect("an embedded model"));
         for (number, photo) in photos.iter().enumerate() {

@@ -51,7 +51,8 @@ pub struct Photo {
     pub width: u32,
     /// Height of `rgb` (after EXIF orientation), pixels.
     pub height: u32,
-    /// `height × width × 3` bytes, row-major, R then G then B.
+    /// `height × width × 3` bytes, row-major, R then G then B. Of a large JPEG whose face needs more
+    /// pixels than the search did, only the surroundings of the face; the rest is black.
     pub rgb: Vec<u8>,
     /// `"jpeg"`, `"png"` or `"webp"`.
     pub format: &'static str,
@@ -308,22 +309,17 @@ impl Engine {
         let faces = self.detector.detect(&photo)?;
         let detect_ms = watch.lap();
         // Without a single face there is no verdict, and no need for more pixels.
-        let needed = match self.config.thresholds.single_face(&faces) {
-            Ok(face) => {
-                let width = face.bbox.width() * search as f32;
-                decode::Reducible::face_reduction(width, search)
+        if let Ok(face) = self.config.thresholds.single_face(&faces) {
+            let width = face.bbox.width() * search as f32;
+            let needed = decode::Reducible::face_reduction(width, search);
+            if needed != search {
+                let closer = face.scaled(search as f32 / needed as f32);
+                let Some(closer) = large.photo_around(needed, &closer.bbox) else {
+                    return self.decode_whole(file);
+                };
+                photo = closer;
+                decode_ms += watch.lap();
             }
-            Err(_) => search,
-        };
-        if needed != search {
-            photo = match needed {
-                1 => decode::decode(file, &self.config.limits)?,
-                reduction => match large.photo(reduction) {
-                    Some(closer) => closer,
-                    None => return self.decode_whole(file),
-                },
-            };
-            decode_ms += watch.lap();
         }
         let scale = search as f32 / photo.reduction as f32;
         photo.faces = Some(faces.iter().map(|face| face.scaled(scale)).collect());

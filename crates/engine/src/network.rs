@@ -36,29 +36,34 @@ pub(crate) struct Model {
     pub(crate) onnx: &'static [u8],
 }
 
-/// Every embedded model.
-pub(crate) static MODELS: [Model; 4] = [FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN];
+/// Every embedded model. Statics, because a file in a constant is in the program once a use.
+pub(crate) static MODELS: [&Model; 4] = [
+    &FACE_DETECTOR,
+    &FACE_MASK,
+    &LIVENESS_CONTEXT,
+    &LIVENESS_GRAIN,
+];
 
 /// Photo → faces.
-pub(crate) const FACE_DETECTOR: Model = Model {
+pub(crate) static FACE_DETECTOR: Model = Model {
     name: "face-detector",
     onnx: include_bytes!("../models/face-detector.onnx"),
 };
 
 /// Aligned face → covering.
-pub(crate) const FACE_MASK: Model = Model {
+pub(crate) static FACE_MASK: Model = Model {
     name: "face-mask",
     onnx: include_bytes!("../models/face-mask.onnx"),
 };
 
 /// Face with its surroundings, averaged → live, print, screen.
-pub(crate) const LIVENESS_CONTEXT: Model = Model {
+pub(crate) static LIVENESS_CONTEXT: Model = Model {
     name: "liveness-context",
     onnx: include_bytes!("../models/liveness-context.onnx"),
 };
 
 /// Face with its surroundings, single pixels → live, print, screen.
-pub(crate) const LIVENESS_GRAIN: Model = Model {
+pub(crate) static LIVENESS_GRAIN: Model = Model {
     name: "liveness-grain",
     onnx: include_bytes!("../models/liveness-grain.onnx"),
 };
@@ -66,7 +71,7 @@ pub(crate) const LIVENESS_GRAIN: Model = Model {
 /// Names and hashes of [`MODELS`].
 pub(crate) fn infos() -> &'static [ModelInfo] {
     static INFOS: LazyLock<Vec<ModelInfo>> =
-        LazyLock::new(|| MODELS.iter().map(Model::info).collect());
+        LazyLock::new(|| MODELS.iter().map(|model| model.info()).collect());
     &INFOS
 }
 

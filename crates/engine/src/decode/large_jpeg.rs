@@ -1,5 +1,5 @@
-//! Large JPEGs at 1/2, 1/4 or 1/8 of their size: the entropy-coded data is read once, of each block
-//! only the lowest frequencies are kept, and pictures are made of these at the size that is needed.
+//! Large JPEGs at 1, 1/2, 1/4 or 1/8 of their size: the entropy-coded data is read once into lists of
+//! coefficients, and pictures are made of these, of the size and the part that is needed.
 //!
 //! Decoders for every JPEG compute all pixels; of a 12-megapixel selfie the nets need a thirtieth.
 //! This one reads what cameras write (ITU-T T.81 baseline: 8 bits, Huffman, one scan, grey or YCbCr)
@@ -13,24 +13,34 @@ mod transform;
 use image::metadata::Orientation;
 
 use header::Header;
+pub(super) use transform::{Part, Picture};
 
-/// Coefficients kept of a block: the four lowest frequencies in each direction, row-major.
-const KEPT: usize = 16;
+/// A coefficient of a block that is not zero, divided as it is stored.
+#[derive(Clone, Copy, Default)]
+struct Coefficient {
+    /// In zigzag order; 64 or more: the block ends.
+    index: u8,
+    value: i16,
+}
 
-/// The lowest frequencies of a block, dequantised.
-type Block = [i16; KEPT];
-
-/// The coefficients of one component.
+/// The blocks of one component.
 struct Plane {
     /// Blocks in a row; whole MCUs, as they are stored.
     columns: usize,
-    blocks: Vec<Block>,
+    /// Where the coefficients of each block begin.
+    starts: Vec<u32>,
+}
+
+/// What the entropy-coded data says.
+struct Blocks {
+    planes: Vec<Plane>,
+    coefficients: Vec<Coefficient>,
 }
 
 /// A JPEG whose entropy-coded data has been read.
 pub(super) struct LargeJpeg {
     header: Header,
-    planes: Vec<Plane>,
+    blocks: Blocks,
 }
 
 impl LargeJpeg {
@@ -40,8 +50,8 @@ impl LargeJpeg {
         if !acceptable(header.width, header.height) {
             return None;
         }
-        let planes = entropy::read(&header, scan)?;
-        Some(Self { header, planes })
+        let blocks = entropy::read(&header, scan)?;
+        Some(Self { header, blocks })
     }
 
     /// Width as stored, pixels.
@@ -59,9 +69,16 @@ impl LargeJpeg {
         self.header.orientation
     }
 
-    /// The picture at 1/`reduction` (2, 4 or 8) of its size, sides rounded up: width, height and
-    /// interleaved RGB.
-    pub(super) fn render(&self, reduction: u32) -> (u32, u32, Vec<u8>) {
-        transform::render(&self.header, &self.planes, reduction)
+    /// Width and height, as stored, at 1/`reduction` of the size.
+    pub(super) fn reduced(&self, reduction: u32) -> (u32, u32) {
+        (
+            self.width().div_ceil(reduction),
+            self.height().div_ceil(reduction),
+        )
+    }
+
+    /// At least `part` of the picture at 1/`reduction` (1, 2, 4 or 8) of its size.
+    pub(super) fn render(&self, reduction: u32, part: Part) -> Picture {
+        transform::render(&self.header, &self.blocks, reduction, part)
     }
 }

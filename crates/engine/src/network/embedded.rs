@@ -1,5 +1,8 @@
 //! The embedded runtime: [tract](https://docs.rs/tract-onnx), pure Rust, on the calling thread.
 
+mod depthwise;
+mod prelu;
+
 use tract_onnx::{
     prelude::*,
     tract_hir::{infer::Factoid, internal::DimLike},
@@ -15,19 +18,22 @@ pub(super) struct TractNetwork {
 
 impl TractNetwork {
     pub(super) fn load(onnx: &[u8]) -> TractResult<Self> {
-        let model = tract_onnx::onnx().model_for_read(&mut std::io::Cursor::new(onnx))?;
+        let mut reader = tract_onnx::onnx();
+        prelu::register(&mut reader);
+        let model = reader.model_for_read(&mut std::io::Cursor::new(onnx))?;
         let fact = model.input_fact(0)?;
         let side = fact
             .shape
             .concretize()
             .and_then(|shape| shape.last()?.to_usize().ok())
             .ok_or_else(|| TractError::msg("its input has no fixed size"))?;
-        let plan = model
+        let mut model = model
             .with_input_fact(0, f32::fact([1, 3, side, side]).into())?
-            .into_optimized()?
-            .into_runnable()?;
+            .into_typed()?
+            .into_decluttered()?;
+        depthwise::rewrite(&mut model)?;
         Ok(Self {
-            plan,
+            plan: model.into_optimized()?.into_runnable()?,
             size: u32::try_from(side)?,
         })
     }

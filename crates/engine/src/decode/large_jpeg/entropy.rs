@@ -1,7 +1,7 @@
 //! The scan: bits to coefficients (ITU-T T.81, annex F.2).
 
 use super::{
-    Block, KEPT, Plane,
+    Blocks, Coefficient, Plane,
     header::{Component, Header},
 };
 
@@ -10,43 +10,6 @@ const LOOKUP_BITS: u32 = 11;
 
 /// Zero bytes behind each stretch of data, so that reading ahead needs no care.
 const PADDING: usize = 16;
-
-/// Place in a [`Block`] of the coefficient with a zigzag index; [`DROPPED`], which is none, of those
-/// not kept, and beyond the block.
-const PLACES: [u8; 256] = places();
-const DROPPED: u8 = KEPT as u8;
-
-/// Zigzag indices from here on are dropped, all of them.
-const KEPT_END: u32 = 25;
-
-/// Walks the zigzag of figure A.6.
-const fn places() -> [u8; 256] {
-    let mut places = [DROPPED; 256];
-    let (mut row, mut column, mut index) = (0_u8, 0_u8, 0);
-    while index < 64 {
-        if row < 4 && column < 4 {
-            places[index] = row * 4 + column;
-        }
-        let up = (row + column) % 2 == 0;
-        if up && column == 7 {
-            row += 1;
-        } else if up && row == 0 {
-            column += 1;
-        } else if up {
-            row -= 1;
-            column += 1;
-        } else if row == 7 {
-            column += 1;
-        } else if column == 0 {
-            row += 1;
-        } else {
-            row += 1;
-            column -= 1;
-        }
-        index += 1;
-    }
-    places
-}
 
 /// A Huffman code.
 pub(super) struct HuffmanTable {
@@ -163,7 +126,7 @@ impl HuffmanTable {
 }
 
 /// Reads the scan; `None` at any irregularity.
-pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Vec<Plane>> {
+pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Blocks> {
     let (columns, rows) = header.mcus();
     let interval = match header.restart_interval {
         0 => columns * rows,
@@ -180,10 +143,13 @@ pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Vec<Plane>> {
             let wide = columns * component.horizontal;
             Plane {
                 columns: wide,
-                blocks: vec![Block::default(); wide * rows * component.vertical],
+                starts: vec![0; wide * rows * component.vertical],
             }
         })
         .collect();
+    // Cameras write about five bits a coefficient; the room grows where there are more.
+    let mut coefficients = Vec::with_capacity(data.len() * 8 / 5);
+    let mut found = [Coefficient::default(); FOUND];
     let tables: Vec<Tables<'_>> = header
         .components
         .iter()
@@ -211,9 +177,11 @@ pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Vec<Plane>> {
                 for block_row in 0..component.vertical {
                     let start = (row * component.vertical + block_row) * plane.columns
                         + column * component.horizontal;
-                    let blocks = plane.blocks.get_mut(start..start + component.horizontal)?;
-                    for block in blocks {
-                        read_block(&mut bits, tables, prediction, block)?;
+                    let starts = plane.starts.get_mut(start..start + component.horizontal)?;
+                    for start in starts {
+                        *start = u32::try_from(coefficients.len()).ok()?;
+                        let count = read_block(&mut bits, tables, prediction, &mut found)?;
+                        coefficients.extend_from_slice(found.get(..count)?);
                     }
                 }
             }
@@ -222,14 +190,16 @@ pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Vec<Plane>> {
             }
         }
     }
-    Some(planes)
+    Some(Blocks {
+        planes,
+        coefficients,
+    })
 }
 
 /// What the blocks of a component are read with.
 struct Tables<'a> {
     dc: &'a HuffmanTable,
     ac: &'a HuffmanTable,
-    divisors: &'a [u16; 64],
 }
 
 impl<'a> Tables<'a> {
@@ -237,50 +207,47 @@ impl<'a> Tables<'a> {
         Some(Self {
             dc: header.dc_tables.get(component.dc_table)?.as_ref()?,
             ac: header.ac_tables.get(component.ac_table)?.as_ref()?,
-            divisors: header.quantisation.get(component.quantisation)?.as_ref()?,
         })
-    }
-
-    /// A coefficient as large as it was before its division, kept inside 16 bits.
-    fn restored(&self, value: i32, index: u32) -> i16 {
-        let restored = value.wrapping_mul(i32::from(self.divisors[(index % 64) as usize]));
-        restored.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
     }
 }
 
+/// Room for the coefficients of a block and an end: a power of two above 65, so that each is written
+/// without a look at the length. Branches that follow noise cost more than all the rest.
+const FOUND: usize = 128;
+
+/// Reads the coefficients of a block and an end; returns how many.
 #[inline]
 fn read_block(
     bits: &mut Bits<'_>,
     tables: &Tables<'_>,
     prediction: &mut i32,
-    block: &mut Block,
-) -> Option<()> {
+    found: &mut [Coefficient; FOUND],
+) -> Option<usize> {
     bits.refill();
     let code = tables.dc.find(bits.buffer)?;
     *prediction = prediction.wrapping_add(bits.value(code));
-    // With a place for what is dropped, so that the loop has no branch for it: branches that follow
-    // noise cost more than all the rest.
-    let mut kept = [0_i16; 2 * KEPT];
-    kept[0] = tables.restored(*prediction, 0);
-    let mut index = 1;
-    while index < KEPT_END {
-        bits.refill();
-        let code = tables.ac.find(bits.buffer)?;
-        index += code.run();
-        let value = bits.value(code);
-        let place = PLACES[(index & 0xFF) as usize];
-        kept[usize::from(place) % (2 * KEPT)] = tables.restored(value, index);
-        index += 1;
-    }
+    found[0] = Coefficient {
+        index: 0,
+        value: (*prediction).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16,
+    };
+    let (mut count, mut index) = (1, 1);
     while index < 64 {
         bits.refill();
         let code = tables.ac.find(bits.buffer)?;
-        index += code.run() + 1;
-        bits.skip(code.length_with_value());
+        index += code.run();
+        found[count % FOUND] = Coefficient {
+            index: index as u8,
+            value: bits.value(code) as i16,
+        };
+        count += 1;
+        index += 1;
     }
-    block.copy_from_slice(&kept[..KEPT]);
+    if index == 64 {
+        found[count % FOUND].index = 64;
+        count += 1;
+    }
     // Not between: that is a run that leads beyond the block.
-    (index == 64 || index > END_OF_BLOCK).then_some(())
+    (index == 64 || index > END_OF_BLOCK).then_some(count)
 }
 
 /// The data of a scan without its byte stuffing, each stretch between restart markers followed by

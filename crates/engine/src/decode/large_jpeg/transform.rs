@@ -1,42 +1,107 @@
-//! Coefficients to pixels at a reduced size.
+//! Coefficients to pixels.
 //!
 //! An 8×8 block at 1/r of its size is the inverse transform of n = 8/r points of its n lowest
 //! frequencies in each direction, scaled by √(n/8) a direction: the transform's own low-pass filter.
 
-use std::array::from_fn;
+use std::ops::Range;
 
-use super::{Block, KEPT, Plane, header::Header};
+use super::{Blocks, Coefficient, Plane, header::Header};
+
+/// A rectangle in pixels of the picture at its reduced size, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::decode) struct Part {
+    pub(in crate::decode) columns: Range<u32>,
+    pub(in crate::decode) rows: Range<u32>,
+}
+
+/// A rendered part: interleaved RGB.
+pub(in crate::decode) struct Picture {
+    pub(in crate::decode) part: Part,
+    pub(in crate::decode) rgb: Vec<u8>,
+}
+
+/// Row and column of each coefficient in a block, `row * 8 + column`: the zigzag of figure A.6.
+const PLACES: [u8; 64] = places();
+
+const fn places() -> [u8; 64] {
+    let mut places = [0; 64];
+    let (mut row, mut column, mut index) = (0_u8, 0_u8, 0);
+    while index < 64 {
+        places[index] = row * 8 + column;
+        let up = (row + column) % 2 == 0;
+        if up && column == 7 {
+            row += 1;
+        } else if up && row == 0 {
+            column += 1;
+        } else if up {
+            row -= 1;
+            column += 1;
+        } else if row == 7 {
+            column += 1;
+        } else if column == 0 {
+            row += 1;
+        } else {
+            row += 1;
+            column -= 1;
+        }
+        index += 1;
+    }
+    places
+}
 
 /// See [`super::LargeJpeg::render`].
-pub(super) fn render(header: &Header, planes: &[Plane], reduction: u32) -> (u32, u32, Vec<u8>) {
-    // Pixels of a luma block along a side.
-    let side = (8 / reduction.clamp(2, 8)) as usize;
-    let width = header.width.div_ceil(reduction);
-    let height = header.height.div_ceil(reduction);
-    let (_, mcu_rows) = header.mcus();
+pub(super) fn render(header: &Header, blocks: &Blocks, reduction: u32, part: Part) -> Picture {
+    // Pixels of a block along a side.
+    let side = (8 / reduction.clamp(1, 8)) as usize;
     let luma = header.components[0];
-    let mut strips: Vec<Strip> = planes
+    let (mcu_columns, mcu_rows) = header.mcus();
+    let columns = covering(&part.columns, luma.horizontal * side, mcu_columns);
+    let rows = covering(&part.rows, luma.vertical * side, mcu_rows);
+    let within = |range: &Range<usize>, size: usize, end: u32| Range {
+        start: (range.start * size) as u32,
+        end: ((range.end * size) as u32).min(end),
+    };
+    let part = Part {
+        columns: within(
+            &columns,
+            luma.horizontal * side,
+            header.width.div_ceil(reduction),
+        ),
+        rows: within(
+            &rows,
+            luma.vertical * side,
+            header.height.div_ceil(reduction),
+        ),
+    };
+    let (width, height) = (part.columns.len(), part.rows.len());
+
+    let mut strips: Vec<Strip<'_>> = blocks
+        .planes
         .iter()
-        .enumerate()
-        .map(|(number, plane)| {
-            let vertical = header.components[number].vertical;
+        .zip(&header.components)
+        .map(|(plane, component)| {
+            let columns = columns.start * component.horizontal..columns.end * component.horizontal;
             Strip {
+                plane,
+                coefficients: &blocks.coefficients,
+                factors: factors(header, component.quantisation),
                 side,
-                vertical,
-                stride: plane.columns * side,
-                pixels: vec![0; plane.columns * side * vertical * side],
+                vertical: component.vertical,
+                stride: columns.len() * side,
+                pixels: vec![0; columns.len() * side * component.vertical * side],
+                columns,
             }
         })
         .collect();
-    let rows_per_mcu = luma.vertical * side;
-    let mut rgb = vec![0; width as usize * height as usize * 3];
-    let mut rows = rgb.chunks_exact_mut(width as usize * 3);
-    let mut chroma = [vec![0; width as usize + 1], vec![0; width as usize + 1]];
-    for mcu_row in 0..mcu_rows {
-        for (strip, plane) in strips.iter_mut().zip(planes) {
-            strip.fill(plane, mcu_row);
+    let mut rgb = vec![0; width * height * 3];
+    let mut lines = rgb.chunks_exact_mut(width * 3);
+    // Of even length, for pairs.
+    let mut chroma = [vec![0; width + width % 2], vec![0; width + width % 2]];
+    for mcu_row in rows {
+        for strip in &mut strips {
+            strip.fill(mcu_row);
         }
-        for (row, to) in (0..rows_per_mcu).zip(&mut rows) {
+        for (row, to) in (0..luma.vertical * side).zip(&mut lines) {
             match strips.as_slice() {
                 [light, blue, red] => {
                     for (wider, strip) in chroma.iter_mut().zip([blue, red]) {
@@ -53,11 +118,28 @@ pub(super) fn render(header: &Header, planes: &[Plane], reduction: u32) -> (u32,
             }
         }
     }
-    (width, height, rgb)
+    Picture { part, rgb }
 }
 
-/// The pixels of one component over one row of MCUs.
-struct Strip {
+/// The MCUs, `size` pixels along this side and `count` in all, that cover `pixels`; at least one.
+fn covering(pixels: &Range<u32>, size: usize, count: usize) -> Range<usize> {
+    let start = (pixels.start as usize / size).min(count - 1);
+    start..(pixels.end as usize).div_ceil(size).clamp(start + 1, count)
+}
+
+/// What the coefficients of a component are multiplied with, in zigzag order.
+fn factors(header: &Header, quantisation: usize) -> [f32; 64] {
+    let divisors = header.quantisation.get(quantisation).copied().flatten();
+    divisors.unwrap_or([1; 64]).map(f32::from)
+}
+
+/// Some columns of the pixels of one component over one row of MCUs.
+struct Strip<'a> {
+    plane: &'a Plane,
+    coefficients: &'a [Coefficient],
+    factors: [f32; 64],
+    /// Columns of blocks.
+    columns: Range<usize>,
     /// Pixels of a block along a side.
     side: usize,
     /// Rows of blocks.
@@ -66,40 +148,74 @@ struct Strip {
     pixels: Vec<u8>,
 }
 
-impl Strip {
-    fn fill(&mut self, plane: &Plane, mcu_row: usize) {
-        let side = self.side;
-        let first = mcu_row * self.vertical * plane.columns;
-        let blocks = &plane.blocks[first..first + self.vertical * plane.columns];
-        for (block_row, pixels) in blocks
-            .chunks_exact(plane.columns)
-            .zip(self.pixels.chunks_exact_mut(self.stride * side))
-        {
-            match side {
-                1 => {
-                    for (block, pixel) in block_row.iter().zip(pixels) {
-                        *pixel = level(f32::from(block[0]) / 8.0);
+/// Blocks transformed at once, each in a lane of its own: what compilers make vectors of.
+const LANES: usize = 8;
+
+type Lanes = [f32; LANES];
+
+/// [`LANES`] blocks of N × N frequencies or samples.
+type Square<const N: usize> = [[Lanes; N]; N];
+
+impl Strip<'_> {
+    fn fill(&mut self, mcu_row: usize) {
+        for block_row in 0..self.vertical {
+            let row = mcu_row * self.vertical + block_row;
+            match self.side {
+                1 => self.fill_blocks(row, block_row, inverse_1),
+                2 => self.fill_blocks(row, block_row, inverse_2),
+                4 => self.fill_blocks(row, block_row, inverse_4),
+                _ => self.fill_blocks(row, block_row, inverse_8),
+            }
+        }
+    }
+
+    /// Makes a row of blocks, the `row`th of the plane and the `block_row`th here, N × N pixels each.
+    fn fill_blocks<const N: usize>(
+        &mut self,
+        row: usize,
+        block_row: usize,
+        inverse: impl Fn(&[Lanes; N]) -> [Lanes; N],
+    ) {
+        // In zigzag order, none of those needed comes later.
+        let last = match N {
+            1 => 0,
+            2 => 4,
+            4 => 24,
+            _ => 63,
+        };
+        let first = row * self.plane.columns;
+        let starts = &self.plane.starts[first + self.columns.start..first + self.columns.end];
+        let pixels = &mut self.pixels[block_row * N * self.stride..][..N * self.stride];
+        for (at, starts) in (0..).step_by(LANES * N).zip(starts.chunks(LANES)) {
+            let mut square: Square<N> = [[[0.0; LANES]; N]; N];
+            for (lane, start) in starts.iter().enumerate() {
+                for coefficient in &self.coefficients[*start as usize..] {
+                    if coefficient.index > last {
+                        break;
                     }
-                }
-                2 => {
-                    let (upper, lower) = pixels.split_at_mut(self.stride);
-                    for ((block, up), low) in block_row
-                        .iter()
-                        .zip(upper.chunks_exact_mut(2))
-                        .zip(lower.chunks_exact_mut(2))
+                    let index = usize::from(coefficient.index % 64);
+                    let (row, column) = (PLACES[index] / 8, PLACES[index] % 8);
+                    if let Some(line) = square.get_mut(usize::from(row))
+                        && let Some(cell) = line.get_mut(usize::from(column))
                     {
-                        let [a, b, c, d] = [block[0], block[1], block[4], block[5]].map(i32::from);
-                        up[0] = rounded_eighth(a + b + c + d);
-                        up[1] = rounded_eighth(a - b + c - d);
-                        low[0] = rounded_eighth(a + b - c - d);
-                        low[1] = rounded_eighth(a - b - c + d);
+                        cell[lane] = f32::from(coefficient.value) * self.factors[index];
                     }
                 }
-                _ => {
-                    for (at, blocks) in block_row.chunks(LANES).enumerate() {
-                        four_by_four(blocks, &mut pixels[at * LANES * 4..], self.stride);
-                    }
+            }
+            // Down the columns, then along the rows.
+            for column in 0..N {
+                let mut line = [[0.0; LANES]; N];
+                for (value, row) in line.iter_mut().zip(&square) {
+                    *value = row[column];
                 }
+                for (row, value) in square.iter_mut().zip(inverse(&line)) {
+                    row[column] = value;
+                }
+            }
+            for (row, line) in pixels.chunks_exact_mut(self.stride).zip(&square) {
+                let levels = levels(&inverse(line));
+                row[at..at + starts.len() * N]
+                    .copy_from_slice(&levels.as_flattened()[..starts.len() * N]);
             }
         }
     }
@@ -109,87 +225,132 @@ impl Strip {
     }
 }
 
-/// Blocks transformed at once, each in a lane of its own: what compilers make vectors of.
-const LANES: usize = 8;
-
-/// Up to [`LANES`] blocks to 4×4 pixels each, side by side, in rows of `stride`.
-fn four_by_four(blocks: &[Block], pixels: &mut [u8], stride: usize) {
-    let mut samples = [[0.0_f32; LANES]; KEPT];
-    for (lane, block) in blocks.iter().enumerate().take(LANES) {
-        for (sample, coefficient) in samples.iter_mut().zip(block) {
-            sample[lane] = f32::from(*coefficient);
+/// Samples about zero as grey levels, block by block; rounded by what a large number has no bits
+/// for: a cast of a float looks for more than compilers make vectors of.
+#[inline]
+fn levels<const N: usize>(samples: &[Lanes; N]) -> [[u8; N]; LANES] {
+    const ONES: f32 = 8_388_608.0;
+    let mut levels = [[0; N]; LANES];
+    for (column, lanes) in samples.iter().enumerate() {
+        for (line, sample) in levels.iter_mut().zip(lanes) {
+            line[column] = ((sample + 128.0).clamp(0.0, 255.0) + ONES).to_bits() as u8;
         }
     }
-    for column in 0..4 {
-        four_points(&mut samples, [0, 4, 8, 12].map(|row| row + column));
+    levels
+}
+
+/// √½ ÷ 2.
+const MEAN: f32 = 0.353_553_39;
+
+/// The inverse transform of N points: ½ Σ c(k) X(k) cos((2 j + 1) k π / 2 N), c(0) = √½, else 1.
+/// Even frequencies are a transform of half the points, the same on both sides of the middle; odd
+/// ones are the same with the other sign.
+#[inline]
+fn inverse_1([mean]: &[Lanes; 1]) -> [Lanes; 1] {
+    let mut sample = *mean;
+    for value in &mut sample {
+        *value *= MEAN;
     }
-    for row in [0, 4, 8, 12] {
-        four_points(&mut samples, [0, 1, 2, 3].map(|column| row + column));
+    [sample]
+}
+
+#[inline]
+fn inverse_2(&[mean, odd]: &[Lanes; 2]) -> [Lanes; 2] {
+    mirrored(inverse_1(&[mean]), inverse_1(&[odd]))
+}
+
+#[inline]
+fn inverse_4(&[x0, x1, x2, x3]: &[Lanes; 4]) -> [Lanes; 4] {
+    // ½ cos(k π / 8), k = 1, 3.
+    const C1: f32 = 0.461_939_77;
+    const C3: f32 = 0.191_341_72;
+    let mut odd = [[0.0; LANES]; 2];
+    for lane in 0..LANES {
+        odd[0][lane] = x1[lane] * C1 + x3[lane] * C3;
+        odd[1][lane] = x1[lane] * C3 - x3[lane] * C1;
     }
-    let levels = samples.map(|lanes| lanes.map(level));
-    for (row, levels) in pixels.chunks_mut(stride).zip(levels.chunks_exact(4)) {
-        for (lane, pixels) in row.chunks_exact_mut(4).enumerate().take(blocks.len()) {
-            for (pixel, column) in pixels.iter_mut().zip(levels) {
-                *pixel = column[lane];
-            }
+    mirrored(inverse_2(&[x0, x2]), odd)
+}
+
+#[inline]
+fn inverse_8(&[x0, x1, x2, x3, x4, x5, x6, x7]: &[Lanes; 8]) -> [Lanes; 8] {
+    // ½ cos(k π / 16), k = 1, 3, 5, 7.
+    const C1: f32 = 0.490_392_64;
+    const C3: f32 = 0.415_734_8;
+    const C5: f32 = 0.277_785_12;
+    const C7: f32 = 0.097_545_16;
+    let mut odd = [[0.0; LANES]; 4];
+    for lane in 0..LANES {
+        let (a, b, c, d) = (x1[lane], x3[lane], x5[lane], x7[lane]);
+        odd[0][lane] = C1 * a + C3 * b + C5 * c + C7 * d;
+        odd[1][lane] = C3 * a - C7 * b - C1 * c - C5 * d;
+        odd[2][lane] = C5 * a - C1 * b + C7 * c + C3 * d;
+        odd[3][lane] = C7 * a - C5 * b + C3 * c - C1 * d;
+    }
+    mirrored(inverse_4(&[x0, x2, x4, x6]), odd)
+}
+
+/// Sums in order, then differences in reverse.
+#[inline]
+fn mirrored<const HALF: usize, const N: usize>(
+    even: [Lanes; HALF],
+    odd: [Lanes; HALF],
+) -> [Lanes; N] {
+    let mut samples = [[0.0; LANES]; N];
+    for at in 0..HALF {
+        for lane in 0..LANES {
+            samples[at][lane] = even[at][lane] + odd[at][lane];
+            samples[N - 1 - at][lane] = even[at][lane] - odd[at][lane];
         }
     }
-}
-
-/// The inverse transform of four points, in place.
-#[inline]
-fn four_points(samples: &mut [[f32; LANES]; KEPT], at: [usize; 4]) {
-    // √(1/2) · cos(k π / 8) · √(1/2), k = 2, 1, 3.
-    const HALF: f32 = 0.353_553_4;
-    const LONG: f32 = 0.461_939_76;
-    const SHORT: f32 = 0.191_341_71;
-    type Lanes = [f32; LANES];
-    let [c0, c1, c2, c3] = at.map(|place| samples[place]);
-    let even: [Lanes; 2] = [
-        from_fn(|lane| (c0[lane] + c2[lane]) * HALF),
-        from_fn(|lane| (c0[lane] - c2[lane]) * HALF),
-    ];
-    let odd: [Lanes; 2] = [
-        from_fn(|lane| c1[lane] * LONG + c3[lane] * SHORT),
-        from_fn(|lane| c1[lane] * SHORT - c3[lane] * LONG),
-    ];
-    samples[at[0]] = from_fn(|lane| even[0][lane] + odd[0][lane]);
-    samples[at[1]] = from_fn(|lane| even[1][lane] + odd[1][lane]);
-    samples[at[2]] = from_fn(|lane| even[1][lane] - odd[1][lane]);
-    samples[at[3]] = from_fn(|lane| even[0][lane] - odd[0][lane]);
-}
-
-/// A sample about zero as a grey level.
-#[inline]
-fn level(sample: f32) -> u8 {
-    (sample + 128.5).clamp(0.0, 255.0) as i32 as u8
-}
-
-#[inline]
-fn rounded_eighth(sum: i32) -> u8 {
-    (((sum + 4) >> 3) + 128).clamp(0, 255) as u8
+    samples
 }
 
 /// Each value `times` (1 or 2) times.
+#[inline(never)]
 fn widen(to: &mut [u8], from: &[u8], times: usize) {
     if times == 1 {
         let shared = to.len().min(from.len());
         to[..shared].copy_from_slice(&from[..shared]);
     } else {
-        for (pair, value) in to.chunks_mut(2).zip(from) {
-            pair.fill(*value);
+        for (pair, value) in to.chunks_exact_mut(2).zip(from) {
+            pair.copy_from_slice(&[*value; 2]);
         }
     }
 }
 
-/// YCbCr as JFIF defines it (ITU-T T.871, section 7) to RGB, in 16-bit fractions.
+/// YCbCr as JFIF defines it (ITU-T T.871, section 7) to RGB. In 16 bits, and plane by plane before
+/// they are interleaved; and not in its caller, where nothing says that the slices are apart: so
+/// compilers make vectors of it.
+#[inline(never)]
 fn colour(to: &mut [u8], luma: &[u8], blue: &[u8], red: &[u8]) {
-    for (((pixel, y), cb), cr) in to.chunks_exact_mut(3).zip(luma).zip(blue).zip(red) {
-        let y = (i32::from(*y) << 16) + (1 << 15);
-        let (cb, cr) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
-        let level = |value: i32| (value >> 16).clamp(0, 255) as u8;
-        pixel[0] = level(y + 91_881 * cr);
-        pixel[1] = level(y - 22_554 * cb - 46_802 * cr);
-        pixel[2] = level(y + 116_130 * cb);
+    const PIXELS: usize = 64;
+    // 65,536 times the part of a factor that is not whole.
+    const RED: i32 = 26_345; // 1.402 = 1 + …
+    const GREEN_OF_BLUE: i32 = 22_554; // 0.344136
+    const GREEN_OF_RED: i32 = 18_734; // 0.714136 = 1 - …
+    const BLUE: i32 = 14_942; // 1.772 = 2 - …
+    let times =
+        |value: i16, factor: i32| ((((i32::from(2 * value) * factor) >> 16) as i16) + 1) >> 1;
+    let level = |value: i16| value.clamp(0, 255) as u8;
+    let inputs = luma
+        .chunks(PIXELS)
+        .zip(blue.chunks(PIXELS))
+        .zip(red.chunks(PIXELS));
+    for (to, ((luma, blue), red)) in to.chunks_mut(PIXELS * 3).zip(inputs) {
+        let mut planes = [[0_u8; PIXELS]; 3];
+        let [r, g, b] = &mut planes;
+        let outputs = r.iter_mut().zip(g).zip(b);
+        for (((y, cb), cr), ((r, g), b)) in luma.iter().zip(blue).zip(red).zip(outputs) {
+            let y = i16::from(*y);
+            let (cb, cr) = (i16::from(*cb) - 128, i16::from(*cr) - 128);
+            *r = level(y + cr + times(cr, RED));
+            *g = level(y - times(cb, GREEN_OF_BLUE) - cr + times(cr, GREEN_OF_RED));
+            *b = level(y + 2 * cb - times(cb, BLUE));
+        }
+        let [r, g, b] = &planes;
+        for (((pixel, r), g), b) in to.chunks_exact_mut(3).zip(r).zip(g).zip(b) {
+            pixel.copy_from_slice(&[*r, *g, *b]);
+        }
     }
 }
