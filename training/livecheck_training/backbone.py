@@ -100,24 +100,6 @@ class Trunk(nn.Module):
             take(block.project, f"{name}._project_conv", f"{name}._bn2")
 
 
-class Average:
-    """Exponential moving average of a net's weights; `net` is the averaged copy."""
-
-    def __init__(self, net: nn.Module, decay: float):
-        self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        self.decay, self.updates = decay, 0
-
-    @torch.no_grad()
-    def update(self, net: nn.Module) -> None:
-        self.updates += 1
-        keep = min(self.decay, self.updates / (self.updates + 10))
-        for ours, theirs in zip(self.net.state_dict().values(), net.state_dict().values()):
-            if ours.is_floating_point():
-                ours.lerp_(theirs, 1 - keep)
-            else:
-                ours.copy_(theirs)
-
-
 def folded(net: nn.Module) -> nn.Module:
     """A copy for inference, batch normalisation folded into the convolutions."""
     net = copy.deepcopy(net).eval()

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, TextIO
+from typing import TextIO
 
 from .data import ImageSet, add_data_arguments, open_set
 

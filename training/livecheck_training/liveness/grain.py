@@ -15,8 +15,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..detector.model import conv
-
 SIZE = 80
 """Side of the view, in pixels."""
 
@@ -25,38 +23,53 @@ FACTOR = 2.7
 
 BLOCKS = (
     # stride, hidden channels, channels out; stride 1 adds to its input
-    (2, 40, 64),
-    (1, 24, 64),
-    (1, 24, 64),
-    (1, 24, 64),
-    (1, 24, 64),
-    (2, 72, 128),
-    (1, 72, 128),
+    (2, 112, 64),
+    (1, 16, 64),
+    (1, 16, 64),
+    (1, 16, 64),
+    (1, 16, 64),
+    (2, 240, 128),
+    (1, 240, 128),
     (1, 56, 128),
-    (1, 40, 128),
-    (1, 64, 128),
-    (1, 40, 128),
-    (1, 40, 128),
-    (2, 64, 128),
-    (1, 48, 128),
-    (1, 48, 128),
+    (1, 32, 128),
+    (1, 80, 128),
+    (1, 32, 128),
+    (1, 32, 128),
+    (2, 320, 128),
+    (1, 32, 128),
+    (1, 32, 128),
 )
 """The blocks after the stem. Their maps have the shapes of the teacher's maps, one by one, so
-that each block can be taught by itself, on the teacher's map before it."""
+that each block can be taught by itself, on the teacher's map before it; each is wide enough
+to say what the teacher's block says."""
+
+DENSE = 56
+"""Up to this many hidden channels a block filters all of them together, above, one by one."""
 
 STEM = 32
+PLACES = 512
 EMBEDDING = 128
 
 
-class Block(nn.Module):
-    """Narrow, filter, widen: plain convolutions, as in the detector, since the embedded runtime
-    runs those best. No activation after the last: maps are sums."""
+def layer(inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    """Convolution, normalisation, and a slope of its own for what is negative."""
+    return [
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outside),
+        nn.PReLU(outside),
+    ]
 
-    def __init__(self, inside: int, stride: int, hidden: int, outside: int):
+
+class Block(nn.Module):
+    """Spread over hidden channels, filter 3x3, gather: an inverted residual (Sandler et al. 2018,
+    https://arxiv.org/abs/1801.04381). No activation after the last: maps are sums."""
+
+    def __init__(self, inside: int, stride: int, hidden: int, outside: int, lead: bool = False):
         super().__init__()
         self.path = nn.Sequential(
-            *(conv(inside, hidden, kernel=1) if stride == 1 else conv(inside, hidden, kernel=3)),
-            *conv(hidden, hidden, stride),
+            *(layer(inside, inside, 3, groups=inside) if lead else ()),
+            *layer(inside, hidden),
+            *layer(hidden, hidden, 3, stride, 1 if hidden <= DENSE else hidden),
             nn.Conv2d(hidden, outside, 1, bias=False),
             nn.BatchNorm2d(outside),
         )
@@ -75,14 +88,14 @@ class GrainNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, STEM, 3, 2, 1, bias=False), nn.BatchNorm2d(STEM), nn.PReLU(STEM))
+        self.stem = nn.Sequential(*layer(3, STEM, 3, 2))
         self.blocks = nn.ModuleList()
         inside = STEM
         for stride, hidden, outside in BLOCKS:
-            self.blocks.append(Block(inside, stride, hidden, outside))
+            self.blocks.append(Block(inside, stride, hidden, outside, lead=not self.blocks))
             inside = outside
-        self.places = nn.Sequential(*conv(inside, 320, kernel=1), nn.Conv2d(320, 320, SIZE // 16, groups=320))
-        self.embedding = nn.Linear(320, EMBEDDING)
+        self.places = nn.Sequential(*layer(inside, PLACES), nn.Conv2d(PLACES, PLACES, SIZE // 16, groups=PLACES))
+        self.embedding = nn.Linear(PLACES, EMBEDDING)
         self.head = nn.Linear(EMBEDDING, 3)
 
     def first(self, x: torch.Tensor) -> torch.Tensor:

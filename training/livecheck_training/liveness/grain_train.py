@@ -2,7 +2,9 @@
 
 First every block learns by itself: the teacher's map before it goes in, the teacher's map
 after it is wanted. Then the whole net runs on its own maps and learns maps, embedding and
-answer together. Distances are squared and over the variance, so 1 means nothing learnt.
+answer together. At last the answer wanted of a crop is the teacher's mean over all crops of
+its frame, which moved boxes, mirroring and re-encoding leave alone. Distances are squared and
+over the variance, so 1 means nothing learnt.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..backbone import Average
 from ..data import ImageSet
+from ..learner import Learner
 from ..runlog import RunLog
 from ..teachers import FeatureTeacher
 from .grain import GrainNet
@@ -37,23 +39,27 @@ class GrainSettings:
     """Crops trained on until the end."""
     batch: int = 32
     rate: float = 3e-3
+    joined_rate: float = 5e-4
+    """Learning rate of the whole net: three times as much undid what the blocks had learnt."""
     apart: float = 0.35
     """Share of the run in which blocks learn by themselves."""
+    steady: float = 0.75
+    """Share of the run after which a crop's answer is its frame's."""
     weight_decay: float = 0.01
     average: float = 0.998
     answer_weight: float = 4.0
     """Weight of the answer beside the mean of the maps."""
-    shards: int = 60
+    shards: int = 200
     round: int = 4
     """Shards mixed at a time."""
     seed: int = 1
 
 
 def rate_at(settings: GrainSettings, seen: int) -> float:
-    """Learning rate after `seen` crops: in each part of the run a warm-up over 2,000, then a
-    cosine down to a thirtieth; the second part starts at half of the rate."""
+    """Learning rate after `seen` crops: until the blocks are joined, and from then on, a warm-up over
+    2,000, then a cosine down to a thirtieth."""
     turn = settings.apart * settings.samples
-    start, end, rate = (0.0, turn, settings.rate) if seen < turn else (turn, settings.samples, settings.rate / 2)
+    start, end, rate = (0.0, turn, settings.rate) if seen < turn else (turn, settings.samples, settings.joined_rate)
     warm = min(1.0, (seen - start + settings.batch) / 2000)
     return rate * warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * (seen - start) / (end - start))))
 
@@ -66,9 +72,13 @@ def distance(ours: torch.Tensor, theirs: torch.Tensor, scale: torch.Tensor | Non
     return ((ours - theirs) ** 2 / (variance + 0.1 * variance.mean() + 1e-6)).mean()
 
 
-def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool) -> dict[str, torch.Tensor]:
+def losses(
+    net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool, steady: bool = False
+) -> dict[str, torch.Tensor]:
     """Mean distance of the maps, distance of the embedding and of the logits, and the divergence
-    from the teacher's three probabilities; `apart`: every block works on the teacher's map."""
+    from the teacher's three probabilities; `apart`: every block works on the teacher's map;
+    `steady`: the probabilities are means over each CROPS crops in a row, and the logits, which
+    differ within a frame, are none of the net's business."""
     maps, embedding, logits = teacher.run(images)
     maps = [torch.from_numpy(m).contiguous(memory_format=torch.channels_last) for m in maps]
     embedding, logits = torch.from_numpy(embedding), torch.from_numpy(logits)
@@ -82,13 +92,15 @@ def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bo
     ours = net.last(maps[-1] if apart else x)
     answer = net.head(embedding if apart else ours)
     wanted = functional.softmax(logits, 1)
-    divergence = (wanted * (functional.log_softmax(logits, 1) - functional.log_softmax(answer, 1))).sum(1).mean()
+    if steady:
+        wanted = wanted.view(-1, CROPS, 3).mean(1, keepdim=True).expand(-1, CROPS, 3).reshape(-1, 3)
+    divergence = functional.kl_div(functional.log_softmax(answer, 1), wanted, reduction="batchmean")
     return {
         "maps": torch.stack(distances).mean(),
         "worst_map": torch.stack(distances).detach().max(),
         "last_map": distances[-1].detach(),
         "embedding": distance(ours, embedding),
-        "logits": distance(answer, logits),
+        "logits": distance(answer, logits) * (0.0 if steady else 1.0),
         "answer": divergence,
     }
 
@@ -146,59 +158,36 @@ def learn(
     net = GrainNet()
     if start is not None:
         net.load_state_dict(torch.load(start, weights_only=True))
-    net = net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
-    average = Average(net, settings.average)
-    seen, state, turn = 0, None, 0
-    if checkpoint.exists():
-        stored = torch.load(checkpoint, weights_only=False)
-        net.load_state_dict(stored["net"])
-        average.net.load_state_dict(stored["average"])
-        average.updates = stored["updates"]
-        optimiser.load_state_dict(stored["optimiser"])
-        seen, state, turn = stored["seen"], stored["log"], stored["turn"]
+    learner = Learner(net, settings.weight_decay, settings.average)
+    stored = learner.restore(checkpoint) or {}
+    seen, turn, state = stored.get("seen", 0), stored.get("turn", 0), stored.get("log")
     log = RunLog("liveness-grain", asdict(settings), settings.seed, sets, state)
     log.state["settings"] = asdict(settings)
     while seen < settings.samples:
         images = wait_for(views / "train", settings, turn)
         rng = np.random.default_rng((settings.seed, turn))
-        order = rng.permutation(len(images))[: settings.round * 1000]
+        steady = seen >= settings.steady * settings.samples
+        # Batches of single crops, or of whole frames.
+        order = rng.permutation(len(images) // CROPS)[:, None] * CROPS + np.arange(CROPS) if steady else rng.permutation(len(images))
+        order = order.reshape(-1)[: settings.round * 1000]
         started, sums, batches = time.monotonic(), {}, len(order) // settings.batch
         for b in range(batches):
-            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng)
-            for group in optimiser.param_groups:
-                group["lr"] = rate_at(settings, seen)
+            chosen = images[order[b * settings.batch : (b + 1) * settings.batch]]
+            batch = varied(chosen, rng, CROPS if steady else 1)
             net.train()
             apart = seen < settings.apart * settings.samples
-            parts = losses(net, teacher, batch, apart)
-            optimiser.zero_grad()
-            total(parts, settings, apart).backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimiser.step()
-            average.update(net)
+            parts = losses(net, teacher, batch, apart, steady)
+            learner.step(total(parts, settings, apart), rate_at(settings, seen))
             seen += len(batch)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
         turn += 1
         speed = batches * settings.batch / (time.monotonic() - started)
         held_out = views / "held-out" / "00000.npy"
-        figures = measure(average.net, teacher, np.load(held_out)[:: CROPS // 2]) if held_out.exists() else {}
+        figures = measure(learner.average.net, teacher, np.load(held_out)[:: CROPS // 2]) if held_out.exists() else {}
         log.point(seen=seen, **{k: v / batches for k, v in sums.items()}, **figures)
         print(log.state["curve"][-1], f"{speed:.0f} crops/s", flush=True)
-        scratch = checkpoint.with_suffix(".tmp")
-        torch.save(
-            {
-                "net": net.state_dict(),
-                "average": average.net.state_dict(),
-                "updates": average.updates,
-                "optimiser": optimiser.state_dict(),
-                "seen": seen,
-                "turn": turn,
-                "log": log.state,
-            },
-            scratch,
-        )
-        scratch.replace(checkpoint)
+        learner.save(checkpoint, seen=seen, turn=turn, log=log.state)
 
 
 def wait_for(folder: Path, settings: GrainSettings, turn: int) -> np.ndarray:

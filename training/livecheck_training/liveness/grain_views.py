@@ -24,7 +24,7 @@ FRAMES = 250
 """Frames of a shard."""
 
 CROPS = 8
-"""Crops of a frame: four of it as it is, two of it mirrored, two of it re-encoded."""
+"""Crops of a frame: five of it as it is, three of it re-encoded."""
 
 PLAIN = 0.6
 """Share of frames that are plain windows of pictures; the others are composed, many of them
@@ -52,11 +52,8 @@ def make_shard(path: Path, studio: Studio, seed: tuple[int, ...], large: bool = 
 
 def crops_of(frame: np.ndarray, box: np.ndarray, rng: Rng) -> np.ndarray:
     """CROPS crops of one face."""
-    width = frame.shape[1]
-    mirrored = np.ascontiguousarray(frame[:, ::-1])
-    turned = np.array([width - box[2], box[1], width - box[0], box[3]])
-    again, scale = reencoded(frame, rng)
-    frames = [(frame, box)] * 4 + [(mirrored, turned)] * 2 + [(again, box * scale)] * 2
+    again = [reencoded(frame, rng) for _ in range(3)]
+    frames = [(frame, box)] * (CROPS - len(again)) + [(image, box * scale) for image, scale in again]
     views = []
     for index, (image, where) in enumerate(frames):
         if index:
@@ -70,22 +67,28 @@ def crops_of(frame: np.ndarray, box: np.ndarray, rng: Rng) -> np.ndarray:
     return np.stack(views)
 
 
-def varied(images: np.ndarray, rng: Rng) -> np.ndarray:
-    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew, each crop its own way."""
+def varied(images: np.ndarray, rng: Rng, together: int = 1) -> np.ndarray:
+    """A batch (n, s, s, 3) mirrored, coloured, grained and blended anew, each crop its own way;
+    each `together` in a row get the same colours, and where that's more than one, nothing else."""
     count = len(images)
+    groups = count // together
+
+    def each(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, together, 0)
+
     x = images.astype(np.float32)
-    flip = rng.random(count) < 0.5
+    flip = each(rng.random(groups) < 0.5)
     x[flip] = x[flip, :, ::-1]
-    tone = rng.random(count) < 0.6
-    gain = np.exp(rng.normal(0, 0.18, (count, 1, 1, 1)) + rng.normal(0, 0.07, (count, 1, 1, 3))).astype(np.float32)
-    lift = rng.normal(0, 10, (count, 1, 1, 1)).astype(np.float32)
+    tone = each(rng.random(groups) < 0.6)
+    gain = each(np.exp(rng.normal(0, 0.18, (groups, 1, 1, 1)) + rng.normal(0, 0.07, (groups, 1, 1, 3))).astype(np.float32))
+    lift = each(rng.normal(0, 10, (groups, 1, 1, 1)).astype(np.float32))
     x[tone] = x[tone] * gain[tone] + lift[tone]
-    grain = rng.random(count) < 0.25
-    if grain.any():
+    if together == 1:
+        grain = rng.random(count) < 0.25
         sigma = rng.uniform(0.5, 7, (int(grain.sum()), 1, 1, 1)).astype(np.float32)
         x[grain] += rng.standard_normal(x[grain].shape, np.float32) * sigma
-    blend = np.flatnonzero(rng.random(count) < 0.06)
-    x[blend] += (x[rng.permutation(count)[: len(blend)]] - x[blend]) * rng.uniform(0, 0.5, (len(blend), 1, 1, 1)).astype(np.float32)
+        blend = np.flatnonzero(rng.random(count) < 0.06)
+        x[blend] += (x[rng.permutation(count)[: len(blend)]] - x[blend]) * rng.uniform(0, 0.5, (len(blend), 1, 1, 1)).astype(np.float32)
     return np.clip(x + 0.5, 0, 255).astype(np.uint8)
 
 

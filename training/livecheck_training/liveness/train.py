@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..backbone import Average
 from ..data import ImageSet
+from ..learner import Learner
 from ..runlog import RunLog
 from .generate import HELD_OUT_SHARDS, generate, shard_path
 from .net import LivenessNet, margin
@@ -129,20 +129,12 @@ def train(
 def learn(views: Path, checkpoint: Path, settings: Settings, sets: list[ImageSet]) -> None:
     """The training loop over whatever shards exist."""
     torch.manual_seed(settings.seed)
-    stored = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
     net = LivenessNet()
     net.trunk.load_imagenet()
-    net = net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
-    average = Average(net, settings.average)
-    seen, visits, state, best = 0, {}, None, math.inf
-    best_weights = None
-    if stored is not None:
-        net.load_state_dict(stored["net"])
-        average.net.load_state_dict(stored["average"])
-        average.updates = stored["updates"]
-        optimiser.load_state_dict(stored["optimiser"])
-        seen, visits, state, best, best_weights = (stored[k] for k in ("seen", "visits", "log", "best", "best_weights"))
+    learner = Learner(net, settings.weight_decay, settings.average)
+    stored = learner.restore(checkpoint) or {}
+    seen, visits, best = stored.get("seen", 0), stored.get("visits", {}), stored.get("best", math.inf)
+    best_weights, state = stored.get("best_weights"), stored.get("log")
     log = RunLog("liveness-context", asdict(settings), settings.seed, sets, state)
     log.state["settings"] = asdict(settings)
     while seen < settings.samples:
@@ -157,17 +149,11 @@ def learn(views: Path, checkpoint: Path, settings: Settings, sets: list[ImageSet
             images = crops[index, rng.integers(CROPS, size=len(index))]
             if rng.random() < 0.5:
                 images = np.ascontiguousarray(images[:, :, ::-1])
-            for group in optimiser.param_groups:
-                group["lr"] = rate_at(settings, seen)
             net.train()
             logits = net(to_tensor(images))
             distilled = live_loss(logits, torch.from_numpy(live[index]))
             kind = type_loss(logits, torch.from_numpy(attack[index]))
-            optimiser.zero_grad()
-            (distilled + settings.type_weight * kind).backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimiser.step()
-            average.update(net)
+            learner.step(distilled + settings.type_weight * kind, rate_at(settings, seen))
             seen += len(index)
             total += distilled.item()
             kinds += kind.item()
@@ -176,29 +162,14 @@ def learn(views: Path, checkpoint: Path, settings: Settings, sets: list[ImageSet
         held_out = [n for n in range(HELD_OUT_SHARDS) if shard_path(views / "held-out", n).exists()]
         # Figures on fewer shards than all don't compare, so they choose nothing.
         complete = len(held_out) == HELD_OUT_SHARDS
-        figures = measure(average.net, load(views / "held-out", held_out)) if complete else {}
+        figures = measure(learner.average.net, load(views / "held-out", held_out)) if complete else {}
         log.point(seen=seen, kl=total / batches - entropy(live), type_loss=kinds / batches, **figures)
         print(log.state["curve"][-1], f"{batches * settings.batch / (time.monotonic() - started):.0f} crops/s", flush=True)
         if not complete or figures["held_out_kl"] <= best:
             if complete:
                 best = figures["held_out_kl"]
-            best_weights = {k: v.clone() for k, v in average.net.state_dict().items()}
-        scratch = checkpoint.with_suffix(".tmp")
-        torch.save(
-            {
-                "net": net.state_dict(),
-                "average": average.net.state_dict(),
-                "updates": average.updates,
-                "optimiser": optimiser.state_dict(),
-                "seen": seen,
-                "visits": visits,
-                "log": log.state,
-                "best": best,
-                "best_weights": best_weights,
-            },
-            scratch,
-        )
-        scratch.replace(checkpoint)
+            best_weights = learner.averaged_weights()
+        learner.save(checkpoint, seen=seen, visits=visits, log=log.state, best=best, best_weights=best_weights)
 
 
 def choose(folder: Path, visits: dict[int, int], settings: Settings, seen: int) -> list[int]:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from .. import crops, degrade
-from ..backbone import Average
+from ..learner import Learner
 from ..teachers import SilentFacePair
 from .generate import HELD_OUT_SHARDS, VIEWS
 from .net import FACTOR, SIZE, LivenessNet
@@ -112,9 +112,7 @@ def tune(scenes: list[Scene], teachers: Path, views: Path, checkpoint: Path, tun
     net = LivenessNet()
     before = stored["average"]
     net.load_state_dict(before)
-    net = net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
-    average = Average(net, settings.average)
+    learner = Learner(net, settings.weight_decay, settings.average)
     held_out = load(views / "held-out", list(range(HELD_OUT_SHARDS)))
     earlier = sorted(int(p.stem) for p in (views / "train").glob("[0-9]*[0-9].npz"))
     rng = np.random.default_rng(settings.seed)
@@ -133,21 +131,16 @@ def tune(scenes: list[Scene], teachers: Path, views: Path, checkpoint: Path, tun
             if rng.random() < 0.5:
                 batch = np.ascontiguousarray(batch[:, :, ::-1])
             fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, seen / settings.samples)))
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate * min(1.0, (seen + settings.batch) / 1500) * fall
+            rate = settings.rate * min(1.0, (seen + settings.batch) / 1500) * fall
             net.train()
             logits = net(to_tensor(batch))
             loss = live_loss(logits, torch.from_numpy(live[index]))
             loss = loss + settings.type_weight * type_loss(logits, torch.from_numpy(attack[index]))
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimiser.step()
-            average.update(net)
+            learner.step(loss, rate)
             seen += len(index)
-        log["tuning"]["curve"].append({"seen": seen} | {k: round(v, 5) for k, v in measure(average.net, held_out).items()})
+        log["tuning"]["curve"].append({"seen": seen} | {k: round(v, 5) for k, v in measure(learner.average.net, held_out).items()})
         print(log["tuning"]["curve"][-1], flush=True)
-    torch.save({"best_weights": between(before, average.net.state_dict(), settings.share), "log": log}, tuned)
+    torch.save({"best_weights": between(before, learner.averaged_weights(), settings.share), "log": log}, tuned)
 
 
 def between(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from .. import crops
-from ..backbone import Average
 from ..data import ImageSet
+from ..learner import Learner
 from ..rates import auc
 from ..runlog import RunLog
 from .augment import view
@@ -71,25 +71,17 @@ def train(samples: list[Sample], settings: Settings, checkpoint: Path, sets: lis
     chance = weights(learning, settings.pasted)
     net = MaskNet()
     net.trunk.load_imagenet()
-    net = net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
-    average = Average(net, settings.average)
-    start, best, state = 0, math.inf, None
-    if checkpoint.exists():
-        stored = torch.load(checkpoint, weights_only=False)
-        net.load_state_dict(stored["net"])
-        average.net.load_state_dict(stored["average"])
-        average.updates = stored["step"]
-        optimiser.load_state_dict(stored["optimiser"])
-        start, best, best_weights, state = stored["step"], stored["best"], stored["best_weights"], stored["log"]
+    learner = Learner(net, settings.weight_decay, settings.average, clip=math.inf)
+    stored = learner.restore(checkpoint) or {}
+    start, best = stored.get("step", 0), stored.get("best", math.inf)
+    best_weights, state = stored.get("best_weights"), stored.get("log")
     log = RunLog("face-mask", asdict(settings), settings.seed, sets, state)
     log.state["settings"] = asdict(settings)
     truth = np.array([s.covered for s in held_out])
     running = 0.0
     for step in range(start, settings.steps):
         progress = step / settings.steps
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate * min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = settings.rate * min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         rng = np.random.default_rng((settings.seed, step))
         chosen = [learning[i] for i in rng.choice(len(learning), settings.batch, p=chance)]
         images = tensor([view(s, rng) for s in chosen]).to(memory_format=torch.channels_last)
@@ -97,13 +89,10 @@ def train(samples: list[Sample], settings: Settings, checkpoint: Path, sets: lis
         target = target * (1 - 2 * settings.smoothing) + settings.smoothing
         net.train()
         loss = torch.nn.functional.binary_cross_entropy_with_logits(net(images), target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        average.update(net)
+        learner.step(loss, rate)
         running += loss.item()
         if (step + 1) % 100 == 0 or step + 1 == settings.steps:
-            p = predict(average.net, held_out)
+            p = predict(learner.average.net, held_out)
             clipped = np.clip(np.where(truth, p, 1 - p), 1e-4, 1)
             held_loss = float(-np.log(clipped)[truth].mean() - np.log(clipped)[~truth].mean()) / 2
             balanced = float(((p >= 0.5)[truth].mean() + (p < 0.5)[~truth].mean()) / 2)
@@ -111,16 +100,5 @@ def train(samples: list[Sample], settings: Settings, checkpoint: Path, sets: lis
             print(log.state["curve"][-1], flush=True)
             running = 0.0
             if held_loss <= best:
-                best, best_weights = held_loss, {k: v.clone() for k, v in average.net.state_dict().items()}
-            torch.save(
-                {
-                    "net": net.state_dict(),
-                    "average": average.net.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step + 1,
-                    "best": best,
-                    "best_weights": best_weights,
-                    "log": log.state,
-                },
-                checkpoint,
-            )
+                best, best_weights = held_loss, learner.averaged_weights()
+            learner.save(checkpoint, step=step + 1, best=best, best_weights=best_weights, log=log.state)
