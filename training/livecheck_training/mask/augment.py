@@ -47,13 +47,19 @@ def view(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     return crops.aligned_crop(degrade.camera(image, rng), landmarks, SIZE)
 
 
-def occlude(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fingers, a dark beard or a microphone over the lower face."""
+TRAINED_OCCLUDERS = ("fingers", "beard", "microphone")
+OCCLUDERS = (*TRAINED_OCCLUDERS, "scarf", "dark glasses")
+"""What the simulator draws on a face that is no mask; the last two were kept for measuring."""
+
+
+def occlude(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, kind: str | None = None) -> np.ndarray:
+    """One of OCCLUDERS drawn on the face, by default one of those of the training: fingers or a
+    microphone before the mouth, a dark beard, a scarf up to the lower lip, dark glasses."""
     unit = float(np.linalg.norm(landmarks[1] - landmarks[0]))
     mouth = landmarks[3:].mean(0)
     cover = Image.new("L", (image.shape[1], image.shape[0]))
     draw = ImageDraw.Draw(cover)
-    kind = rng.choice(["fingers", "beard", "microphone"])
+    kind = kind or rng.choice(TRAINED_OCCLUDERS)
     if kind == "fingers":
         cheek = landmarks[2] + (rng.uniform(-0.6, 0.6) * unit, -0.1 * unit)
         colour = patch_colour(image, cheek, unit * 0.2) * rng.uniform(0.75, 1.15)
@@ -69,11 +75,20 @@ def occlude(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
         ellipse(draw, low - (0, 0.45 * unit), (0.85 * unit, rng.uniform(0.55, 0.8) * unit))
         if rng.random() < 0.6:
             ellipse(draw, mouth, (0.32 * unit, 0.12 * unit), 0)
-    else:
+    elif kind == "microphone":
         colour = np.full(3, rng.uniform(5, 90))
         head = mouth + rng.uniform((-0.5, 0.0), (0.5, 0.6)) * unit
         ellipse(draw, head, np.full(2, rng.uniform(0.2, 0.4) * unit))
         line(draw, head, head + (rng.uniform(-1, 1) * unit, 3 * unit), 0.2 * unit)
+    elif kind == "scarf":
+        colour = rng.uniform(20, 235, 3)
+        upper = mouth + (0, rng.uniform(0.3, 0.7) * unit)
+        ellipse(draw, upper + (0, 1.6 * unit), (rng.uniform(1.5, 2.2) * unit, 1.6 * unit))
+    else:
+        colour = np.full(3, rng.uniform(5, 50))
+        for eye in landmarks[:2]:
+            ellipse(draw, eye, (rng.uniform(0.38, 0.48) * unit, rng.uniform(0.28, 0.42) * unit))
+        line(draw, landmarks[0], landmarks[1], 0.08 * unit)
     soft = np.asarray(cover.filter(ImageFilter.GaussianBlur(0.04 * unit + 0.3)), np.float32)[..., None] / 255
     shade = rng.normal(0, 14 if kind == "beard" else 5, (*image.shape[:2], 1)).astype(np.float32)
     painted = np.clip(colour.astype(np.float32) + shade, 0, 255)

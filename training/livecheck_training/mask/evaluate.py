@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .. import crops
 from ..data import ImageSet, load_rgb
 from ..rates import rate
 from ..teachers import Aizoo, iou, session
+from .augment import OCCLUDERS, occlude
 from .net import SIZE
 from .samples import Sample
 
@@ -29,7 +31,8 @@ def probabilities(model: Path, samples: list[Sample]) -> np.ndarray:
 
 
 def evaluate(model: Path, samples: list[Sample], smallest: float = 64.0) -> dict[str, Any]:
-    """Hand-labelled test faces of at least `smallest` pixels, by label and source."""
+    """Hand-labelled test faces of at least `smallest` pixels, by label and source; then what is drawn
+    on those bare ones that passed as bare."""
     chosen = [s for s in samples if s.side >= smallest]
     covered = probabilities(model, chosen) >= THRESHOLD
     labels = np.array([s.label for s in chosen])
@@ -46,6 +49,10 @@ def evaluate(model: Path, samples: list[Sample], smallest: float = 64.0) -> dict
     for source in sorted(set(sources) - {"jolignier"}):
         here = sources == source
         report[f"{source} bare faces: errors"] = rate(covered[here].sum(), here.sum())
+    bare = [s for s, masked in zip(chosen, covered) if not s.covered and not masked]
+    for kind in OCCLUDERS:
+        drawn = [replace(s, image=occlude(s.image, s.landmarks, np.random.default_rng(i), kind)) for i, s in enumerate(bare)]
+        report[f"bare faces with drawn {kind}: said mask"] = rate((probabilities(model, drawn) >= THRESHOLD).sum(), len(drawn))
     return report
 
 
