@@ -26,6 +26,7 @@ from .tune import TuneSettings, tune
 from .views import Studio
 
 MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def main() -> None:
@@ -63,6 +64,8 @@ def main() -> None:
         if taught.exists():
             stored = torch.load(taught, weights_only=False)
             ship("liveness-grain", GrainNet(), stored["average"], GRAIN_SIZE, stored["log"])
+            # In 16 bits and with its normalisations, to go on from.
+            torch.save({k: v.half() if v.is_floating_point() else v for k, v in stored["average"].items()}, CHECKPOINTS / "liveness-grain.pt")
         write_json(MODELS / "liveness.json", calibrate(MODELS, scenes()))
     elif arguments.command == "evaluate":
         report = evaluate(MODELS, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
