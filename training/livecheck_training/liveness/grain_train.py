@@ -2,9 +2,7 @@
 
 First every block learns by itself: the teacher's map before it goes in, the teacher's map
 after it is wanted. Then the whole net runs on its own maps and learns maps, embedding and
-answer together. At last the answer wanted of a crop is the teacher's mean over all crops of
-its frame, which moved boxes, mirroring and re-encoding leave alone. Distances are squared and
-over the variance, so 1 means nothing learnt.
+answer together. Distances are squared and over the variance, so 1 means nothing learnt.
 """
 
 from __future__ import annotations
@@ -43,8 +41,6 @@ class GrainSettings:
     """Learning rate of the whole net: three times as much undid what the blocks had learnt."""
     apart: float = 0.35
     """Share of the run in which blocks learn by themselves."""
-    steady: float = 0.75
-    """Share of the run after which a crop's answer is its frame's."""
     weight_decay: float = 0.01
     average: float = 0.998
     answer_weight: float = 4.0
@@ -72,13 +68,9 @@ def distance(ours: torch.Tensor, theirs: torch.Tensor, scale: torch.Tensor | Non
     return ((ours - theirs) ** 2 / (variance + 0.1 * variance.mean() + 1e-6)).mean()
 
 
-def losses(
-    net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool, steady: bool = False
-) -> dict[str, torch.Tensor]:
+def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool) -> dict[str, torch.Tensor]:
     """Mean distance of the maps, distance of the embedding and of the logits, and the divergence
-    from the teacher's three probabilities; `apart`: every block works on the teacher's map;
-    `steady`: the probabilities are means over each CROPS crops in a row, and the logits, which
-    differ within a frame, are none of the net's business."""
+    from the teacher's three probabilities; `apart`: every block works on the teacher's map."""
     maps, embedding, logits = teacher.run(images)
     maps = [torch.from_numpy(m).contiguous(memory_format=torch.channels_last) for m in maps]
     embedding, logits = torch.from_numpy(embedding), torch.from_numpy(logits)
@@ -92,15 +84,13 @@ def losses(
     ours = net.last(maps[-1] if apart else x)
     answer = net.head(embedding if apart else ours)
     wanted = functional.softmax(logits, 1)
-    if steady:
-        wanted = wanted.view(-1, CROPS, 3).mean(1, keepdim=True).expand(-1, CROPS, 3).reshape(-1, 3)
     divergence = functional.kl_div(functional.log_softmax(answer, 1), wanted, reduction="batchmean")
     return {
         "maps": torch.stack(distances).mean(),
         "worst_map": torch.stack(distances).detach().max(),
         "last_map": distances[-1].detach(),
         "embedding": distance(ours, embedding),
-        "logits": distance(answer, logits) * (0.0 if steady else 1.0),
+        "logits": distance(answer, logits),
         "answer": divergence,
     }
 
@@ -166,17 +156,13 @@ def learn(
     while seen < settings.samples:
         images = wait_for(views / "train", settings, turn)
         rng = np.random.default_rng((settings.seed, turn))
-        steady = seen >= settings.steady * settings.samples
-        # Batches of single crops, or of whole frames.
-        order = rng.permutation(len(images) // CROPS)[:, None] * CROPS + np.arange(CROPS) if steady else rng.permutation(len(images))
-        order = order.reshape(-1)[: settings.round * 1000]
+        order = rng.permutation(len(images))[: settings.round * 1000]
         started, sums, batches = time.monotonic(), {}, len(order) // settings.batch
         for b in range(batches):
-            chosen = images[order[b * settings.batch : (b + 1) * settings.batch]]
-            batch = varied(chosen, rng, CROPS if steady else 1)
+            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng)
             net.train()
             apart = seen < settings.apart * settings.samples
-            parts = losses(net, teacher, batch, apart, steady)
+            parts = losses(net, teacher, batch, apart)
             learner.step(total(parts, settings, apart), rate_at(settings, seen))
             seen += len(batch)
             for name, value in parts.items():

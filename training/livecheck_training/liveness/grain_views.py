@@ -67,28 +67,22 @@ def crops_of(frame: np.ndarray, box: np.ndarray, rng: Rng) -> np.ndarray:
     return np.stack(views)
 
 
-def varied(images: np.ndarray, rng: Rng, together: int = 1) -> np.ndarray:
-    """A batch (n, s, s, 3) mirrored, coloured, grained and blended anew, each crop its own way;
-    each `together` in a row get the same colours, and where that's more than one, nothing else."""
+def varied(images: np.ndarray, rng: Rng) -> np.ndarray:
+    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew, each crop its own way."""
     count = len(images)
-    groups = count // together
-
-    def each(values: np.ndarray) -> np.ndarray:
-        return np.repeat(values, together, 0)
-
     x = images.astype(np.float32)
-    flip = each(rng.random(groups) < 0.5)
+    flip = rng.random(count) < 0.5
     x[flip] = x[flip, :, ::-1]
-    tone = each(rng.random(groups) < 0.6)
-    gain = each(np.exp(rng.normal(0, 0.18, (groups, 1, 1, 1)) + rng.normal(0, 0.07, (groups, 1, 1, 3))).astype(np.float32))
-    lift = each(rng.normal(0, 10, (groups, 1, 1, 1)).astype(np.float32))
+    tone = rng.random(count) < 0.6
+    gain = np.exp(rng.normal(0, 0.18, (count, 1, 1, 1)) + rng.normal(0, 0.07, (count, 1, 1, 3))).astype(np.float32)
+    lift = rng.normal(0, 10, (count, 1, 1, 1)).astype(np.float32)
     x[tone] = x[tone] * gain[tone] + lift[tone]
-    if together == 1:
-        grain = rng.random(count) < 0.25
+    grain = rng.random(count) < 0.25
+    if grain.any():
         sigma = rng.uniform(0.5, 7, (int(grain.sum()), 1, 1, 1)).astype(np.float32)
         x[grain] += rng.standard_normal(x[grain].shape, np.float32) * sigma
-        blend = np.flatnonzero(rng.random(count) < 0.06)
-        x[blend] += (x[rng.permutation(count)[: len(blend)]] - x[blend]) * rng.uniform(0, 0.5, (len(blend), 1, 1, 1)).astype(np.float32)
+    blend = np.flatnonzero(rng.random(count) < 0.06)
+    x[blend] += (x[rng.permutation(count)[: len(blend)]] - x[blend]) * rng.uniform(0, 0.5, (len(blend), 1, 1, 1)).astype(np.float32)
     return np.clip(x + 0.5, 0, 255).astype(np.uint8)
 
 
