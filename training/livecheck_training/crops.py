@@ -14,7 +14,14 @@ import numpy as np
 from PIL import Image
 
 DETECTOR_SIZE = 320
-"""Side of the detector's square input, in pixels."""
+"""Longer side of the detector's input, in pixels."""
+
+DETECTOR_SIDES = (192, 224, 256, 320)
+"""The shorter sides that its input may have, in pixels."""
+
+DETECTOR_MARGIN = 16
+"""Least black between the picture and the end of a shorter input: the net's answers near its end
+are those of the full square within a hundredth."""
 
 FACE_TEMPLATE = np.array([(0.34, 0.38), (0.66, 0.38), (0.50, 0.56), (0.37, 0.72), (0.63, 0.72)])
 """Where left eye, right eye, nose and mouth corners lie in an aligned crop of side 1
@@ -33,7 +40,8 @@ def resize(frame: np.ndarray, box: tuple[float, float, float, float], size: tupl
 
 
 def letterbox(frame: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """The detector's input: the whole frame at the top left of a black square.
+    """The detector's input: the whole frame at the top left of a black canvas, which is as short
+    as `DETECTOR_SIDES` and `DETECTOR_MARGIN` allow.
 
     Also returns (x scale, y scale): divide the detector's coordinates by them to
     get coordinates of the frame.
@@ -42,9 +50,14 @@ def letterbox(frame: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     scale = DETECTOR_SIZE / max(width, height)
     new_width = max(1, math.floor(width * scale + 0.5))
     new_height = max(1, math.floor(height * scale + 0.5))
-    square = np.zeros((DETECTOR_SIZE, DETECTOR_SIZE, 3), np.uint8)
-    square[:new_height, :new_width] = resize(frame, (0.0, 0.0, width, height), (new_width, new_height))
-    return square, (new_width / width, new_height / height)
+    canvas = np.zeros((canvas_side(new_height), canvas_side(new_width), 3), np.uint8)
+    canvas[:new_height, :new_width] = resize(frame, (0.0, 0.0, width, height), (new_width, new_height))
+    return canvas, (new_width / width, new_height / height)
+
+
+def canvas_side(side: int) -> int:
+    """Side of the detector's input for a picture of `side` pixels there."""
+    return next((s for s in DETECTOR_SIDES if side + DETECTOR_MARGIN <= s), DETECTOR_SIZE)
 
 
 def square_box(

@@ -15,12 +15,23 @@ def gradient(width: int, height: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "expected"),
-    [(640, 480, (320, 240)), (480, 640, (240, 320)), (100, 50, (320, 160)), (5000, 3, (320, 1)), (321, 199, (320, 198))],
+    ("width", "height", "expected", "canvas"),
+    [
+        (640, 480, (320, 240), (320, 256)),
+        (480, 640, (240, 320), (256, 320)),
+        (1280, 720, (320, 180), (320, 224)),
+        (100, 55, (320, 176), (320, 192)),
+        (1000, 553, (320, 177), (320, 224)),
+        (300, 300, (320, 320), (320, 320)),
+        (1000, 751, (320, 240), (320, 256)),
+        (320, 241, (320, 241), (320, 320)),
+        (5000, 3, (320, 1), (320, 192)),
+        (321, 199, (320, 198), (320, 224)),
+    ],
 )
-def test_letterbox_keeps_the_whole_frame_at_the_top_left(width, height, expected):
+def test_letterbox_keeps_the_whole_frame_at_the_top_left(width, height, expected, canvas):
     square, (scale_x, scale_y) = crops.letterbox(np.full((height, width, 3), 200, np.uint8))
-    assert square.shape == (320, 320, 3)
+    assert square.shape == (canvas[1], canvas[0], 3)
     assert (round(width * scale_x), round(height * scale_y)) == expected
     assert (square[: expected[1], : expected[0]] == 200).all()
     assert square[expected[1] :].sum() == 0 and square[:, expected[0] :].sum() == 0

@@ -140,6 +140,12 @@ def test_decoding_a_perfect_answer_costs_nothing():
 
 def test_neighbouring_cells_of_large_faces_are_averaged_by_score():
     grid = model.cells(96)
+    # Of an input as large, and of a larger one whose upper left part this is.
+    for grids in (model.grids(96), model.grids(160)):
+        _averaged_by_score(grid, grids)
+
+
+def _averaged_by_score(grid, grids):
     maps = [torch.zeros(1, model.OUTPUTS, 96 // s, 96 // s) for s in model.STRIDES]
     for raw in maps:
         raw[:, 0] = -200.0
@@ -147,7 +153,7 @@ def test_neighbouring_cells_of_large_faces_are_averaged_by_score():
     for raw, row, column in ((maps[0], 5, 5), (maps[1], 2, 2)):
         raw[0, 0, row, column], raw[0, 0, row, column + 1] = 0.0, 0.0
         raw[0, 5, row, column], raw[0, 5, row, column + 1] = 1.5, 0.7
-    logits, boxes, points = model.answers(maps, grid)
+    logits, boxes, points = model.answers(maps, grids)
     plain = model.decode(torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1), grid)
     assert torch.isfinite(boxes).all() and torch.isfinite(points).all()
     torch.testing.assert_close(logits, plain[0])

@@ -110,10 +110,13 @@ impl FaceDetector {
 
     /// Every face with a score of at least 0.20, best first.
     pub(crate) fn detect(&self, photo: &Photo) -> Result<Vec<Face>, Rejection> {
-        let (square, scales) = crop::letterbox(photo, self.network.size())?;
+        self.find(&crop::letterbox(photo)?)
+    }
+
+    fn find(&self, canvas: &crop::Letterbox) -> Result<Vec<Face>, Rejection> {
         let outputs = self
             .network
-            .run(crop::planes(&square))
+            .run(crop::planes(&canvas.rgb), canvas.size)
             .map_err(Rejection::Internal)?;
         let [scores, boxes, landmarks] = outputs.as_slice() else {
             return Err(Rejection::Internal(format!(
@@ -126,7 +129,7 @@ impl FaceDetector {
             .zip(boxes.chunks_exact(4))
             .zip(landmarks.chunks_exact(10))
             .filter(|((score, _), _)| **score >= self.params.min_score)
-            .map(|((score, corners), points)| candidate(*score, corners, points, scales))
+            .map(|((score, corners), points)| candidate(*score, corners, points, canvas.scales))
             .filter(Face::is_sane)
             .collect();
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -191,4 +194,94 @@ fn suppress(candidates: &[Face], max_iou: f32) -> Vec<Face> {
         }
     }
     faces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use livecheck_testing::{drawn, real};
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::{decode::decode, network::InputSize, policy::Limits};
+
+    /// Real photos whose faces are compared.
+    const COMPARED: usize = 150;
+
+    /// The photo as the net saw it in training: in the full square.
+    fn in_the_square(canvas: &crop::Letterbox) -> Vec<u8> {
+        let side = crop::CANVAS_SIDE as usize;
+        let mut square = vec![0; side * side * 3];
+        let row = canvas.size.width as usize * 3;
+        for (to, from) in square
+            .chunks_exact_mut(side * 3)
+            .zip(canvas.rgb.chunks_exact(row))
+        {
+            to[..row].copy_from_slice(from);
+        }
+        square
+    }
+
+    #[test]
+    fn a_shorter_input_finds_what_the_full_square_finds() {
+        #[derive(Deserialize)]
+        struct Row {
+            image: String,
+        }
+        let mut files: Vec<Vec<u8>> = vec![drawn::jpeg(1280, 720), drawn::jpeg(480, 640)];
+        if let Some(folder) = real::folder("shorter inputs of the detector on real photos") {
+            let rows: Vec<Row> = real::rows(&folder, "faces");
+            let step = (rows.len() / COMPARED).max(1);
+            let wanted: HashSet<String> = rows
+                .into_iter()
+                .step_by(step)
+                .map(|row| row.image)
+                .collect();
+            files.extend(real::images(&folder, "faces", &wanted).into_values());
+        }
+        let detector = FaceDetector::load(&Runtime::embedded()).expect("the detector");
+        let (mut shorter, mut scores, mut boxes) = (0, Vec::new(), Vec::new());
+        for file in &files {
+            let photo = decode(file, &Limits::default()).expect("a photo");
+            let canvas = crop::letterbox(&photo).expect("a crop");
+            if canvas.size == InputSize::square(crop::CANVAS_SIDE) {
+                continue;
+            }
+            shorter += 1;
+            let found = detector.detect(&photo).expect("an answer");
+            let square = crop::Letterbox {
+                rgb: in_the_square(&canvas),
+                size: InputSize::square(crop::CANVAS_SIDE),
+                scales: canvas.scales,
+            };
+            for face in detector.find(&square).expect("an answer") {
+                if face.score < 0.5 {
+                    continue;
+                }
+                let same = found
+                    .iter()
+                    .max_by(|a, b| a.bbox.iou(&face.bbox).total_cmp(&b.bbox.iou(&face.bbox)))
+                    .expect("a face");
+                scores.push((same.score - face.score).abs());
+                boxes.push(1.0 - same.bbox.iou(&face.bbox));
+            }
+        }
+        assert!(
+            shorter >= 2 && scores.len() >= 2,
+            "{shorter} shorter inputs"
+        );
+        // Far fewer than one in a hundred are small faces of a crowd, of which two become one.
+        for (what, mut off, bounds) in [
+            ("score", scores, [(95, 0.01), (99, 0.05)]),
+            ("1 - IoU", boxes, [(95, 0.03), (99, 0.10)]),
+        ] {
+            off.sort_by(f32::total_cmp);
+            for (percent, bound) in bounds {
+                let actual = off[(off.len() * percent).div_ceil(100) - 1];
+                println!("{what}: {percent} % of {} faces within {actual}", off.len());
+                assert!(actual <= bound, "{what} of {percent} %: {actual}");
+            }
+        }
+    }
 }

@@ -10,7 +10,9 @@ use crate::{
     Photo, crop,
     decode::decode,
     detect::{BBox, Landmarks},
-    network::{FACE_DETECTOR, FACE_MASK, LIVENESS_CONTEXT, LIVENESS_GRAIN, MODELS, Model},
+    network::{
+        FACE_DETECTOR, FACE_MASK, InputSize, LIVENESS_CONTEXT, LIVENESS_GRAIN, MODELS, Model,
+    },
     policy::Limits,
     runtime::{Runtime, RuntimeChoice, RuntimeSettings},
 };
@@ -96,9 +98,11 @@ fn crops_agree_with_the_training_pipeline() {
         let photo = picture(&row.name);
         let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name)).rgb;
 
-        let (letterbox, scales) = crop::letterbox(&photo, 320).expect("a crop");
-        assert_same_levels(&row.name, &letterbox, &crop_of("letterbox"));
-        for (actual, expected) in scales.iter().zip(row.letterbox_scale) {
+        let letterbox = crop::letterbox(&photo).expect("a crop");
+        let expected = picture(&format!("{}.letterbox", row.name));
+        assert_eq!(letterbox.size.width, expected.width, "{}", row.name);
+        assert_same_levels(&row.name, &letterbox.rgb, &expected.rgb);
+        for (actual, expected) in letterbox.scales.iter().zip(row.letterbox_scale) {
             assert!((actual - expected).abs() < 1e-6, "{}", row.name);
         }
 
@@ -171,9 +175,22 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
             .map(|runtime| model.load(&runtime).expect("an embedded model"));
         for (number, photo) in photos.iter().enumerate() {
             // The same input for both: here it does not matter what it shows.
-            let (square, _) = crop::letterbox(photo, one.size()).expect("a crop");
+            let (rgb, size) = if model.largest.is_some() {
+                let canvas = crop::letterbox(photo).expect("a crop");
+                (canvas.rgb, canvas.size)
+            } else {
+                let side = one.size();
+                let whole = BBox {
+                    x0: 0.0,
+                    y0: 0.0,
+                    x1: photo.width as f32,
+                    y1: photo.height as f32,
+                };
+                let square = crop::square_crop(photo, &whole, 1.0, side).expect("a crop");
+                (square, InputSize::square(side))
+            };
             let [one, two] =
-                [&one, &two].map(|net| net.run(crop::planes(&square)).expect("an answer"));
+                [&one, &two].map(|net| net.run(crop::planes(&rgb), size).expect("an answer"));
             assert_eq!(one.len(), two.len(), "{}", model.name);
             for (one, two) in one.iter().flatten().zip(two.iter().flatten()) {
                 assert_close(&format!("{} on photo {number}", model.name), *two, *one);
@@ -194,12 +211,18 @@ fn assert_close(name: &str, actual: f32, expected: f32) {
 
 #[test]
 fn networks_agree_with_onnx_runtime() {
-    let run = |model: &Model, rgb: &[u8]| {
+    let run = |model: &Model, crop: &Photo| {
         let network = model.load(&Runtime::embedded()).expect("an embedded model");
-        network.run(crop::planes(rgb)).expect("an answer")
+        let size = InputSize {
+            width: crop.width,
+            height: crop.height,
+        };
+        network
+            .run(crop::planes(&crop.rgb), size)
+            .expect("an answer")
     };
     for row in &golden().pictures {
-        let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name)).rgb;
+        let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name));
 
         let outputs = run(&FACE_DETECTOR, &crop_of("letterbox"));
         for cell in &row.detector.cells {

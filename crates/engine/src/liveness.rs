@@ -80,7 +80,7 @@ impl LivenessClassifier {
 /// Runs one net on its view.
 fn logits(network: &dyn Network, view: &[u8]) -> Result<Logits, Rejection> {
     let outputs = network
-        .run(crop::planes(view))
+        .run_square(crop::planes(view))
         .map_err(Rejection::Internal)?;
     match outputs.first().map(Vec::as_slice) {
         Some(&[live, print, screen]) if [live, print, screen].iter().all(|l| l.is_finite()) => {

@@ -30,7 +30,7 @@ impl MaskClassifier {
         let crop = crop::aligned_crop(photo, landmarks, self.network.size());
         let outputs = self
             .network
-            .run(crop::planes(&crop))
+            .run_square(crop::planes(&crop))
             .map_err(Rejection::Internal)?;
         match outputs.first().map(Vec::as_slice) {
             Some([score]) if score.is_finite() => Ok(*score),

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ModelInfo,
+    ModelInfo, crop,
     error::EngineError,
     runtime::{Backend, Runtime},
 };
@@ -19,13 +19,40 @@ pub(crate) use onnx_runtime::OnnxRuntime;
 /// Version of the embedded runtime.
 pub(crate) const TRACT_VERSION: &str = "0.23";
 
-/// A network with one square RGB input, given as three planes of `f32` 0..255.
+/// Sides of a net's input in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InputSize {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl InputSize {
+    pub(crate) const fn square(side: u32) -> Self {
+        Self {
+            width: side,
+            height: side,
+        }
+    }
+
+    /// Batch, channels, rows, columns.
+    fn shape(self) -> [usize; 4] {
+        [1, 3, self.height as usize, self.width as usize]
+    }
+}
+
+/// A network with one RGB input, given as three planes of `f32` 0..255.
 pub(crate) trait Network: Send + Sync {
-    /// Side of the square input in pixels.
+    /// Side of the largest input in pixels, which is square; most nets take no other.
     fn size(&self) -> u32;
 
-    /// The outputs in the order of the model file, each flattened row-major.
-    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String>;
+    /// The outputs in the order of the model file, each flattened row-major. A net is prepared for
+    /// each size when that comes first, and stays so: callers know few sizes.
+    fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String>;
+
+    /// [`Network::run`] on the largest input.
+    fn run_square(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
+        self.run(planes, InputSize::square(self.size()))
+    }
 }
 
 /// One file of `models/`, as it was embedded.
@@ -34,6 +61,8 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// The ONNX file.
     pub(crate) onnx: &'static [u8],
+    /// Side of the largest input, where the file leaves `height` and `width` open.
+    pub(crate) largest: Option<u32>,
 }
 
 /// Every embedded model. Statics, because a file in a constant is in the program once a use.
@@ -48,24 +77,28 @@ pub(crate) static MODELS: [&Model; 4] = [
 pub(crate) static FACE_DETECTOR: Model = Model {
     name: "face-detector",
     onnx: include_bytes!("../models/face-detector.onnx"),
+    largest: Some(crop::CANVAS_SIDE),
 };
 
 /// Aligned face → covering.
 pub(crate) static FACE_MASK: Model = Model {
     name: "face-mask",
     onnx: include_bytes!("../models/face-mask.onnx"),
+    largest: None,
 };
 
 /// Face with its surroundings, averaged → live, print, screen.
 pub(crate) static LIVENESS_CONTEXT: Model = Model {
     name: "liveness-context",
     onnx: include_bytes!("../models/liveness-context.onnx"),
+    largest: None,
 };
 
 /// Face with its surroundings, single pixels → live, print, screen.
 pub(crate) static LIVENESS_GRAIN: Model = Model {
     name: "liveness-grain",
     onnx: include_bytes!("../models/liveness-grain.onnx"),
+    largest: None,
 };
 
 /// Names and hashes of [`MODELS`].
@@ -110,12 +143,12 @@ impl Model {
     pub(crate) fn load(&self, runtime: &Runtime) -> Result<Box<dyn Network>, EngineError> {
         self.verify()?;
         let network: Result<Box<dyn Network>, String> = match runtime.backend() {
-            Backend::Embedded => TractNetwork::load(self.onnx)
+            Backend::Embedded => TractNetwork::load(self)
                 .map(|network| Box::new(network) as _)
                 .map_err(|error| format!("{error:#}")),
-            Backend::OnnxRuntime(library) => library
-                .network(self.onnx)
-                .map(|network| Box::new(network) as _),
+            Backend::OnnxRuntime(library) => {
+                library.network(self).map(|network| Box::new(network) as _)
+            }
         };
         network.map_err(|reason| EngineError::Network {
             name: self.name,

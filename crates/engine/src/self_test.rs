@@ -38,7 +38,7 @@ pub(crate) fn run<'a>(
 }
 
 fn answers(network: &dyn Network) -> Result<Vec<[f64; 2]>, String> {
-    let outputs = network.run(pattern(network.size()))?;
+    let outputs = network.run_square(pattern(network.size()))?;
     Ok(outputs
         .iter()
         .map(|output| {

@@ -1,4 +1,4 @@
-"""``python -m livecheck_training.detector train|export|evaluate``."""
+"""``python -m livecheck_training.detector train|export|rewrite|evaluate``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def main() -> None:
     export.add_argument("--shift", type=float, default=0.0, help="added to the score's logit (default: 0)")
     export.add_argument("--out", type=Path, help="default: crates/engine/models/face-detector.onnx")
 
+    rewrite = actions.add_parser("rewrite", help="write the weights of an exported file anew, as export writes them today")
+    rewrite.add_argument("--model", type=Path, help="default: the shipped file")
+    rewrite.add_argument("--out", type=Path, help="default: crates/engine/models/face-detector.onnx")
+
     evaluate = actions.add_parser("evaluate", help="measure the shipped file on the test split")
     add_data_arguments(evaluate)
     evaluate.add_argument("--teachers", type=Path, required=True, help="folder with the YuNet files")
@@ -47,6 +51,11 @@ def main() -> None:
         from .export import export as run
 
         run(args.work / args.checkpoint, args.out or SHIPPED, args.shift)
+    elif args.action == "rewrite":
+        from .export import SHIPPED
+        from .export import rewrite as run
+
+        run(args.model or SHIPPED, args.out or SHIPPED)
     else:
         from .evaluate import evaluate as run
         from .export import SHIPPED

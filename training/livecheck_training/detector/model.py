@@ -94,15 +94,20 @@ def _precisely(out: nn.Conv2d, features: Tensor) -> Tensor:
         return out(features.float())
 
 
-def cells(size: int) -> Tensor:
-    """(cells, 3): centre x, centre y and stride of every cell, in input pixels."""
-    rows = []
+def grids(size: int) -> list[Tensor]:
+    """For each stride (rows, columns, 3): centre x, centre y and stride of the cells of a
+    square input, in input pixels. A smaller input has the upper left part of them."""
+    found = []
     for stride in STRIDES:
-        n = size // stride
-        at = (torch.arange(n, dtype=torch.float32) + 0.5) * stride
+        at = (torch.arange(size // stride, dtype=torch.float32) + 0.5) * stride
         y, x = torch.meshgrid(at, at, indexing="ij")
-        rows.append(torch.stack([x, y, torch.full_like(x, stride)], -1).reshape(-1, 3))
-    return torch.cat(rows)
+        found.append(torch.stack([x, y, torch.full_like(x, stride)], -1))
+    return found
+
+
+def cells(size: int) -> Tensor:
+    """(cells, 3): `grids` of a square input, one row a cell."""
+    return torch.cat([grid.reshape(-1, 3) for grid in grids(size)])
 
 
 def decode(raw: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,30 +128,27 @@ AVERAGED = (16, 32)
 LEAST_WEIGHT = 1e-6
 
 
-def answers(maps: list[Tensor], grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def answers(maps: list[Tensor], grids: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Maps of one input size to (scores' logits, boxes, landmarks) of all cells, in
-    input pixels: what the product sees.
+    input pixels: what the product sees. ``grids`` are those of an input at least as large.
 
     Cells around a face's centre answer for the same face, each with its own error;
     their boxes and landmarks are averaged over 3×3 cells, weighted by the squared
     score, which costs next to nothing.
     """
     logits, boxes, points = [], [], []
-    first = 0
-    for stride, raw in zip(STRIDES, maps):
-        batch, outputs, rows, columns = raw.shape
-        count = rows * columns
+    for stride, raw, grid in zip(STRIDES, maps, grids):
+        batch, _, rows, columns = raw.shape
         logit, box, five = decode(
-            raw.reshape(batch, outputs, count).transpose(1, 2), grid[first : first + count]
+            raw.flatten(2).transpose(1, 2), grid[:rows, :columns].reshape(-1, 3)
         )
         if stride in AVERAGED:
             weight = logit.sigmoid().reshape(batch, 1, rows, columns).square().clamp(min=LEAST_WEIGHT)
             total = F.avg_pool2d(weight, 3, 1, 1)
             both = torch.cat([box, five], 2).transpose(1, 2).reshape(batch, 14, rows, columns)
-            both = (F.avg_pool2d(both * weight, 3, 1, 1) / total).reshape(batch, 14, count).transpose(1, 2)
+            both = (F.avg_pool2d(both * weight, 3, 1, 1) / total).flatten(2).transpose(1, 2)
             box, five = both[..., :4], both[..., 4:]
         logits.append(logit)
         boxes.append(box)
         points.append(five)
-        first += count
     return torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(points, 1)

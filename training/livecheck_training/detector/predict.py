@@ -11,7 +11,7 @@ import torch
 
 from ..crops import letterbox
 from ..teachers import Faces, nms, session
-from .model import INPUT, Detector, answers, cells
+from .model import INPUT, Detector, answers, grids
 
 #: Of two faces that overlap by more than this IoU, the weaker one is dropped.
 OVERLAP = 0.4
@@ -38,13 +38,13 @@ class TorchFinder:
 
     def __init__(self, net: Detector):
         self._net = net.eval()
-        self._grid = cells(INPUT)
+        self._grids = grids(INPUT)
 
     @torch.no_grad()
     def detect(self, image: np.ndarray, threshold: float) -> Faces:
-        square, scale = letterbox(image)
-        x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float()
-        logits, boxes, points = answers(self._net.maps(x.contiguous(memory_format=torch.channels_last)), self._grid)
+        canvas, scale = letterbox(image)
+        x = torch.from_numpy(canvas.copy()).permute(2, 0, 1)[None].float()
+        logits, boxes, points = answers(self._net.maps(x.contiguous(memory_format=torch.channels_last)), self._grids)
         return faces_from(logits[0].sigmoid().numpy(), boxes[0].numpy(), points[0].numpy(), scale, threshold)
 
 
@@ -56,7 +56,7 @@ class OnnxFinder:
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, image: np.ndarray, threshold: float) -> Faces:
-        square, scale = letterbox(image)
-        blob = np.ascontiguousarray(square.transpose(2, 0, 1)[None], np.float32)
+        canvas, scale = letterbox(image)
+        blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32)
         scores, boxes, points = self._session.run(["scores", "boxes", "landmarks"], {self._input: blob})
         return faces_from(scores[0], boxes[0], points[0], scale, threshold)

@@ -23,17 +23,37 @@ from .model import Detector
 PREFIX = "net."
 
 
+def _weights(path: Path) -> dict[str, Tensor]:
+    """The named weights of an exported file."""
+    return {
+        t.name.removeprefix(PREFIX): torch.from_numpy(numpy_helper.to_array(t).copy())
+        for t in onnx.load(path).graph.initializer
+        if t.name.startswith(PREFIX)
+    }
+
+
+def folded_from_onnx(path: Path) -> Detector:
+    """The network of an exported file as it is there: no batch normalisation, the shift of the
+    score in its biases. For writing it anew, not for training."""
+    weights = _weights(path)
+    net = Detector().eval()
+    for name, module in list(net.named_modules()):
+        if isinstance(module, nn.Sequential) and len(module) >= 2 and isinstance(module[1], nn.BatchNorm2d):
+            module[0].bias = nn.Parameter(weights[f"{name}.0.bias"])
+            module[1] = nn.Identity()
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            weight.copy_(weights[name])
+    return net
+
+
 def from_onnx(path: Path, shift: float, batches: Iterable[Tensor]) -> Detector:
     """The network of an exported file, ready to be trained further.
 
     ``shift`` is what the export added to the score's logit. ``batches`` are images
     (b, 3, s, s) of 0..255 as in training; some hundred suffice.
     """
-    weights = {
-        t.name.removeprefix(PREFIX): torch.from_numpy(numpy_helper.to_array(t).copy())
-        for t in onnx.load(path).graph.initializer
-        if t.name.startswith(PREFIX)
-    }
+    weights = _weights(path)
     net = Detector().eval()
     with torch.no_grad():
         for name, module in net.named_modules():

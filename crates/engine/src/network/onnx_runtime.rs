@@ -13,7 +13,7 @@ use ort::{
     value::{Tensor, ValueType},
 };
 
-use super::Network;
+use super::{InputSize, Model, Network};
 use crate::{error::EngineError, runtime::ExecutionProvider};
 
 /// The library of this process: it holds one at most, for as long as it lives.
@@ -67,27 +67,34 @@ impl OnnxRuntime {
     }
 
     /// A net on this runtime.
-    pub(super) fn network(&self, onnx: &'static [u8]) -> Result<OnnxRuntimeNetwork, String> {
-        let session = guarded(|| self.session(onnx))?;
+    pub(super) fn network(&self, model: &Model) -> Result<OnnxRuntimeNetwork, String> {
+        let largest = model.largest.map(InputSize::square);
+        let session = guarded(|| self.session(model.onnx, largest))?;
         let size = match session.inputs() {
             [input] => match input.dtype() {
+                // An open side is below nothing.
                 ValueType::Tensor { shape, .. } => {
-                    shape.last().and_then(|side| u32::try_from(*side).ok())
+                    let side = shape.last().and_then(|side| u32::try_from(*side).ok());
+                    model.largest.or(side)
                 }
                 _ => None,
             },
             _ => None,
         };
+        let size = size.ok_or("its input has no fixed size")?;
         Ok(OnnxRuntimeNetwork {
             runtime: self.clone(),
-            onnx,
-            size: size.ok_or("its input has no fixed size")?,
-            idle: Mutex::new(vec![session]),
+            onnx: model.onnx,
+            size,
+            one_size: model.largest.is_none(),
+            idle: Mutex::new(vec![(InputSize::square(size), session)]),
         })
     }
 
     /// A session of one thread: the one that calls it. What it allocates it keeps for the next call.
-    fn session(&self, onnx: &[u8]) -> Result<Session, String> {
+    /// `size` closes the input's open sides: then it plans its memory and computes all that depends
+    /// on sizes when it is made.
+    fn session(&self, onnx: &[u8], size: Option<InputSize>) -> Result<Session, String> {
         let say = |error: ort::Error| error.to_string();
         let mut builder = Session::builder(&self.library.environment).map_err(say)?;
         let providers: Vec<ExecutionProviderDispatch> =
@@ -101,6 +108,13 @@ impl OnnxRuntime {
             .map_err(|error| error.to_string())?
             .with_execution_providers(providers)
             .map_err(|error| error.to_string())?;
+        if let Some(InputSize { width, height }) = size {
+            builder = builder
+                .with_dimension_override("width", i64::from(width))
+                .map_err(|error| error.to_string())?
+                .with_dimension_override("height", i64::from(height))
+                .map_err(|error| error.to_string())?;
+        }
         builder.commit_from_memory(onnx).map_err(say)
     }
 }
@@ -154,16 +168,18 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         .unwrap_or_else(|_| Err("the library does not behave like ONNX Runtime".to_owned()))
 }
 
-/// A net, with as many sessions as were ever needed at the same time: each has its own memory.
+/// A net, with as many sessions as were ever needed at the same time: each has its own memory, and
+/// serves one size of input.
 pub(super) struct OnnxRuntimeNetwork {
     runtime: OnnxRuntime,
     onnx: &'static [u8],
     size: u32,
-    idle: Mutex<Vec<Session>>,
+    one_size: bool,
+    idle: Mutex<Vec<(InputSize, Session)>>,
 }
 
 impl OnnxRuntimeNetwork {
-    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(InputSize, Session)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,21 +189,27 @@ impl Network for OnnxRuntimeNetwork {
         self.size
     }
 
-    fn run(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
-        let idle = self.idle().pop();
+    fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String> {
+        let idle = {
+            let mut idle = self.idle();
+            let last = idle.iter().rposition(|(known, _)| *known == size);
+            last.map(|at| idle.swap_remove(at).1)
+        };
         let mut session = match idle {
             Some(session) => session,
-            None => guarded(|| self.runtime.session(self.onnx))?,
+            None => {
+                let open = (!self.one_size).then_some(size);
+                guarded(|| self.runtime.session(self.onnx, open))?
+            }
         };
-        let outputs = run(&mut session, self.size, planes).map_err(|error| error.to_string());
-        self.idle().push(session);
+        let outputs = run(&mut session, size, planes).map_err(|error| error.to_string());
+        self.idle().push((size, session));
         outputs
     }
 }
 
-fn run(session: &mut Session, size: u32, planes: Vec<f32>) -> ort::Result<Vec<Vec<f32>>> {
-    let side = size as usize;
-    let input = Tensor::from_array(([1, 3, side, side], planes))?;
+fn run(session: &mut Session, size: InputSize, planes: Vec<f32>) -> ort::Result<Vec<Vec<f32>>> {
+    let input = Tensor::from_array((size.shape(), planes))?;
     session
         .run(ort::inputs![input])?
         .values()
