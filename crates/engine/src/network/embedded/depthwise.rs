@@ -315,7 +315,7 @@ mod tests {
                     let own = model(size, kernel, stride, padding.clone());
                     let mut rewritten = own.clone();
                     rewrite(&mut rewritten).expect("a rewritten model");
-                    let replaced = rewritten.nodes.iter().any(|node| node.op_is::<Depthwise>());
+                    let replaced = rewritten.nodes.iter().any(TypedNode::op_is::<Depthwise>);
                     let wide = stride == 1 && size[1] > NARROW;
                     assert_eq!(replaced, !wide, "{case}");
                     let data = numbers(3 * size[0] * size[1]);
