@@ -44,7 +44,8 @@ def tables() -> str:
         text=True,
     ).stdout
     lines = []
-    for line in shown.splitlines():
+    # Where one flag is long, the help puts every setting's words on a line of their own.
+    for line in re.sub(r"<VALUE>\n +", "<VALUE>  ", shown).splitlines():
         if group := GROUP.fullmatch(line):
             title = TITLES.get(group["group"], group["group"].capitalize())
             lines += ["", f"## {title}", "", "| setting | default | allowed | what it does |"]
