@@ -8,7 +8,6 @@ left and right mouth corner, all in input pixels.
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 
@@ -16,8 +15,8 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..backbone import folded
 from ..data import sha256_of
 from ..runlog import RUNS, write_json
 from ..teachers import session
@@ -50,16 +49,6 @@ class Exported(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits, boxes, points = answers(self.net.maps(image), list(self.grids))
         return logits.sigmoid(), boxes, points
-
-
-def folded(net: Detector) -> Detector:
-    """A copy whose batch normalisations are part of the convolutions before them."""
-    net = copy.deepcopy(net).eval()
-    for parent in list(net.modules()):
-        if isinstance(parent, nn.Sequential) and len(parent) >= 2 and isinstance(parent[1], nn.BatchNorm2d):
-            parent[0] = fuse_conv_bn_eval(parent[0], parent[1])
-            parent[1] = nn.Identity()
-    return net
 
 
 def export(checkpoint: Path, path: Path, shift: float) -> None:

@@ -16,6 +16,10 @@ from .samples import Sample
 OCCLUDER_RATE = 0.22
 """Share of bare faces that get something before the mouth."""
 
+TRAINED_OCCLUDERS = ("fingers", "beard", "microphone")
+OCCLUDERS = (*TRAINED_OCCLUDERS, "scarf", "dark glasses")
+"""What the simulator draws on a face that is no mask; the last two were kept for measuring."""
+
 MIRRORED = np.array([1, 0, 2, 4, 3])
 """Order of the landmarks after a flip."""
 
@@ -45,11 +49,6 @@ def view(sample: Sample, rng: np.random.Generator) -> np.ndarray:
             image = degrade.rescale(image, size, rng)
             landmarks = landmarks * np.array(size) / (width, height)
     return crops.aligned_crop(degrade.camera(image, rng), landmarks, SIZE)
-
-
-TRAINED_OCCLUDERS = ("fingers", "beard", "microphone")
-OCCLUDERS = (*TRAINED_OCCLUDERS, "scarf", "dark glasses")
-"""What the simulator draws on a face that is no mask; the last two were kept for measuring."""
 
 
 def occlude(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, kind: str | None = None) -> np.ndarray:
