@@ -411,10 +411,14 @@ fn colours_and_progress_appear_on_a_terminal_and_no_color_is_heard() {
     let bench = Bench::new();
     bench.write("a.jpg", b"no image");
     let on_terminal = |no_color: bool| {
-        let program = env!("CARGO_BIN_EXE_livecheck");
+        let program = common::program();
         let mut command = Command::new("script");
         command
-            .args(["-qec", &format!("'{program}' check a.jpg"), "/dev/null"])
+            .args([
+                "-qec",
+                &format!("'{}' check a.jpg", program.display()),
+                "/dev/null",
+            ])
             .current_dir(bench.folder.path())
             .stdin(Stdio::null())
             .env("TERM", "xterm")

@@ -1,5 +1,5 @@
-//! What a running service survives: SIGKILL while sessions are counted, a full disk, a file it may
-//! not write, no file descriptors left, SIGTERM under load, a damaged model. `docs/RELIABILITY.md`
+//! What a running service survives: SIGKILL while sessions are counted, a full disk, one that turns
+//! read-only, a file it may not write, no file descriptors left, SIGTERM under load, a damaged model. `docs/RELIABILITY.md`
 //! lists them with those that the crates below test themselves.
 
 #[expect(dead_code, reason = "not every test file uses all of it")]
@@ -52,6 +52,13 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(100));
     }
     panic!("{what}: not within a minute");
+}
+
+/// Whether the service answers 200 there.
+fn says_ok(service: &Process, path: &str) -> bool {
+    ureq::get(format!("{}/{path}", service.origin))
+        .call()
+        .is_ok()
 }
 
 /// Uses that the database has counted.
@@ -275,10 +282,11 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
         }
     }
     assert_eq!(refused, 5, "the disk was full");
-    let session = ureq::get(format!("{}/healthz", service.origin)).call();
-    assert!(session.is_ok(), "the process is well");
+    assert!(says_ok(&service, "healthz"), "the process is well");
+    assert!(!says_ok(&service, "readyz"), "but not ready");
     disk.empty();
     eventually("judges again", || check().0 == 422);
+    eventually("is ready", || says_ok(&service, "readyz"));
     assert_eq!(check().0, 422);
     assert!(service.stop());
     // What was refused gave its use back, or never took it; giving back may fail on a full disk.
@@ -293,6 +301,141 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
         .lines()
         .filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
     assert!(whole.count() >= judged as usize, "{lines}");
+}
+
+/// A small ext4 file system in a file, which can be made to fail; `None`, said loudly, where that is
+/// not allowed.
+struct FailingDisk {
+    folder: tempfile::TempDir,
+}
+
+impl FailingDisk {
+    fn mount(test: &str) -> Option<Self> {
+        let disk = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        fs::create_dir(disk.mounted_at()).expect("a folder");
+        let image = fs::File::create(disk.image()).expect("a file");
+        image.set_len(16 * 1024 * 1024).expect("a size");
+        let made = succeeds("mkfs.ext4", &["-q", "-F", &disk.image()]);
+        if !made || !disk.mount_again() || disk.trigger().is_none() {
+            let _ = writeln!(
+                std::io::stderr(),
+                "\n*** LEFT OUT: {test}: ext4 can't be mounted from a file here. ***\n"
+            );
+            return None;
+        }
+        Some(disk)
+    }
+
+    fn image(&self) -> String {
+        text(&self.folder.path().join("disk.img"))
+    }
+
+    fn mounted_at(&self) -> String {
+        text(&self.folder.path().join("disk"))
+    }
+
+    fn path(&self, name: &str) -> String {
+        text(&Path::new(&self.mounted_at()).join(name))
+    }
+
+    fn mount_again(&self) -> bool {
+        let options = "loop,errors=remount-ro";
+        succeeds("mount", &["-o", options, &self.image(), &self.mounted_at()])
+    }
+
+    /// The kernel's file that makes this file system find an error.
+    fn trigger(&self) -> Option<PathBuf> {
+        let found = Command::new("findmnt")
+            .args(["-no", "SOURCE", &self.mounted_at()])
+            .output();
+        let device = common::text(&found.ok()?.stdout);
+        let name = Path::new(device.trim()).file_name()?.to_owned();
+        let trigger = Path::new("/sys/fs/ext4")
+            .join(name)
+            .join("trigger_fs_error");
+        trigger.exists().then_some(trigger)
+    }
+
+    /// Turns read-only at once, whoever has files open for writing.
+    fn fail(&self) {
+        let trigger = self.trigger().expect("it is mounted");
+        fs::write(trigger, "1").expect("an error is found");
+    }
+
+    /// What an administrator does about it.
+    fn repair(&self) {
+        assert!(succeeds("umount", &[&self.mounted_at()]));
+        // 1: errors were found and mended.
+        let checked = Command::new("e2fsck").args(["-fy", &self.image()]).output();
+        let code = checked.expect("e2fsck").status.code();
+        assert!(matches!(code, Some(0 | 1)), "{code:?}");
+        assert!(self.mount_again());
+    }
+}
+
+impl Drop for FailingDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .args(["--lazy", &self.mounted_at()])
+            .output();
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_disk_that_turns_read_only_refuses_and_loses_no_use() {
+    const USES: u32 = 1000;
+    let Some(disk) = FailingDisk::mount("a disk that turns read-only") else {
+        return;
+    };
+    let bench = Bench::new();
+    let (database, audit) = (disk.path("store.db"), disk.path("audit.jsonl"));
+    let key = make_key(&bench, &database);
+    let uses = USES.to_string();
+    let settings = [
+        ("LIVECHECK_DATABASE", &*database),
+        ("LIVECHECK_AUDIT_FILE", &audit),
+        ("LIVECHECK_SESSION_USES", &uses),
+    ];
+    let service = Process::serving(&bench, &[], &settings, key.clone()).expect("it starts");
+    let token = service.session();
+    let image = drawn::jpeg(320, 320);
+    let check = |service: &Process| {
+        let headers = [
+            ("x-api-key", service.key.as_str()),
+            ("x-session-token", &token),
+        ];
+        let (status, body) = service.judge_with(&headers, &image);
+        let code = body["error_code"].as_str().unwrap_or_default().to_owned();
+        (status, code)
+    };
+    for _ in 0..3 {
+        assert_eq!(check(&service), (422, "051".to_owned()));
+    }
+    disk.fail();
+    for _ in 0..20 {
+        assert_eq!(check(&service), (503, "005".to_owned()));
+    }
+    assert!(says_ok(&service, "healthz"), "the process is well");
+    assert!(!says_ok(&service, "readyz"), "but not ready");
+    service.kill();
+    disk.repair();
+    let service = Process::serving(&bench, &[], &settings, key).expect("it starts again");
+    assert_eq!(check(&service), (422, "051".to_owned()));
+    assert!(service.stop());
+    assert_eq!(counted(&database, &token, USES), 4);
 }
 
 #[test]
@@ -378,7 +521,7 @@ fn models() -> PathBuf {
 /// A copy of the program with one bit of a model inside it changed.
 fn damaged(folder: &Path, model: &str) -> PathBuf {
     let onnx = fs::read(models().join(format!("{model}.onnx"))).expect("the model");
-    let mut program = fs::read(env!("CARGO_BIN_EXE_livecheck")).expect("the program");
+    let mut program = fs::read(common::program()).expect("the program");
     let found = AtomicUsize::new(0);
     let mut from = 0;
     // A needle from the middle, where no two models are alike.

@@ -14,7 +14,7 @@ use crate::image_key::SharedImageKey;
 use crate::judge::Judge;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use crate::upload::UploadBudget;
+use crate::upload::UploadMemory;
 
 /// Shared state; cheap to clone behind its `Arc`.
 pub(crate) struct App {
@@ -29,7 +29,7 @@ pub(crate) struct App {
     pub(crate) image_key: SharedImageKey,
     pub(crate) audit: Option<Audit>,
     pub(crate) pool: Pool,
-    pub(crate) uploads: UploadBudget,
+    pub(crate) uploads: UploadMemory,
     pub(crate) metrics: Metrics,
     pub(crate) phase: Phase,
     /// Work that goes on when its client has gone; the server waits for it before it ends.

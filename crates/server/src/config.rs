@@ -21,6 +21,8 @@ use livecheck_engine::{
 use livecheck_store::ReplayPolicy;
 use thiserror::Error;
 
+use crate::upload::least_memory;
+
 pub use value::{
     AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
 };
@@ -272,7 +274,7 @@ settings! {
         workers: usize = 0, range(0, 1024);
         /// Requests that may wait for each thread; further ones get 503 at once.
         queue: usize = 2, range(0, 10_000);
-        /// Most bytes of memory for images that are being received or judged, all requests together.
+        /// Most bytes of memory for images that wait, all requests together: a quarter for bodies that are being received, the rest for decoded photos.
         upload_memory: usize = 512 * 1024 * 1024, range(16 * 1024 * 1024, 1 << 40);
     }
     /// Keys and sessions.
@@ -559,10 +561,10 @@ impl ServerConfig {
                 "image_key and image_key_file exclude each other: set one of them".to_owned(),
             ));
         }
-        let one_upload = self.engine.max_file_bytes.saturating_mul(4);
-        if self.pool.upload_memory < one_upload {
+        let least = least_memory(self.engine.max_file_bytes);
+        if self.pool.upload_memory < least {
             return Err(ConfigError::Conflict(format!(
-                "upload_memory is {} bytes; with max_file_bytes {} it must be at least {one_upload}",
+                "upload_memory is {} bytes; with max_file_bytes {} it must be at least {least}",
                 self.pool.upload_memory, self.engine.max_file_bytes
             )));
         }

@@ -53,7 +53,7 @@ use guesses::Guesses;
 use image_key::SharedImageKey;
 use metrics::Metrics;
 use pool::Pool;
-use upload::UploadBudget;
+use upload::UploadMemory;
 
 /// How often sessions and images whose time ended long ago are forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
@@ -153,7 +153,7 @@ impl Server {
             keys: KeyCache::new(Arc::clone(&store), Arc::clone(&clock)),
             guesses: Guesses::new(&config.access),
             image_key: SharedImageKey::new(&config.access)?,
-            uploads: UploadBudget::new(config.pool.upload_memory),
+            uploads: UploadMemory::new(config.pool.upload_memory),
             audit,
             metrics,
             phase: Phase::default(),

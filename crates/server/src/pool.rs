@@ -15,6 +15,7 @@ use std::{io, thread};
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -95,6 +96,16 @@ impl Pool {
     #[must_use]
     pub fn admit(&self) -> Option<Ticket> {
         let permit = Arc::clone(&self.admission).try_acquire_owned().ok()?;
+        Some(Ticket {
+            permit: Arc::new(permit),
+        })
+    }
+
+    /// A ticket as soon as there is one, in the order in which they were asked for; `None` when there
+    /// was none by the deadline.
+    pub async fn admit_by(&self, deadline: Instant) -> Option<Ticket> {
+        let permit = Arc::clone(&self.admission).acquire_owned();
+        let permit = timeout_at(deadline, permit).await.ok()?.ok()?;
         Some(Ticket {
             permit: Arc::new(permit),
         })

@@ -18,7 +18,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use thiserror::Error;
 
-pub use budget::{Reserved, UploadBudget};
+pub use budget::{Reserved, SMALL_BODY, UploadMemory, least_memory};
 pub use fields::{Upload, details_flag};
 pub use read::{ReadError, ReadLimits, read};
 
@@ -29,6 +29,9 @@ use urlencoded::UrlEncoded;
 
 /// What a body needs beside the image itself: other fields, part headers.
 const BODY_SLACK: usize = 1024 * 1024;
+
+/// What a streaming parser holds of a body beside the image: the piece that came last.
+const PIECES: usize = 512 * 1024;
 
 /// Why a body gives no image file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -69,6 +72,7 @@ impl UploadError {
 pub struct Form {
     kind: Kind,
     received: usize,
+    file_limit: usize,
     body_limit: usize,
 }
 
@@ -113,6 +117,7 @@ impl Form {
         Ok(Self {
             kind,
             received: 0,
+            file_limit,
             body_limit: body_limit(file_limit),
         })
     }
@@ -138,6 +143,26 @@ impl Form {
         }
     }
 
+    /// Makes room for a body of `bytes`, so that it is not copied as it grows. Call it only when that
+    /// much memory is reserved.
+    pub fn expect(&mut self, bytes: usize) {
+        match &mut self.kind {
+            Kind::Multipart(form) => form.expect(bytes),
+            Kind::UrlEncoded(form) => form.expect(bytes),
+            Kind::Json(form) => form.expect(bytes),
+        }
+    }
+
+    /// Most bytes that a body of `bytes` holds in memory.
+    #[must_use]
+    pub fn most_memory(&self, bytes: usize) -> usize {
+        let bytes = bytes.min(self.body_limit);
+        match &self.kind {
+            Kind::Multipart(_) | Kind::UrlEncoded(_) => bytes.min(self.file_limit) + PIECES,
+            Kind::Json(_) => json::memory(bytes),
+        }
+    }
+
     /// Says that the body has ended.
     ///
     /// # Errors
@@ -148,6 +173,12 @@ impl Form {
             Kind::UrlEncoded(form) => form.finish(),
             Kind::Json(form) => form.finish(),
         }
+    }
+
+    /// Bytes of the body that came by now.
+    #[must_use]
+    pub fn received(&self) -> usize {
+        self.received
     }
 
     /// Bytes held in memory by now.

@@ -491,7 +491,7 @@ async fn an_image_whose_client_has_gone_is_not_judged_and_does_not_count() {
 }
 
 #[tokio::test]
-async fn uploads_share_a_bounded_memory() {
+async fn small_uploads_share_a_bounded_memory() {
     let mut config = config();
     config.engine.max_file_bytes = 1024 * 1024;
     config.pool.upload_memory = 16 * 1024 * 1024;
@@ -501,10 +501,11 @@ async fn uploads_share_a_bounded_memory() {
     };
     config.times.upload_timeout = FOREVER;
     let server = Arc::new(start_with(config, judge).await);
-    // Each would hold about a mebibyte, and never ends.
+    // Together they have a mebibyte; each would hold most of it, and never ends.
     let (answered, mut first_answer) = tokio::sync::mpsc::unbounded_channel();
-    let request =
-        head(&server, "content-length: 1300000\r\n") + "image_bytes=" + &"A".repeat(1024 * 1024);
+    let request = head(&server, "content-length: 1048576\r\n")
+        + "image_bytes="
+        + &"A".repeat(1024 * 1024 - 64);
     let request = Arc::new(request);
     let holders: Vec<_> = (0..40)
         .map(|_| {
@@ -526,12 +527,107 @@ async fn uploads_share_a_bounded_memory() {
     until(async || server.check(b"live").await.status == 200).await;
 }
 
+/// A server with memory for one large body at a time.
+async fn start_narrow(body_idle_timeout: Duration) -> Running {
+    let mut config = config();
+    config.engine.max_file_bytes = 2 * 1024 * 1024;
+    config.pool.upload_memory = 16 * 1024 * 1024;
+    config.times.body_idle_timeout = body_idle_timeout;
+    config.times.min_upload_rate = 0;
+    let judge = Scripted {
+        config: config.engine.to_engine().unwrap(),
+        ..Scripted::default()
+    };
+    start_with(config, judge).await
+}
+
+/// A file of two mebibytes that is a live face.
+fn large_file() -> Vec<u8> {
+    let mut file = b"live ".to_vec();
+    file.resize(2 * 1024 * 1024, b'.');
+    file
+}
+
+/// A client that has announced a large body, sent the start of it, and stopped.
+async fn large_body_begun(server: &Running) -> TcpStream {
+    let mut holder = TcpStream::connect(server.address).await.unwrap();
+    let request = head(
+        server,
+        "content-length: 2097152\r\nexpect: 100-continue\r\n",
+    );
+    holder.write_all(request.as_bytes()).await.unwrap();
+    // Once it is asked to go on, its memory is taken.
+    let mut asked = [0; 12];
+    holder.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    holder
+}
+
+#[tokio::test]
+async fn large_uploads_wait_for_their_turn_and_small_ones_pass_them() {
+    let server = start_narrow(FOREVER).await;
+    let holder = large_body_begun(&server).await;
+    let waiting = tokio::spawn(server.post().multipart(image_form(&large_file())).send());
+    for _ in 0..20 {
+        server.check(b"live").await.assert_live();
+    }
+    assert!(!waiting.is_finished());
+    drop(holder);
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn large_uploads_that_wait_for_long_are_told_to_come_again() {
+    let server = start_narrow(Duration::from_secs(2)).await;
+    let mut holder = large_body_begun(&server).await;
+    let trickle = tokio::spawn(async move {
+        while holder.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let answer = send(server.post().multipart(image_form(&large_file()))).await;
+    answer.assert_error(503, "005");
+    trickle.abort();
+    until(async || {
+        let again = server.post().multipart(image_form(&large_file()));
+        send(again).await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn large_uploads_of_unknown_length_are_judged_too() {
+    let server = start_narrow(FOREVER).await;
+    let file = large_file();
+    let request = format!(
+        "POST /liveness/ HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n\
+         content-type: multipart/form-data; boundary=edge\r\ntransfer-encoding: chunked\r\n\r\n",
+        server.key
+    );
+    let mut request = request.into_bytes();
+    let part = b"--edge\r\ncontent-disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n";
+    let pieces = std::iter::once(&part[..])
+        .chain(file.chunks(100_000))
+        .chain([&b"\r\n--edge--\r\n"[..]]);
+    for piece in pieces {
+        request.extend(format!("{:x}\r\n", piece.len()).as_bytes());
+        request.extend(piece);
+        request.extend(b"\r\n");
+    }
+    request.extend(b"0\r\n\r\n");
+    for _ in 0..3 {
+        let answer = raw(server.address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    }
+}
+
 /// Pixels take more memory than their file, and a slow database must not make them pile up.
 #[tokio::test]
 async fn photos_that_wait_for_the_database_share_the_memory_too() {
     let mut config = config();
     config.engine.max_file_bytes = 1024 * 1024;
-    config.pool.upload_memory = HUGE + HUGE / 2;
+    // Photos have three quarters of it: room for one.
+    config.pool.upload_memory = 2 * HUGE;
     let judge = Scripted {
         config: config.engine.to_engine().unwrap(),
         ..Scripted::default()

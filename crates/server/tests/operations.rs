@@ -83,6 +83,24 @@ async fn pages_run_no_foreign_and_no_inline_script() {
 }
 
 #[tokio::test]
+async fn the_documentation_page_has_all_it_links_to() {
+    let server = start().await;
+    let page = server.get("/docs/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let names = page.text.split('"').filter(|text| {
+        text.starts_with(|first: char| first.is_alphabetic())
+            && [".css", ".js"].iter().any(|end| text.ends_with(end))
+    });
+    let names: Vec<_> = names.collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    for name in names {
+        let file = server.get(&format!("/docs/{name}")).await;
+        assert_eq!(file.status, 200, "{name}");
+        assert!(file.text.len() > 100, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn every_endpoint_can_be_switched_off() {
     let mut config = config();
     let on = &mut config.endpoints;

@@ -1,6 +1,7 @@
 //! The store in SQL that SQLite and PostgreSQL both speak. What differs between them (connections,
 //! transactions, migrations) is behind [`Backend`]: `sqlite.rs` and `postgres.rs`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -271,7 +272,12 @@ macro_rules! key_columns {
     };
 }
 
+/// Finds no row and writes nothing, but fails on a standby server.
 const PING: &str = "UPDATE livecheck_session SET uses_left = 0 WHERE token_hash = $1";
+
+/// Writes, whatever is there: a full or read-only disk shows. The row is no key's.
+const PROBE: &str = "INSERT INTO livecheck_rate (key_id, arrival) VALUES ('', 0) \
+     ON CONFLICT (key_id) DO UPDATE SET arrival = 1 - livecheck_rate.arrival";
 
 const INSERT_KEY: &str = key_columns!(
     "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
@@ -363,11 +369,16 @@ const FIND_SECRET: &str = "SELECT value FROM livecheck_secret WHERE name = $1";
 /// A [`Store`] on a [`Backend`].
 pub(crate) struct SqlStore<B> {
     backend: B,
+    /// A write has failed, and no probe has succeeded since.
+    write_failed: AtomicBool,
 }
 
 impl<B: Backend> SqlStore<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { backend }
+        Self {
+            backend,
+            write_failed: AtomicBool::new(false),
+        }
     }
 
     async fn read(&self, statement: Statement<'_>) -> Result<Vec<Row>, Failure> {
@@ -375,7 +386,11 @@ impl<B: Backend> SqlStore<B> {
     }
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, Failure> {
-        limited::<B>(self.backend.write(statement)).await
+        let outcome = limited::<B>(self.backend.write(statement)).await;
+        if matches!(outcome, Err(Failure::Other(_))) {
+            self.write_failed.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, Failure> {
@@ -474,8 +489,13 @@ impl<B: Backend> Store for SqlStore<B> {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // Finds no row, but fails where nothing can be written: a full disk, a standby server.
-        self.write(statement!(PING, &TokenHash::OF_NOTHING)).await?;
+        // A write for each question would let anybody wear out the disk: only where one has failed.
+        if self.write_failed.load(Ordering::Relaxed) {
+            self.write(statement!(PROBE)).await?;
+            self.write_failed.store(false, Ordering::Relaxed);
+        } else {
+            self.write(statement!(PING, &TokenHash::OF_NOTHING)).await?;
+        }
         Ok(())
     }
 

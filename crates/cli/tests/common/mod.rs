@@ -1,6 +1,9 @@
 //! The binary under test and a folder of its own for each test.
 
-use std::process::{Command, Output};
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+};
 
 use tempfile::TempDir;
 
@@ -19,7 +22,7 @@ impl Bench {
 
     /// The binary with these arguments, without settings from this machine's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_livecheck"));
+        let mut command = Command::new(program());
         command.args(arguments).current_dir(self.folder.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("LIVECHECK_") {
@@ -53,6 +56,14 @@ impl Bench {
             text(&output.stderr),
         )
     }
+}
+
+/// The program that `LIVECHECK_BINARY` names (an optimised build, to measure it), else the one that
+/// cargo built for these tests.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("LIVECHECK_BINARY")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_livecheck").into())
+        .into()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -1,12 +1,14 @@
 //! `GET /openapi.json`, and `GET /docs`: the same, to read and to try out (Swagger UI, served from
-//! the binary).
+//! the binary, which holds it packed).
 
-use std::sync::{Arc, OnceLock};
+use std::io::{self, Cursor, Read};
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
 
 use axum::extract::{OriginalUri, Path};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
-use utoipa_swagger_ui::Config;
 
 use crate::error::ApiError;
 
@@ -26,6 +28,67 @@ pub(crate) async fn redirect() -> Redirect {
     Redirect::permanent("/docs/")
 }
 
+/// The page: Swagger UI's script and style, and what tells it where the document is.
+const INDEX: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>Livecheck API</title>
+  <link rel="stylesheet" href="swagger-ui.css">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="swagger-ui-bundle.js"></script>
+  <script src="start.js"></script>
+</body>
+</html>
+"#;
+
+/// No validator: it would send the document's address to a stranger.
+const START: &str = r##"SwaggerUIBundle({
+  url: "../openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+"##;
+
+/// A file inside the packed Swagger UI, unpacked when it is asked for first.
+struct Packed {
+    name: &'static str,
+    content: OnceLock<Bytes>,
+}
+
+impl Packed {
+    const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            content: OnceLock::new(),
+        }
+    }
+
+    fn content(&self) -> io::Result<Bytes> {
+        if let Some(content) = self.content.get() {
+            return Ok(content.clone());
+        }
+        let archive = Cursor::new(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED);
+        let mut archive = zip::ZipArchive::new(archive)?;
+        let path = archive
+            .file_names()
+            .filter_map(Result::ok)
+            .find(|path| path.ends_with(self.name));
+        let path = path.ok_or(io::ErrorKind::NotFound)?.into_owned();
+        let mut content = Vec::new();
+        archive.by_name(&path)?.read_to_end(&mut content)?;
+        Ok(self.content.get_or_init(|| content.into()).clone())
+    }
+}
+
+static SCRIPT: Packed = Packed::new("/dist/swagger-ui-bundle.js");
+static STYLE: Packed = Packed::new("/dist/swagger-ui.css");
+
 pub(crate) async fn index(uri: OriginalUri) -> Response {
     serve("index.html", &uri)
 }
@@ -35,25 +98,23 @@ pub(crate) async fn file(Path(file): Path<String>, uri: OriginalUri) -> Response
 }
 
 fn serve(file: &str, uri: &OriginalUri) -> Response {
-    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        Arc::new(
-            Config::from("../openapi.json")
-                .try_it_out_enabled(true)
-                .validator_url("none"),
-        )
-    });
-    match utoipa_swagger_ui::serve(file, Arc::clone(config)) {
-        Ok(Some(found)) => (
+    let (kind, content) = match file {
+        "index.html" => ("text/html; charset=utf-8", Ok(INDEX.into())),
+        "start.js" => ("text/javascript; charset=utf-8", Ok(START.into())),
+        "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT.content()),
+        "swagger-ui.css" => ("text/css; charset=utf-8", STYLE.content()),
+        _ => return ApiError::not_found(uri.path()).into_response(),
+    };
+    match content {
+        Ok(content) => (
             [
-                (CONTENT_TYPE, found.content_type.as_str()),
+                (CONTENT_TYPE, kind),
                 (CONTENT_SECURITY_POLICY, POLICY),
                 (CACHE_CONTROL, "no-cache"),
             ],
-            found.bytes.into_owned(),
+            content,
         )
             .into_response(),
-        Ok(None) => ApiError::not_found(uri.path()).into_response(),
         Err(error) => {
             tracing::error!(%error, file, "the documentation page could not be served");
             ApiError::internal().into_response()

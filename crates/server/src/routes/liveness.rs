@@ -97,7 +97,14 @@ async fn answer(
     let details = details_wanted(request.uri.query().unwrap_or_default(), &upload)?;
     app.metrics.stage("upload", started.elapsed());
 
-    let ticket = app.pool.admit().ok_or_else(overloaded)?;
+    let deadline = tokio::time::Instant::now() + app.config.times.judge_timeout;
+    let ticket = match app.pool.admit() {
+        Some(ticket) => Some(ticket),
+        // It has waited to be received: it is not turned away at the next door.
+        None if memory.is_large() => app.pool.admit_by(deadline).await,
+        None => None,
+    };
+    let ticket = ticket.ok_or_else(overloaded)?;
     let check = Check {
         app: Arc::clone(app),
         replay: key.replay.unwrap_or(app.config.access.replay),
@@ -105,7 +112,7 @@ async fn answer(
         key,
         session,
         ticket,
-        deadline: tokio::time::Instant::now() + app.config.times.judge_timeout,
+        deadline,
     };
     let decoded = check.decode(upload.file, memory).await?;
 
@@ -189,7 +196,7 @@ enum Failed {
 
 impl Check {
     /// The photo of the file. The file itself is freed here.
-    async fn decode(&self, file: Vec<u8>, mut memory: Reserved) -> Result<Decoded, ApiError> {
+    async fn decode(&self, file: Vec<u8>, memory: Reserved) -> Result<Decoded, ApiError> {
         let hashed_with = self.image_key().await?.cloned();
         let judge = Arc::clone(&self.app.judge);
         let queued = Instant::now();
@@ -197,9 +204,9 @@ impl Check {
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
             let photo = judge.decode(&file)?;
-            if !memory.grow_to(photo.rgb.len()) {
-                return Err(ApiError::from(ReadError::NoMemory));
-            }
+            let memory = memory
+                .photo(photo.rgb.len())
+                .ok_or(ApiError::from(ReadError::NoMemory))?;
             let image = hashed_with.map(|key| key.mac(&file));
             Ok(Decoded {
                 photo,

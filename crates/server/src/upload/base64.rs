@@ -48,6 +48,14 @@ impl Decoder {
         }
     }
 
+    /// Text of `bytes` comes: room for the file in it is made at once.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        // Four characters make three bytes.
+        let file = bytes / 4 * 3 + 3;
+        self.output
+            .reserve_exact(file.min(self.limit).saturating_sub(self.output.len()));
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.output.capacity()
     }

@@ -1,4 +1,8 @@
-//! The memory that all uploads of this server may hold together.
+//! The memory that all uploads of this server may hold together, in three parts: bodies that are
+//! received at once, larger ones that wait for their turn, and decoded photos.
+//!
+//! A large body is read only when there is room for all of it, so that those which are being received
+//! arrive whole instead of pushing each other out. Small ones never wait behind large ones.
 
 use std::sync::Arc;
 
@@ -7,21 +11,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Memory is counted in pieces of this many bytes.
 const PIECE: usize = 16 * 1024;
 
-/// A bounded amount of memory, shared by every request that is being read or waits to be judged.
-#[derive(Clone)]
-pub struct UploadBudget {
-    pieces: Arc<Semaphore>,
-    total: usize,
+/// Most bytes that a body may take before it has to wait for its turn.
+pub const SMALL_BODY: usize = 1024 * 1024;
+
+/// Sixteenths of the memory for small bodies, and for large ones; photos have the rest.
+const SMALL_SHARE: usize = 1;
+const LARGE_SHARE: usize = 3;
+const SHARES: usize = 16;
+
+/// Least memory in which a file of `file_bytes` has room among the large bodies, with what a form
+/// takes beside it.
+#[must_use]
+pub const fn least_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(6)
 }
 
-impl UploadBudget {
+/// A bounded amount of memory, shared by every request that is being read or waits to be judged.
+#[derive(Clone)]
+pub struct UploadMemory {
+    small: Part,
+    large: Part,
+    photos: Part,
+}
+
+impl UploadMemory {
     /// `bytes`: all the memory there is.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let total = bytes.div_ceil(PIECE);
+        let share = |shares| bytes / SHARES * shares;
+        let (small, large) = (share(SMALL_SHARE), share(LARGE_SHARE));
         Self {
-            pieces: Arc::new(Semaphore::new(total)),
-            total,
+            small: Part::new(small),
+            large: Part::new(large),
+            photos: Part::new(bytes - small - large),
         }
     }
 
@@ -29,35 +51,73 @@ impl UploadBudget {
     #[must_use]
     pub fn share(&self) -> Reserved {
         Reserved {
-            budget: self.clone(),
+            memory: self.clone(),
+            part: self.small.clone(),
             permit: None,
+            large: false,
         }
+    }
+}
+
+/// One of the three parts.
+#[derive(Clone)]
+struct Part {
+    pieces: Arc<Semaphore>,
+    total: u32,
+}
+
+impl Part {
+    fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
+        let pieces = usize::try_from(total)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            pieces: Arc::new(Semaphore::new(pieces)),
+            total,
+        }
+    }
+
+    /// How many pieces `bytes` take, or all when that is less.
+    fn pieces(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(PIECE))
+            .unwrap_or(u32::MAX)
+            .min(self.total)
+    }
+
+    fn take(&self, pieces: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.pieces).try_acquire_many_owned(pieces).ok()
     }
 }
 
 /// One request's share; given back when dropped.
 pub struct Reserved {
-    budget: UploadBudget,
+    memory: UploadMemory,
+    part: Part,
     permit: Option<OwnedSemaphorePermit>,
+    large: bool,
 }
 
 impl Reserved {
-    /// Makes the share at least `bytes` long, or as long as the whole budget when that is less;
-    /// `false` when the budget has too little left.
+    /// Whether this is the share of a large body, which waited for its turn.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.large
+    }
+
+    /// Makes the share at least `bytes` long, or as long as its part of the memory when that is less;
+    /// `false` when too little is left.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let held = self
             .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        let wanted = bytes.div_ceil(PIECE).min(self.budget.total);
-        let missing = wanted.saturating_sub(held);
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        let missing = self.part.pieces(bytes).saturating_sub(held);
         if missing == 0 {
             return true;
         }
-        let Ok(missing) = u32::try_from(missing) else {
-            return false;
-        };
-        let Ok(more) = Arc::clone(&self.budget.pieces).try_acquire_many_owned(missing) else {
+        let Some(more) = self.part.take(missing) else {
             return false;
         };
         match &mut self.permit {
@@ -65,5 +125,31 @@ impl Reserved {
             None => self.permit = Some(more),
         }
         true
+    }
+
+    /// Waits until there are `bytes` among the large bodies, first come, first served; keeps what it
+    /// holds meanwhile.
+    pub async fn turn(&mut self, bytes: usize) {
+        let part = self.memory.large.clone();
+        let pieces = part.pieces(bytes);
+        // Nobody closes the semaphore; were it closed, the share would stay empty and small.
+        if let Ok(permit) = Arc::clone(&part.pieces).acquire_many_owned(pieces).await {
+            self.permit = Some(permit);
+            self.part = part;
+            self.large = true;
+        }
+    }
+
+    /// A share of `bytes` for the pixels of this body's photo, if there is room for them.
+    #[must_use]
+    pub fn photo(&self, bytes: usize) -> Option<Self> {
+        let part = self.memory.photos.clone();
+        let permit = part.take(part.pieces(bytes))?;
+        Some(Self {
+            memory: self.memory.clone(),
+            part,
+            permit: Some(permit),
+            large: self.large,
+        })
     }
 }

@@ -17,6 +17,8 @@ pub struct Upload {
 /// Collects the fields as a form parser finds them: `begin`, any number of `data`, `end`.
 pub(super) struct Fields {
     limit: usize,
+    /// Bytes that an image gets at once when it begins.
+    expected: usize,
     image: Option<Vec<u8>>,
     image_bytes: Option<base64::Decoder>,
     details: Option<Vec<u8>>,
@@ -42,11 +44,23 @@ impl Fields {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
+            expected: 0,
             image: None,
             image_bytes: None,
             details: None,
             current: Current::Ignored,
             malformed: None,
+        }
+    }
+
+    /// The body has `bytes`: room for an image of that size is made at once, also if it has begun.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.expected = bytes.min(self.limit);
+        if let Some(image) = &mut self.image {
+            image.reserve_exact(self.expected.saturating_sub(image.len()));
+        }
+        if let Some(decoder) = &mut self.image_bytes {
+            decoder.expect(self.expected);
         }
     }
 
@@ -76,11 +90,13 @@ impl Fields {
                         "image must be sent as a file part of multipart/form-data; base64 text goes into image_bytes",
                     );
                 }
-                self.image = Some(Vec::new());
+                self.image = Some(Vec::with_capacity(self.expected));
                 Current::Image
             }
             b"image_bytes" => {
-                self.image_bytes = Some(base64::Decoder::new(self.limit));
+                let mut decoder = base64::Decoder::new(self.limit);
+                decoder.expect(self.expected);
+                self.image_bytes = Some(decoder);
                 Current::ImageBytes
             }
             b"details" if self.details.is_some() => {

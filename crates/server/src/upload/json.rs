@@ -89,6 +89,11 @@ impl<'de> Visitor<'de> for FlagVisitor {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// What a text of `bytes` takes: the decoded file comes on top of it while it is decoded.
+pub(super) fn memory(bytes: usize) -> usize {
+    bytes / 4 * 7
+}
+
 impl Json {
     pub(super) fn new(file_limit: usize) -> Self {
         Self {
@@ -97,9 +102,13 @@ impl Json {
         }
     }
 
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.body
+            .reserve_exact(bytes.saturating_sub(self.body.len()));
+    }
+
     pub(super) fn memory(&self) -> usize {
-        // The decoded file comes on top of the text while it is decoded.
-        self.body.capacity() / 4 * 7
+        memory(self.body.capacity())
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) {

@@ -64,6 +64,10 @@ impl Multipart {
         })
     }
 
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.fields.expect(bytes);
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.fields.memory() + self.pending.capacity()
     }

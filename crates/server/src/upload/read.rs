@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use thiserror::Error;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Form, Reserved, Upload, UploadError, body_limit};
+use super::{Form, Reserved, SMALL_BODY, Upload, UploadError, body_limit};
 
 /// How long a body may take.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,8 @@ pub enum ReadError {
     NoMemory,
 }
 
-/// Reads the whole body.
+/// Reads the whole body. One that is or becomes larger than [`SMALL_BODY`] first waits until there is
+/// memory for all of it, at most `idle`.
 ///
 /// # Errors
 /// See [`ReadError`]. A `Content-Length` above every allowed body is an error before anything is
@@ -56,14 +57,17 @@ pub async fn read(
     let limit = body_limit(limits.file_bytes);
     let announced = headers
         .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limit) {
         return Err(UploadError::BodyTooLarge { limit }.into());
     }
     let mut form = Form::new(headers, limits.file_bytes)?;
+    if let Some(bytes) = announced.filter(|bytes| *bytes > SMALL_BODY) {
+        wait_for_turn(&mut form, bytes, limits, memory).await?;
+    }
 
     let started = Instant::now();
-    let deadline = started + limits.total;
+    let mut deadline = started + limits.total;
     let mut period = Period::new(started, limits);
     loop {
         let until = (Instant::now() + limits.idle).min(deadline).min(period.end);
@@ -85,12 +89,33 @@ pub async fn read(
         if let Some(data) = frame.data_ref() {
             period.bytes += data.len() as u64;
             form.push(data)?;
-            if !memory.grow_to(form.memory()) {
+            if form.received() > SMALL_BODY && !memory.is_large() {
+                let asked = Instant::now();
+                wait_for_turn(&mut form, limit, limits, memory).await?;
+                // The client could send nothing meanwhile.
+                let waited = asked.elapsed();
+                deadline += waited;
+                period.end += waited;
+            } else if !memory.grow_to(form.memory()) {
                 return Err(ReadError::NoMemory);
             }
         }
         period.check(Instant::now(), limits)?;
     }
+}
+
+/// Waits for the memory that a large body of at most `bytes` takes.
+async fn wait_for_turn(
+    form: &mut Form,
+    bytes: usize,
+    limits: &ReadLimits,
+    memory: &mut Reserved,
+) -> Result<(), ReadError> {
+    timeout(limits.idle, memory.turn(form.most_memory(bytes)))
+        .await
+        .map_err(|_| ReadError::NoMemory)?;
+    form.expect(bytes);
+    Ok(())
 }
 
 /// A stretch of `idle` length in which a fair number of bytes must arrive.

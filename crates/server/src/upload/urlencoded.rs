@@ -36,6 +36,10 @@ impl UrlEncoded {
         }
     }
 
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.fields.expect(bytes);
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.fields.memory()
     }
