@@ -52,7 +52,9 @@ def main() -> None:
         settings = Settings(samples=arguments.samples or Settings.samples)
         train(scenes(), arguments.teachers, work / "liveness-views", checkpoint, settings, sets, arguments.makers)
     elif arguments.command == "grain":
-        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples)
+        # Blocks that have learnt already are joined from the beginning.
+        apart = 0.0 if arguments.start else GrainSettings.apart
+        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples, apart=apart)
         train_grain(scenes(), arguments.teachers, work / "grain-views", taught, settings, sets, arguments.makers, arguments.start)
     elif arguments.command == "tune":
         tune(scenes(), arguments.teachers, work / "liveness-views", checkpoint, tuned, TuneSettings())
