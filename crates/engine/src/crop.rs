@@ -225,66 +225,31 @@ impl Taps {
 ///
 /// Each output pixel is the mean of k × k bilinear samples, k = photo pixels per crop pixel
 /// rounded up, at most [`MAX_SUBSAMPLES`]. Beyond the photo its border goes on.
+///
+/// Integers carry the samples: coordinates have 32 bits behind the point, shares of pixels ten, so
+/// that the sum of 16 samples fits 32 bits. The crop differs from the exact one by less than a grey
+/// level.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "coordinates are clamped to the photo, means of bytes are bytes"
 )]
 pub(crate) fn aligned_crop(photo: &Photo, landmarks: &Landmarks, size: u32) -> Vec<u8> {
-    let similarity = face_to_photo(landmarks, size);
-    let k = (similarity.a.hypot(similarity.b).ceil() as u32).clamp(1, MAX_SUBSAMPLES);
-    if similarity.stays_inside(photo, size) {
-        return aligned_inside(photo, &similarity, size, k);
-    }
-    let (right_most, bottom_most) = (photo.width as usize - 1, photo.height as usize - 1);
-    let row_bytes = photo.width as usize * 3;
-    let samples = (k * k) as f32;
-    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
-    for row in 0..size {
-        for column in 0..size {
-            let mut sum = [0.0_f32; 3];
-            for sub_row in 0..k {
-                let v = f64::from(row) + (f64::from(sub_row) + 0.5) / f64::from(k);
-                for sub_column in 0..k {
-                    let u = f64::from(column) + (f64::from(sub_column) + 0.5) / f64::from(k);
-                    let (x, y) = similarity.sample(u, v);
-                    let x = x.clamp(0.0, right_most as f64);
-                    let y = y.clamp(0.0, bottom_most as f64);
-                    let (left, top) = (x as usize, y as usize);
-                    let right = (left + 1).min(right_most);
-                    let bottom = (top + 1).min(bottom_most);
-                    let fx = (x - left as f64) as f32;
-                    let fy = (y - top as f64) as f32;
-                    for (channel, sum) in sum.iter_mut().enumerate() {
-                        let at = |x: usize, y: usize| {
-                            f32::from(photo.rgb[y * row_bytes + x * 3 + channel])
-                        };
-                        let upper = at(left, top) * (1.0 - fx) + at(right, top) * fx;
-                        let lower = at(left, bottom) * (1.0 - fx) + at(right, bottom) * fx;
-                        *sum += upper * (1.0 - fy) + lower * fy;
-                    }
-                }
-            }
-            crop.extend(sum.map(|sum| (sum / samples + 0.5).floor() as u8));
-        }
-    }
-    crop
-}
-
-/// [`aligned_crop`] of a face that lies inside the photo: no sample needs a look at the border, and
-/// integers carry them all. Coordinates have 32 bits behind the point, shares of pixels ten, so that
-/// the sum of 16 samples fits 32 bits; the crop differs by less than a grey level.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "coordinates lie inside the photo, means of bytes are bytes"
-)]
-fn aligned_inside(photo: &Photo, similarity: &Similarity, size: u32, k: u32) -> Vec<u8> {
     const SHARE_BITS: u32 = 10;
     const SHARES: u32 = 1 << SHARE_BITS;
     let fixed = |at: f64| (at * 4_294_967_296.0) as i64;
     let share = |at: i64| (at >> (32 - SHARE_BITS)) as u32 % SHARES;
+    // The last place before the last pixel, so that every sample has a pixel behind it; in a photo of
+    // one row or column that is the same one.
+    let last = |side: u32| ((i64::from(side.saturating_sub(1)) << 32) - 1).max(0);
+    let (last_x, last_y) = (last(photo.width), last(photo.height));
     let row_bytes = photo.width as usize * 3;
+    let (next_column, next_row) = (
+        if photo.width > 1 { 3 } else { 0 },
+        if photo.height > 1 { row_bytes } else { 0 },
+    );
+    let similarity = face_to_photo(landmarks, size);
+    let k = (similarity.a.hypot(similarity.b).ceil() as u32).clamp(1, MAX_SUBSAMPLES);
     let weight = (k * k) as f32 * (SHARES * SHARES) as f32;
     let (step_x, step_y) = (
         fixed(similarity.a / f64::from(k)),
@@ -298,22 +263,25 @@ fn aligned_inside(photo: &Photo, similarity: &Similarity, size: u32, k: u32) -> 
                 let first = f64::from(column) + 0.5 / f64::from(k);
                 let v = f64::from(row) + (f64::from(sub_row) + 0.5) / f64::from(k);
                 let (x, y) = similarity.sample(first, v);
-                let (mut x, mut y) = (fixed(x), fixed(y));
+                let (mut unclamped_x, mut unclamped_y) = (fixed(x), fixed(y));
                 for _ in 0..k {
+                    let (x, y) = (unclamped_x.clamp(0, last_x), unclamped_y.clamp(0, last_y));
                     let at = (y >> 32) as usize * row_bytes + (x >> 32) as usize * 3;
-                    let upper = &photo.rgb[at..at + 6];
-                    let lower = &photo.rgb[at + row_bytes..at + row_bytes + 6];
+                    let pixel = |at: usize| &photo.rgb[at..at + 3];
+                    let (before, behind) = (pixel(at), pixel(at + next_column));
+                    let (under, across) =
+                        (pixel(at + next_row), pixel(at + next_row + next_column));
                     let (right, down) = (share(x), share(y));
                     let (left, up) = (SHARES - right, SHARES - down);
                     for (channel, sum) in sum.iter_mut().enumerate() {
-                        let above = left * u32::from(upper[channel])
-                            + right * u32::from(upper[channel + 3]);
-                        let below = left * u32::from(lower[channel])
-                            + right * u32::from(lower[channel + 3]);
+                        let above =
+                            left * u32::from(before[channel]) + right * u32::from(behind[channel]);
+                        let below =
+                            left * u32::from(under[channel]) + right * u32::from(across[channel]);
                         *sum += up * above + down * below;
                     }
-                    x += step_x;
-                    y += step_y;
+                    unclamped_x = unclamped_x.saturating_add(step_x);
+                    unclamped_y = unclamped_y.saturating_add(step_y);
                 }
             }
             crop.extend(sum.map(|sum| (sum as f32 / weight + 0.5).floor() as u8));
@@ -351,19 +319,6 @@ impl Similarity {
             self.a * u - self.b * v + self.tx - 0.5,
             self.b * u + self.a * v + self.ty - 0.5,
         )
-    }
-
-    /// Whether all samples of a crop lie between pixels of the photo, a hair's breadth off its border.
-    fn stays_inside(&self, photo: &Photo, size: u32) -> bool {
-        const HAIR: f64 = 0.01;
-        let end = f64::from(size);
-        [(0.0, 0.0), (end, 0.0), (0.0, end), (end, end)]
-            .into_iter()
-            .map(|(u, v)| self.sample(u, v))
-            .all(|(x, y)| {
-                (HAIR..f64::from(photo.width) - 1.0 - HAIR).contains(&x)
-                    && (HAIR..f64::from(photo.height) - 1.0 - HAIR).contains(&y)
-            })
     }
 }
 
