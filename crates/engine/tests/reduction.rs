@@ -299,7 +299,7 @@ fn a_reduced_photo_gets_the_verdict_of_the_whole_one() {
         reduced,
         far,
         ..
-    } = &compared;
+    } = compared;
     println!("{verdicts} verdicts, {reduced} reduced, {far} of far faces");
     let [_, worst] = compared.spread();
     assert!(worst < 0.05, "scores differ by up to {worst}");
@@ -378,10 +378,16 @@ fn grain_of_phone_photos_is_judged_alike_reduced_and_whole() {
     }
     let Compared {
         verdicts, reduced, ..
-    } = &compared;
+    } = compared;
     println!("{verdicts} verdicts, {reduced} reduced");
     let [median, _] = compared.spread();
     println!("turned: {:?}", compared.turned);
+    assert!(median < 0.05, "scores differ by {median} in the median");
+    assert!(
+        compared.turned.len() * 10 <= verdicts,
+        "{:?} of {verdicts} verdicts turned",
+        compared.turned
+    );
     assert!(reduced * 2 > verdicts, "only {reduced} photos were reduced");
 }
 
