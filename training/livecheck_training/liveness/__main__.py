@@ -1,4 +1,4 @@
-"""`python -m livecheck_training.liveness train|tune|grain|export|evaluate|views|sheet`."""
+"""`python -m livecheck_training.liveness train|tune|grain|export|evaluate|views|boxes|sheet`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..backbone import export_onnx
 from ..data import add_data_arguments, open_set
 from ..runlog import RunLog, record_evaluation, write_json
 from ..teachers import SilentFacePair
+from .boxes import compare_boxes
 from .calibrate import calibrate
 from .evaluate import evaluate, teacher_views
 from .grain import SIZE as GRAIN_SIZE
@@ -31,7 +32,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.liveness", description=__doc__)
-    parser.add_argument("command", choices=("train", "tune", "grain", "export", "evaluate", "views", "sheet"))
+    parser.add_argument("command", choices=("train", "tune", "grain", "export", "evaluate", "views", "boxes", "sheet"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
@@ -73,6 +74,8 @@ def main() -> None:
         report = evaluate(MODELS, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
         record_evaluation("liveness-fused", report)
         print(json.dumps(report, indent=1))
+    elif arguments.command == "boxes":
+        print(json.dumps(compare_boxes(MODELS, scenes(), arguments.teachers), indent=1))
     elif arguments.command == "views":
         views = teacher_views(open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
         for name, row in views.items():

@@ -1,0 +1,172 @@
+"""What the detector's boxes and where the samples fall change in the liveness score.
+
+On held-out pictures and simulated presentations of them, none of `pad_dev`: how far the product's
+boxes lie from YuNet's, whether a correction by box size or landmarks brings the score nearer to
+the teacher's on YuNet's box, and what the mean of the grain net over two views steadies.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import crops, degrade
+from ..detector.predict import Finder, OnnxFinder
+from ..teachers import Faces, FeatureTeacher, YuNet, iou
+from .calibrate import ANCHOR_SCORE, Scorer, margins_of, usable
+from .grain import FACTOR, SIZE
+from .scenes import Scene
+from .views import FRAME_CHANCES, FRAMES, Studio
+
+PRESENTATIONS = 400
+"""Simulated attacks, half of them prints."""
+
+TRAINED_FACES = 2000
+"""Faces of training pictures that fit the corrections."""
+
+ALIKE = 0.5
+"""Least IoU of two boxes of the same face."""
+
+VIEWS = {
+    "one": ((0.0, 0.0),),
+    "4 % left and right": ((-0.04, 0.0), (0.04, 0.0)),
+    "4 % up left and down right": ((-0.04, -0.04), (0.04, 0.04)),
+}
+"""Shifts of the grain net's views in face boxes; their margins are averaged."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A face with YuNet's box, the product's, and the product's landmarks."""
+
+    frame: np.ndarray
+    yunet: np.ndarray
+    product: np.ndarray
+    landmarks: np.ndarray
+
+    @classmethod
+    def find(cls, frame: np.ndarray, box: np.ndarray, finder: Finder) -> Pair | None:
+        nearest = closest(finder.detect(frame, ALIKE), box)
+        return None if nearest is None else cls(frame, np.asarray(box, float), *nearest)
+
+    @property
+    def offset(self) -> np.ndarray:
+        """From the product's box to YuNet's: centre in boxes, logarithm of width and height."""
+        (centre, size), (wanted, wanted_size) = centred(self.product), centred(self.yunet)
+        return np.concatenate([(wanted - centre) / size, np.log(wanted_size / size)])
+
+    def features(self, kind: str) -> np.ndarray:
+        centre, size = centred(self.product)
+        pixels = np.log(np.sqrt(size.prod()) * crops.DETECTOR_SIZE / max(self.frame.shape[:2]) / 64)
+        places = ((self.landmarks - centre) / size).ravel()
+        return np.array({"constant": [1.0], "size": [1.0, pixels], "landmarks": [1.0, pixels, np.log(size[0] / size[1]), *places]}[kind])
+
+    def corrected(self, kind: str, weights: np.ndarray) -> np.ndarray:
+        offset = self.features(kind) @ weights
+        centre, size = centred(self.product)
+        centre, size = centre + offset[:2] * size, size * np.exp(offset[2:])
+        return np.concatenate([centre - size / 2, centre + size / 2])
+
+
+def centred(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+
+
+def closest(faces: Faces, box: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    if not len(faces):
+        return None
+    overlap = iou(np.asarray(box, np.float64), faces.boxes.astype(np.float64))
+    best = int(np.argmax(overlap))
+    return (faces.boxes[best].astype(float), faces.landmarks[best].astype(float)) if overlap[best] >= ALIKE else None
+
+
+def fit(pairs: list[Pair], kind: str) -> np.ndarray:
+    """Linear regression of the offset; a residual over 0.05 weighs by its size and not its square."""
+    x, wanted = np.stack([p.features(kind) for p in pairs]), np.stack([p.offset for p in pairs])
+    weight = np.ones_like(wanted)
+    for _ in range(15):
+        columns = ((x * w[:, None], t) for w, t in zip(weight.T, wanted.T))
+        fitted = np.stack([np.linalg.solve(xw.T @ x + 1e-3 * np.eye(x.shape[1]), xw.T @ t) for xw, t in columns], 1)
+        weight = np.minimum(1, 0.05 / np.maximum(np.abs(wanted - x @ fitted), 1e-9))
+    return fitted
+
+
+def simulated(scenes: list[Scene], yunet: YuNet, finder: Finder) -> list[Pair]:
+    """Presentations of held-out faces, found anew by both detectors."""
+    studio, rng, pairs = Studio(scenes), np.random.default_rng(3), []
+    real = [(s, box) for s in scenes if s.kind == "real" for box in usable(s)]
+    for i in range(PRESENTATIONS):
+        scene, box = real[rng.integers(len(real))]
+        size = FRAMES[rng.choice(len(FRAMES), p=FRAME_CHANCES)]
+        frame, box = studio.compose(scene, box, size, "screen" if i % 2 else "print", rng)
+        frame = degrade.camera(frame, rng)
+        found = closest(yunet.detect(frame, 0.3), box)
+        pair = None if found is None else Pair.find(frame, found[0], finder)
+        if pair is not None:
+            pairs.append(pair)
+    return pairs
+
+
+def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str, Any]:
+    """Offsets, corrections and views, as a report."""
+    finder, scorer, teacher = OnnxFinder(models / "face-detector.onnx"), Scorer(models), FeatureTeacher(teachers)
+
+    def pairs_of(some: list[Scene], most: int) -> list[Pair]:
+        pairs: list[Pair] = []
+        for scene in some:
+            if len(pairs) < most and scene.kind == "real":
+                pairs += [p for p in (Pair.find(scene.image, box, finder) for box in usable(scene)) if p is not None]
+        return pairs
+
+    order = np.random.default_rng(0).permutation(len(scenes))
+    trained = pairs_of([scenes[i] for i in order if not scenes[i].held_out], TRAINED_FACES)
+    held_out = [s for s in scenes if s.held_out]
+    bona_fide = pairs_of(held_out, len(scenes))
+    pairs = bona_fide + simulated(held_out, YuNet(teachers, 640), finder)
+
+    calibration = json.loads((models / "liveness.json").read_text())
+    weights = np.array([calibration["context"], calibration["grain"]])
+    edge = np.log(ANCHOR_SCORE / (1 - ANCHOR_SCORE))
+
+    def logit(frame: np.ndarray, box: np.ndarray, shifts: tuple[tuple[float, float], ...] = ((0.0, 0.0),)) -> float:
+        margins = np.stack([scorer.margins(frame, box + np.tile(np.array(s) * (box[2:] - box[:2]), 2)) for s in shifts])
+        context = scorer.margins(frame, box)[0]
+        return float(np.array([context, margins[:, 1].mean()]) @ weights + calibration["offset"])
+
+    views = np.stack([crops.sampled_crop(p.frame, tuple(p.yunet), FACTOR, SIZE) for p in pairs])
+    wanted = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(views, 40)]).astype(np.float64))
+    of_yunet = np.array([logit(p.frame, p.yunet) for p in pairs])
+
+    def agreement(scores: np.ndarray) -> dict[str, float]:
+        return {
+            "correlation with the teacher": round(float(np.corrcoef(scores, wanted)[0, 1]), 4),
+            "verdicts other than on YuNet's box": round(float(((scores >= edge) != (of_yunet >= edge)).mean()), 4),
+        }
+
+    first = np.array([logit(p.frame, p.product) for p in pairs])
+    report: dict[str, Any] = {
+        "faces": {"fitted": len(trained), "bona fide": len(bona_fide), "simulated": len(pairs) - len(bona_fide)},
+        "median offset of training faces": dict(zip(("x", "y", "width", "height"), np.median([p.offset for p in trained], 0).round(4).tolist())),
+        "on YuNet's box": agreement(of_yunet),
+        "on the product's box": agreement(first),
+        "corrected": {},
+        "views": {},
+    }
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(0, len(pairs), len(pairs)) for _ in range(2000)]
+    for kind in ("constant", "size", "landmarks"):
+        fitted = fit(trained, kind)
+        scores = np.array([logit(p.frame, p.corrected(kind, fitted)) for p in pairs])
+        gains = [np.corrcoef(scores[d], wanted[d])[0, 1] - np.corrcoef(first[d], wanted[d])[0, 1] for d in draws]
+        report["corrected"][kind] = agreement(scores) | {"gain of correlation, 95 %": np.percentile(gains, (2.5, 97.5)).round(4).tolist()}
+    for name, shifts in VIEWS.items():
+        scores = np.array([logit(p.frame, p.product, shifts) for p in pairs])
+        report["views"][name] = agreement(scores)
+        for side, x in (("left", -0.1), ("right", 0.1)):
+            moved = np.array([logit(p.frame, p.product + np.tile([x * (p.product[2] - p.product[0]), 0], 2), shifts) for p in pairs])
+            report["views"][name][f"turned by 10 % to the {side}"] = round(float(((moved >= edge) != (scores >= edge)).mean()), 4)
+    return report
