@@ -171,7 +171,9 @@ fn prune(list: &Path, crates: &BTreeSet<String>) -> Result<()> {
     if let Some(dependencies) = bom["dependencies"].as_array_mut() {
         dependencies.retain(|entry| !is_gone(&entry["ref"]));
         for entry in dependencies {
-            if let Some(on) = entry["dependsOn"].as_array_mut() {
+            // Not by index, which would put a null where a crate has no dependencies.
+            let on = entry.get_mut("dependsOn").and_then(Value::as_array_mut);
+            if let Some(on) = on {
                 on.retain(|reference| !is_gone(reference));
             }
         }
@@ -279,7 +281,7 @@ mod tests {
         let text = r#"{"components": [
             {"name": "serde", "version": "1.0.2", "bom-ref": "a"},
             {"name": "borsh", "version": "1.0.0", "bom-ref": "b"}],
-            "dependencies": [{"ref": "a", "dependsOn": ["b", "c"]}, {"ref": "b"}]}"#;
+            "dependencies": [{"ref": "a", "dependsOn": ["b", "c"]}, {"ref": "b"}, {"ref": "c"}]}"#;
         fs::write(&path, text).expect("a file");
         prune(&path, &crates_of(TREE)).expect("a list");
         let left: Value =
@@ -292,7 +294,7 @@ mod tests {
             .collect();
         assert_eq!(names.len(), 1);
         assert_eq!(names[0]["name"], "serde");
-        let expected = serde_json::json!([{"ref": "a", "dependsOn": ["c"]}]);
+        let expected = serde_json::json!([{"ref": "a", "dependsOn": ["c"]}, {"ref": "c"}]);
         assert_eq!(left["dependencies"], expected);
     }
 
