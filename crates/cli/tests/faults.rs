@@ -1,6 +1,6 @@
 //! What a running service survives: SIGKILL while sessions are counted, a full disk, one that turns
-//! read-only, a file it may not write, no file descriptors left, SIGTERM under load, a damaged model. `docs/RELIABILITY.md`
-//! lists them with those that the crates below test themselves.
+//! read-only, a file it may not write, no file descriptors left, SIGTERM under load, a damaged model.
+//! `docs/RELIABILITY.md` lists them with those that the crates below test themselves.
 
 #[expect(dead_code, reason = "not every test file uses all of it")]
 mod common;
@@ -191,17 +191,40 @@ fn sigterm_under_load_answers_what_was_counted_and_nothing_wrongly() {
     );
 }
 
+/// Uses of a session in the tests of disks: more than they take.
+const DISK_USES: &str = "1000";
+
+/// Settings that put database and audit log where a test says.
+fn on_disk<'a>(database: &'a str, audit: &'a str) -> [(&'static str, &'a str); 3] {
+    [
+        ("LIVECHECK_DATABASE", database),
+        ("LIVECHECK_AUDIT_FILE", audit),
+        ("LIVECHECK_SESSION_USES", DISK_USES),
+    ]
+}
+
+/// Status and error code of a photo's answer.
+fn answered(service: &Process, token: &str, image: &[u8]) -> (u16, String) {
+    let headers = [
+        ("x-api-key", service.key.as_str()),
+        ("x-session-token", token),
+    ];
+    let (status, body) = service.judge_with(&headers, image);
+    let code = body["error_code"].as_str().unwrap_or_default();
+    (status, code.to_owned())
+}
+
 /// A small file system of its own; `None`, said loudly, where mounting is not allowed.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn mount(test: &str, options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "livecheck-test"])
-            .arg(folder.path())
-            .output();
-        if !mounted.is_ok_and(|output| output.status.success()) {
+        let at = text(folder.path());
+        if !succeeds(
+            "mount",
+            &["-t", "tmpfs", "-o", options, "livecheck-test", &at],
+        ) {
             let _ = writeln!(
                 std::io::stderr(),
                 "\n*** LEFT OUT: {test}: mounting a tmpfs is not allowed here. ***\n"
@@ -212,8 +235,7 @@ impl SmallDisk {
     }
 
     fn path(&self, name: &str) -> String {
-        let path = self.0.path().join(name);
-        path.to_str().expect("UTF-8").to_owned()
+        text(&self.0.path().join(name))
     }
 
     /// Writes until nothing more fits.
@@ -240,30 +262,19 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_refuses_and_recovers_without_a_restart() {
-    const USES: u32 = 1000;
     let Some(disk) = SmallDisk::mount("a full disk", "size=8m") else {
         return;
     };
     let bench = Bench::new();
     let (database, audit) = (disk.path("store.db"), disk.path("audit.jsonl"));
     let key = make_key(&bench, &database);
-    let uses = USES.to_string();
-    let settings = [
-        ("LIVECHECK_DATABASE", &*database),
-        ("LIVECHECK_AUDIT_FILE", &audit),
-        ("LIVECHECK_SESSION_USES", &uses),
-    ];
+    let settings = on_disk(&database, &audit);
     let service = Process::serving(&bench, &[], &settings, key).expect("it starts");
     let token = service.session();
     let image = drawn::jpeg(320, 320);
-    let headers = [
-        ("x-api-key", service.key.as_str()),
-        ("x-session-token", &token),
-    ];
     let mut judged = 0;
     let mut check = || {
-        let (status, body) = service.judge_with(&headers, &image);
-        let code = body["error_code"].as_str().unwrap_or_default().to_owned();
+        let (status, code) = answered(&service, &token, &image);
         judged += u32::from((status, &*code) == (422, "051"));
         (status, code)
     };
@@ -290,7 +301,7 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
     assert_eq!(check().0, 422);
     assert!(service.stop());
     // What was refused gave its use back, or never took it; giving back may fail on a full disk.
-    let counted = counted(&database, &token, USES);
+    let counted = counted(&database, &token, DISK_USES.parse().expect("a number"));
     assert!(
         (judged..=judged + refused).contains(&counted),
         "{judged} judged, {refused} refused, {counted} counted"
@@ -396,31 +407,17 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 
 #[test]
 fn a_disk_that_turns_read_only_refuses_and_loses_no_use() {
-    const USES: u32 = 1000;
     let Some(disk) = FailingDisk::mount("a disk that turns read-only") else {
         return;
     };
     let bench = Bench::new();
     let (database, audit) = (disk.path("store.db"), disk.path("audit.jsonl"));
     let key = make_key(&bench, &database);
-    let uses = USES.to_string();
-    let settings = [
-        ("LIVECHECK_DATABASE", &*database),
-        ("LIVECHECK_AUDIT_FILE", &audit),
-        ("LIVECHECK_SESSION_USES", &uses),
-    ];
+    let settings = on_disk(&database, &audit);
     let service = Process::serving(&bench, &[], &settings, key.clone()).expect("it starts");
     let token = service.session();
     let image = drawn::jpeg(320, 320);
-    let check = |service: &Process| {
-        let headers = [
-            ("x-api-key", service.key.as_str()),
-            ("x-session-token", &token),
-        ];
-        let (status, body) = service.judge_with(&headers, &image);
-        let code = body["error_code"].as_str().unwrap_or_default().to_owned();
-        (status, code)
-    };
+    let check = |service: &Process| answered(service, &token, &image);
     for _ in 0..3 {
         assert_eq!(check(&service), (422, "051".to_owned()));
     }
@@ -435,7 +432,10 @@ fn a_disk_that_turns_read_only_refuses_and_loses_no_use() {
     let service = Process::serving(&bench, &[], &settings, key).expect("it starts again");
     assert_eq!(check(&service), (422, "051".to_owned()));
     assert!(service.stop());
-    assert_eq!(counted(&database, &token, USES), 4);
+    assert_eq!(
+        counted(&database, &token, DISK_USES.parse().expect("a number")),
+        4
+    );
 }
 
 #[test]

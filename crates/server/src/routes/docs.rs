@@ -5,7 +5,6 @@ use std::io::{self, Cursor, Read};
 use std::sync::OnceLock;
 
 use axum::body::Bytes;
-
 use axum::extract::{OriginalUri, Path};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};

@@ -98,11 +98,11 @@ async fn answer(
     app.metrics.stage("upload", started.elapsed());
 
     let deadline = tokio::time::Instant::now() + app.config.times.judge_timeout;
-    let ticket = match app.pool.admit() {
-        Some(ticket) => Some(ticket),
+    let ticket = if memory.is_large() {
         // It has waited to be received: it is not turned away at the next door.
-        None if memory.is_large() => app.pool.admit_by(deadline).await,
-        None => None,
+        app.pool.admit_by(deadline).await
+    } else {
+        app.pool.admit()
     };
     let ticket = ticket.ok_or_else(overloaded)?;
     let check = Check {

@@ -69,11 +69,8 @@ struct Part {
 impl Part {
     fn new(bytes: usize) -> Self {
         let total = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
-        let pieces = usize::try_from(total)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS);
         Self {
-            pieces: Arc::new(Semaphore::new(pieces)),
+            pieces: Arc::new(Semaphore::new(total as usize)),
             total,
         }
     }

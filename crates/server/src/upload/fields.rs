@@ -17,7 +17,7 @@ pub struct Upload {
 /// Collects the fields as a form parser finds them: `begin`, any number of `data`, `end`.
 pub(super) struct Fields {
     limit: usize,
-    /// Bytes that an image gets at once when it begins.
+    /// Bytes of the body, when they are known and reserved.
     expected: usize,
     image: Option<Vec<u8>>,
     image_bytes: Option<base64::Decoder>,
@@ -53,11 +53,12 @@ impl Fields {
         }
     }
 
-    /// The body has `bytes`: room for an image of that size is made at once, also if it has begun.
+    /// The body has `bytes`: room for all that it can hold of an image is made at once, also if one has
+    /// begun.
     pub(super) fn expect(&mut self, bytes: usize) {
-        self.expected = bytes.min(self.limit);
+        self.expected = bytes;
         if let Some(image) = &mut self.image {
-            image.reserve_exact(self.expected.saturating_sub(image.len()));
+            image.reserve_exact(bytes.min(self.limit).saturating_sub(image.len()));
         }
         if let Some(decoder) = &mut self.image_bytes {
             decoder.expect(self.expected);
@@ -90,7 +91,7 @@ impl Fields {
                         "image must be sent as a file part of multipart/form-data; base64 text goes into image_bytes",
                     );
                 }
-                self.image = Some(Vec::with_capacity(self.expected));
+                self.image = Some(Vec::with_capacity(self.expected.min(self.limit)));
                 Current::Image
             }
             b"image_bytes" => {

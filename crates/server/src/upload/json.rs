@@ -127,6 +127,7 @@ impl Json {
 
         let mut fields = Fields::new(self.file_limit);
         if let Some(Text(text)) = &object.image_bytes {
+            fields.expect(text.len());
             fields.begin(b"image_bytes", false);
             fields.data(text.as_bytes())?;
             fields.end();
