@@ -27,8 +27,11 @@ FACE_TEMPLATE = np.array([(0.34, 0.38), (0.66, 0.38), (0.50, 0.56), (0.37, 0.72)
 """Where left eye, right eye, nose and mouth corners lie in an aligned crop of side 1
 (left and right as seen in the image)."""
 
-MAX_SUBSAMPLES = 4
-"""Most sub-samples an aligned crop takes along one side of an output pixel."""
+FINEST_STEP = 10.8
+"""Pixels between samples up to which they take single pixels: those of a face 320 pixels wide."""
+
+PART_MARGIN = 2
+"""Crop pixels about an aligned crop that are reduced with it."""
 
 
 def resize(frame: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
@@ -99,27 +102,31 @@ def sampled_box(
 def sampled_crop(
     frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int
 ) -> np.ndarray:
-    """The grain net's view: `sampled_box` at `size` x `size` by bilinear samples at pixel centres,
-    not averaged, so that single pixels show; stretched where the face box isn't square."""
+    """The grain net's view: `sampled_box` as `size` x `size` samples of `sample_taps`, stretched where
+    the face box isn't square."""
     height, width = frame.shape[:2]
     x0, y0, x1, y1 = sampled_box((width, height), face_box, factor)
-    return bilinear_resize(frame[y0:y1, x0:x1], size, size)
+    columns, across = sample_taps(x0, x1 - x0, width, size)
+    rows, down = sample_taps(y0, y1 - y0, height, size)
+    lines = frame[rows.ravel()].reshape(size, -1, width, 3).astype(np.float32)
+    lines = (lines * down[..., None, None]).sum(1)
+    samples = (lines[:, columns] * across[..., None]).sum(2)
+    return np.floor(samples + 0.5).astype(np.uint8)
 
 
-def bilinear_resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bilinear samples without antialiasing, pixel centres at .5, rounded half up."""
+def sample_taps(start: int, length: int, side: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (wanted, n) and their weights (wanted, n) of samples along an axis of `side` pixels, which
+    cover `length` of them from `start` on.
 
-    def taps(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        at = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
-        low = np.floor(at).astype(np.int64)
-        return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
-
-    r0, r1, fr = taps(image.shape[0], height)
-    c0, c1, fc = taps(image.shape[1], width)
-    fr, fc = fr[:, None, None], fc[None, :, None]
-    above = image[r0][:, c0] * (1 - fc) + image[r0][:, c1] * fc
-    below = image[r1][:, c0] * (1 - fc) + image[r1][:, c1] * fc
-    return np.floor(above * (1 - fr) + below * fr + 0.5).astype(np.uint8)
+    Up to `FINEST_STEP` apart a sample is bilinear, so that single pixels show; beyond, its triangle
+    widens in proportion, so that a photo read at a reduced size gives nearly the same view.
+    """
+    step = length / wanted
+    at = start + (np.arange(wanted) + 0.5) * step - 0.5
+    radius = max(1.0, step / FINEST_STEP)
+    pixels = np.floor(at - radius).astype(np.int64)[:, None] + 1 + np.arange(math.ceil(2 * radius))
+    weights = np.maximum(1 - np.abs(pixels - at[:, None]) / radius, 0.0)
+    return np.clip(pixels, 0, side - 1), (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
 def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float, float]:
@@ -140,26 +147,29 @@ def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float
 def aligned_crop(frame: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
     """The mask net's view: the face upright, landmarks at `FACE_TEMPLATE`, `size` x `size`.
 
-    Each output pixel is the mean of k x k bilinear samples, k = image pixels per crop
-    pixel rounded up, at most `MAX_SUBSAMPLES`. Beyond the frame its border goes on.
+    The part of the frame about the face is first reduced, never enlarged, by the antialiased filter
+    until one of its pixels is about one of the crop; then each output pixel is one bilinear sample.
+    Beyond the frame its border goes on.
     """
     height, width = frame.shape[:2]
     a, b, tx, ty = face_to_image(landmarks, size)
-    k = int(min(max(math.ceil(math.hypot(a, b)), 1), MAX_SUBSAMPLES))
-    steps = (np.arange(size * k) + 0.5) / k
-    u, v = np.meshgrid(steps, steps)
-    x = np.clip(a * u - b * v + tx - 0.5, 0.0, width - 1.0)
-    y = np.clip(b * u + a * v + ty - 0.5, 0.0, height - 1.0)
+    reduction = max(math.hypot(a, b), 1.0)
+    corners = np.array([(a * u - b * v + tx, b * u + a * v + ty) for u in (0, size) for v in (0, size)])
+
+    def part(axis: int, side: int) -> tuple[int, int, int]:
+        """First pixel, pixel behind the last, and pixels after the reduction."""
+        first = int(np.clip(math.floor(corners[:, axis].min() - PART_MARGIN * reduction), 0, side - 1))
+        last = int(np.clip(math.ceil(corners[:, axis].max() + PART_MARGIN * reduction), first + 1, side))
+        return first, last, max(1, math.floor((last - first) / reduction + 0.5))
+
+    (x0, x1, columns), (y0, y1, rows) = part(0, width), part(1, height)
+    reduced = resize(frame, (x0, y0, x1, y1), (columns, rows)).astype(np.float32)
+    u, v = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
+    x = np.clip((a * u - b * v + tx - x0) * columns / (x1 - x0) - 0.5, 0.0, columns - 1.0)
+    y = np.clip((b * u + a * v + ty - y0) * rows / (y1 - y0) - 0.5, 0.0, rows - 1.0)
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    right, bottom = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
     fx, fy = (x - left).astype(np.float32)[..., None], (y - top).astype(np.float32)[..., None]
-    flat = frame.reshape(-1, 3).astype(np.float32)
-
-    def at(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        return flat[row * width + column]
-
-    upper = at(top, left) * (1 - fx) + at(top, right) * fx
-    lower = at(bottom, left) * (1 - fx) + at(bottom, right) * fx
-    samples = upper * (1 - fy) + lower * fy
-    mean = samples.reshape(size, k, size, k, 3).mean(axis=(1, 3), dtype=np.float32)
-    return np.floor(mean + 0.5).astype(np.uint8)
+    upper = reduced[top, left] * (1 - fx) + reduced[top, right] * fx
+    lower = reduced[bottom, left] * (1 - fx) + reduced[bottom, right] * fx
+    return np.floor(upper * (1 - fy) + lower * fy + 0.5).astype(np.uint8)

@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from .crops import bilinear_resize, sampled_crop
+from .crops import sampled_box
 
 STRIDES = (8, 16, 32)
 
@@ -41,6 +41,12 @@ class Faces:
         """Those with at least this score."""
         keep = self.scores >= threshold
         return Faces(self.boxes[keep], self.scores[keep], self.landmarks[keep])
+
+    def closest(self, box: np.ndarray, least: float = 0.5) -> int | None:
+        """Which of them overlaps a box most, at an IoU of at least `least`."""
+        overlap = iou(np.asarray(box, np.float64), self.boxes.astype(np.float64))
+        best = int(np.argmax(overlap)) if len(self) else -1
+        return best if best >= 0 and overlap[best] >= least else None
 
 
 def session(model: Path | bytes) -> onnxruntime.InferenceSession:
@@ -132,6 +138,22 @@ class YuNet:
         )
 
 
+def bilinear_resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bilinear samples without antialiasing, pixel centres at .5, rounded half up."""
+
+    def taps(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
+        low = np.floor(at).astype(np.int64)
+        return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
+
+    r0, r1, fr = taps(image.shape[0], height)
+    c0, c1, fc = taps(image.shape[1], width)
+    fr, fc = fr[:, None, None], fc[None, :, None]
+    above = image[r0][:, c0] * (1 - fc) + image[r0][:, c1] * fc
+    below = image[r1][:, c0] * (1 - fc) + image[r1][:, c1] * fc
+    return np.floor(above * (1 - fr) + below * fr + 0.5).astype(np.uint8)
+
+
 class SilentFacePair:
     """The Silent-Face pair; each net on its own crop of the same face."""
 
@@ -146,7 +168,7 @@ class SilentFacePair:
         """Logits (2 nets, 3 classes) for a face box x0, y0, x1, y1; class 1 is live."""
         return np.stack(
             [
-                self._run(net, sampled_crop(image, box, scale, self.SIZE))
+                self._run(net, self._crop(image, box, scale))
                 for net, scale in self._nets
             ]
         )
@@ -156,6 +178,11 @@ class SilentFacePair:
         logits = self.logits(image, box)
         odds = np.exp(logits - logits.max(1, keepdims=True))
         return float((odds[:, 1] / odds.sum(1)).mean())
+
+    def _crop(self, image: np.ndarray, box: np.ndarray, scale: float) -> np.ndarray:
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = sampled_box((width, height), tuple(box), scale)
+        return bilinear_resize(image[y0:y1, x0:x1], self.SIZE, self.SIZE)
 
     def _run(self, net: onnxruntime.InferenceSession, crop: np.ndarray) -> np.ndarray:
         # The published nets were trained on BGR in 0..255.

@@ -34,12 +34,21 @@ def images() -> np.ndarray:
 
 
 def test_sampled_pixels_are_pixels_of_the_frame():
-    frame = np.random.default_rng(0).integers(0, 256, (241, 241, 3)).astype(np.uint8)
+    frame = np.random.default_rng(0).integers(0, 256, (401, 401, 3)).astype(np.uint8)
     # 240 by 240 pixels at a third: the middle of every three.
-    crop = crops.sampled_crop(frame, (70.05, 70.05, 149.95, 149.95), 3.0, 80)
-    x0, y0, x1, y1 = crops.sampled_box((241, 241), (70.05, 70.05, 149.95, 149.95), 3.0)
-    assert (x1 - x0, y1 - y0) == (240, 240)
-    assert (crop == frame[y0 + 1 : y1 : 3, x0 + 1 : x1 : 3]).all()
+    box = (170.05, 170.05, 249.95, 249.95)
+    x0, y0, x1, y1 = crops.sampled_box((401, 401), box, 3.0)
+    assert (x0, y0, x1 - x0, y1 - y0) == (90, 90, 240, 240)
+    assert (crops.sampled_crop(frame, box, 3.0, 80) == frame[91:331:3, 91:331:3]).all()
+
+
+def test_samples_far_apart_are_averaged():
+    # A frame at four times the size gives nearly the view of the frame itself.
+    frame = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3)).astype(np.uint8)
+    box = np.array((300.0, 300.0, 660.0, 660.0))
+    one = crops.sampled_crop(frame, tuple(box), 2.7, 80)
+    two = crops.sampled_crop(frame.repeat(4, 0).repeat(4, 1), tuple(box * 4), 2.7, 80)
+    assert np.abs(one.astype(int) - two).mean() < 25  # single pixels differ by some 50
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -74,6 +83,27 @@ def test_another_net_has(images):
     torch.manual_seed(0)
     parts = grain_train.losses(GrainNet().train(), Copied(GrainNet()), images, True)
     assert parts["maps"].item() > 0.1 and parts["embedding"].item() > 0.1
+
+
+def test_a_steady_net_is_taught_the_mean_of_a_frame(images):
+    net = GrainNet().eval()
+    frame = np.repeat(images[:1], CROPS, 0)
+    same = grain_train.losses(net, Copied(net), frame, False, steady=True)
+    assert max(same[name].item() for name in ("logits", "answer")) < 1e-5
+    different = grain_train.losses(net, Copied(net), images, False, steady=True)
+    assert different["maps"].item() < 1e-5 < different["logits"].item()
+
+
+def test_crops_of_a_frame_stay_together_where_they_must():
+    rng = np.random.default_rng(0)
+    order = grain_train.drawn(10 * CROPS, grain_train.GrainSettings(steady=True), rng).reshape(-1, CROPS)
+    assert sorted(order[:, 0] // CROPS) == list(range(10)) and (np.diff(order) == 1).all()
+
+
+def test_crops_of_a_frame_are_varied_the_same_way(images):
+    frame = np.full((2 * CROPS, SIZE, SIZE, 3), 128, np.uint8)
+    levels = [varied(frame, np.random.default_rng(seed), CROPS).reshape(2, CROPS, -1).mean(2) for seed in range(20)]
+    assert max(np.ptp(level, 1).max() for level in levels) < 1 < max(np.ptp(level[:, 0]) for level in levels)
 
 
 def test_varied_crops_repeat_by_seed_and_differ_from_each_other(images):

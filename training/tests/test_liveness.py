@@ -113,10 +113,12 @@ def test_calibration_recovers_a_logistic():
     assert (a, b) == pytest.approx((1.0, -1.0), abs=0.06)
 
 
-def test_the_anchor_refuses_a_tenth_at_ninety():
-    live = np.random.default_rng(0).normal(2, 3, 1000)
-    b = calibrate.anchored(1.5, live)
-    assert (1 / (1 + np.exp(-(1.5 * live + b))) < 0.9).mean() == pytest.approx(0.1, abs=0.002)
+def test_even_odds_are_a_score_of_ninety():
+    rng = np.random.default_rng(0)
+    a, b = calibrate.fit(rng.normal(3, 2, 20_000), [rng.normal(-1, 2, 20_000)])
+    fusion = calibrate.Fusion(a, 0.0, calibrate.anchored(b))
+    # Both are equally likely half-way between them.
+    assert fusion.score(np.array([1.0, 0.0])) == pytest.approx(0.9, abs=0.01)
 
 
 def test_the_trunk_takes_imagenet_weights():
@@ -133,3 +135,25 @@ def test_shipped_weights_lie_between_the_stages():
     middle = between(before, after, 0.25)
     assert middle["w"].tolist() == [0.5, 3.0]
     assert middle["n"].item() == 5
+
+
+class Scripted(calibrate.Scorer):
+    """A scorer whose grain net answers a margin of 0, and notes where it looked."""
+
+    def __init__(self) -> None:
+        self.boxes: list[np.ndarray] = []
+
+    def _grain_logits(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        self.boxes.append(box)
+        return np.array([0.0, -np.inf, 0.0])
+
+
+@pytest.mark.parametrize("first", [-3.0, 1.38, 3.19, 1.39, 2.0, 3.17])
+def test_a_doubtful_face_is_looked_at_again_and_a_clear_one_is_not(first):
+    scorer = Scripted()
+    logits = np.array([[0.0, -np.inf, 0.0], [first, -np.inf, 0.0]])
+    score = scorer.score(np.zeros((9, 9, 3), np.uint8), np.array((2.0, 2.0, 6.0, 6.0)), calibrate.Fusion(1.0, 1.0, 0.0), logits)
+    # 0.80 and 0.96 are logits of 1.386 and 3.178.
+    looked = 1.386 < first < 3.178
+    assert np.log(score / (1 - score)) == pytest.approx(first / 3 if looked else first)
+    assert [box.tolist() for box in scorer.boxes] == ([[2 - 0.24, 2, 6 - 0.24, 6], [2 + 0.24, 2, 6 + 0.24, 6]] if looked else [])

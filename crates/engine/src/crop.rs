@@ -36,8 +36,8 @@ const FACE_TEMPLATE: [[f64; 2]; 5] = [
     [0.63, 0.72],
 ];
 
-/// Most sub-samples an aligned crop takes along one side of an output pixel.
-const MAX_SUBSAMPLES: u32 = 4;
+/// Crop pixels about an aligned crop that are reduced with it.
+const PART_MARGIN: f64 = 2.0;
 
 /// A rectangle of the frame.
 #[derive(Debug, Clone, Copy)]
@@ -161,12 +161,12 @@ pub(crate) fn square_crop(
 }
 
 /// The grain net's view: the rectangle of `factor` face boxes about the face (the factor lowered
-/// until it fits the photo, then shifted inside, in whole pixels) as `size × size` bilinear samples
-/// at pixel centres. Not averaged, unlike every other crop: single pixels of the photo must show.
+/// until it fits the photo, then shifted inside, in whole pixels) as `size × size` samples, see
+/// [`Samples`]. Hardly averaged, unlike every other crop: single pixels of the photo must show.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "coordinates are clamped to the photo, means of bytes are bytes"
+    reason = "means of bytes are bytes"
 )]
 pub(crate) fn sampled_crop(photo: &Photo, face: &BBox, factor: f64, size: u32) -> Vec<u8> {
     let (width, height) = (f64::from(photo.width), f64::from(photo.height));
@@ -176,118 +176,174 @@ pub(crate) fn sampled_crop(photo: &Photo, face: &BBox, factor: f64, size: u32) -
     let (w, h) = (w * factor, h * factor);
     let left = ((x0 + x1) / 2.0 - w / 2.0).min(width - 1.0 - w).max(0.0);
     let top = ((y0 + y1) / 2.0 - h / 2.0).min(height - 1.0 - h).max(0.0);
-    let columns = Taps::new(left, left + w, photo.width, size);
-    let rows = Taps::new(top, top + h, photo.height, size);
+    let columns = Samples::new(left, left + w, photo.width, size);
+    let rows = Samples::new(top, top + h, photo.height, size);
     let row_bytes = photo.width as usize * 3;
     let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
-    for &(upper, lower, down) in &rows.0 {
-        for &(left, right, along) in &columns.0 {
-            for channel in 0..3 {
-                let at = |x: usize, y: usize| f32::from(photo.rgb[y * row_bytes + x * 3 + channel]);
-                let above = at(left, upper) * (1.0 - along) + at(right, upper) * along;
-                let below = at(left, lower) * (1.0 - along) + at(right, lower) * along;
-                crop.push((above * (1.0 - down) + below * down + 0.5).floor() as u8);
+    for row in rows.each() {
+        for column in columns.each() {
+            let mut sum = [0.5_f32; 3];
+            for tap in row {
+                let line = &photo.rgb[tap.pixel * row_bytes..][..row_bytes];
+                for across in column {
+                    let weight = tap.weight * across.weight;
+                    let pixel = &line[across.pixel * 3..][..3];
+                    for (sum, value) in sum.iter_mut().zip(pixel) {
+                        *sum += weight * f32::from(*value);
+                    }
+                }
             }
+            crop.extend(sum.map(|sum| sum as u8));
         }
     }
     crop
 }
 
-/// Along one axis, for each sample: the pixels before and after it, and the share of the latter.
-struct Taps(Vec<(usize, usize, f32)>);
+/// Pixels between samples up to which they take single pixels: those of a face 320 pixels wide.
+const FINEST_STEP: f64 = 10.8;
 
-impl Taps {
-    /// `wanted` samples between the whole pixels `from` and `to` of a side of `length` pixels.
+/// A pixel along one axis, and its share of a sample.
+#[derive(Clone, Copy)]
+struct Tap {
+    pixel: usize,
+    weight: f32,
+}
+
+/// Samples along one axis. Up to [`FINEST_STEP`] apart each is bilinear; beyond, its triangle widens in
+/// proportion, so that a photo read at a reduced size gives nearly the same view.
+struct Samples {
+    taps: Vec<Tap>,
+    /// Taps of each sample.
+    count: usize,
+}
+
+impl Samples {
+    /// `wanted` samples between the whole pixels `from` and `to` of a side of `side` pixels.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "coordinates are clamped to the side"
     )]
-    fn new(from: f64, to: f64, length: u32, wanted: u32) -> Self {
-        let first = from as usize;
-        let last = (to as usize).clamp(first, length.saturating_sub(1) as usize);
-        let step = (last - first + 1) as f64 / f64::from(wanted);
-        Self(
-            (0..wanted)
-                .map(|index| {
-                    let at =
-                        ((f64::from(index) + 0.5) * step - 0.5).clamp(0.0, (last - first) as f64);
-                    let low = at as usize;
-                    let share = (at - low as f64) as f32;
-                    (first + low, (first + low + 1).min(last), share)
-                })
-                .collect(),
-        )
+    fn new(from: f64, to: f64, side: u32, wanted: u32) -> Self {
+        let end = f64::from(side.saturating_sub(1));
+        let first = from.floor().clamp(0.0, end);
+        let last = to.floor().clamp(first, end);
+        let step = (last - first + 1.0) / f64::from(wanted);
+        let radius = (step / FINEST_STEP).max(1.0);
+        let count = (2.0 * radius).ceil() as usize;
+        let mut taps = Vec::with_capacity(wanted as usize * count);
+        for sample in 0..wanted {
+            let at = first + (f64::from(sample) + 0.5) * step - 0.5;
+            let before = (at - radius).floor();
+            let places = (1..=count).map(|place| before + place as f64);
+            let weight = |place: f64| (1.0 - (place - at).abs() / radius).max(0.0);
+            let total: f64 = places.clone().map(weight).sum();
+            taps.extend(places.map(|place| Tap {
+                pixel: place.clamp(0.0, end) as usize,
+                weight: (weight(place) / total) as f32,
+            }));
+        }
+        Self { taps, count }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[Tap]> {
+        self.taps.chunks_exact(self.count)
     }
 }
 
 /// The face upright with its landmarks at [`FACE_TEMPLATE`], `size × size`, interleaved RGB.
 ///
-/// Each output pixel is the mean of k × k bilinear samples, k = photo pixels per crop pixel
-/// rounded up, at most [`MAX_SUBSAMPLES`]. Beyond the photo its border goes on.
-///
-/// Integers carry the samples: coordinates have 32 bits behind the point, shares of pixels ten, so
-/// that the sum of 16 samples fits 32 bits. The crop differs from the exact one by less than a grey
-/// level.
+/// The part of the photo about the face is first reduced, never enlarged, by the antialiased filter
+/// until one of its pixels is about one of the crop; then each output pixel is one bilinear sample.
+/// Beyond the photo its border goes on.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "coordinates are clamped to the photo, means of bytes are bytes"
+    reason = "coordinates are clamped to the part, means of bytes are bytes"
 )]
-pub(crate) fn aligned_crop(photo: &Photo, landmarks: &Landmarks, size: u32) -> Vec<u8> {
-    const SHARE_BITS: u32 = 10;
-    const SHARES: u32 = 1 << SHARE_BITS;
-    let fixed = |at: f64| (at * 4_294_967_296.0) as i64;
-    let share = |at: i64| (at >> (32 - SHARE_BITS)) as u32 % SHARES;
-    // The last place before the last pixel, so that every sample has a pixel behind it; in a photo of
-    // one row or column that is the same one.
-    let last = |side: u32| ((i64::from(side.saturating_sub(1)) << 32) - 1).max(0);
-    let (last_x, last_y) = (last(photo.width), last(photo.height));
-    let row_bytes = photo.width as usize * 3;
-    let (next_column, next_row) = (
-        if photo.width > 1 { 3 } else { 0 },
-        if photo.height > 1 { row_bytes } else { 0 },
-    );
+pub(crate) fn aligned_crop(
+    photo: &Photo,
+    landmarks: &Landmarks,
+    size: u32,
+) -> Result<Vec<u8>, Rejection> {
     let similarity = face_to_photo(landmarks, size);
-    let k = (similarity.a.hypot(similarity.b).ceil() as u32).clamp(1, MAX_SUBSAMPLES);
-    let weight = (k * k) as f32 * (SHARES * SHARES) as f32;
-    let (step_x, step_y) = (
-        fixed(similarity.a / f64::from(k)),
-        fixed(similarity.b / f64::from(k)),
-    );
+    let reduction = similarity.a.hypot(similarity.b).max(1.0);
+    let end = f64::from(size);
+    let corners =
+        [(0.0, 0.0), (0.0, end), (end, 0.0), (end, end)].map(|(u, v)| similarity.map(u, v));
+    let x = Span::around(corners.map(|(x, _)| x), photo.width, reduction);
+    let y = Span::around(corners.map(|(_, y)| y), photo.height, reduction);
+    let part = Region {
+        left: x.first,
+        top: y.first,
+        width: x.length,
+        height: y.length,
+    };
+    let part = resize(photo, part, x.reduced, y.reduced)?;
+    let row_bytes = x.reduced as usize * 3;
     let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
     for row in 0..size {
         for column in 0..size {
-            let mut sum = [0_u32; 3];
-            for sub_row in 0..k {
-                let first = f64::from(column) + 0.5 / f64::from(k);
-                let v = f64::from(row) + (f64::from(sub_row) + 0.5) / f64::from(k);
-                let (x, y) = similarity.sample(first, v);
-                let (mut unclamped_x, mut unclamped_y) = (fixed(x), fixed(y));
-                for _ in 0..k {
-                    let (x, y) = (unclamped_x.clamp(0, last_x), unclamped_y.clamp(0, last_y));
-                    let at = (y >> 32) as usize * row_bytes + (x >> 32) as usize * 3;
-                    let pixel = |at: usize| &photo.rgb[at..at + 3];
-                    let (before, behind) = (pixel(at), pixel(at + next_column));
-                    let (under, across) =
-                        (pixel(at + next_row), pixel(at + next_row + next_column));
-                    let (right, down) = (share(x), share(y));
-                    let (left, up) = (SHARES - right, SHARES - down);
-                    for (channel, sum) in sum.iter_mut().enumerate() {
-                        let above =
-                            left * u32::from(before[channel]) + right * u32::from(behind[channel]);
-                        let below =
-                            left * u32::from(under[channel]) + right * u32::from(across[channel]);
-                        *sum += up * above + down * below;
-                    }
-                    unclamped_x = unclamped_x.saturating_add(step_x);
-                    unclamped_y = unclamped_y.saturating_add(step_y);
-                }
+            let (across, down) = similarity.map(f64::from(column) + 0.5, f64::from(row) + 0.5);
+            let (left, right, along) = x.taps(across);
+            let (upper, lower, down) = y.taps(down);
+            let pixel = |x: usize, y: usize| {
+                let at = y * row_bytes + x * 3;
+                &part.buffer()[at..at + 3]
+            };
+            let (a, b) = (pixel(left, upper), pixel(right, upper));
+            let (c, d) = (pixel(left, lower), pixel(right, lower));
+            for channel in 0..3 {
+                let [a, b, c, d] = [a, b, c, d].map(|pixel| f32::from(pixel[channel]));
+                let above = a * (1.0 - along) + b * along;
+                let below = c * (1.0 - along) + d * along;
+                crop.push((above * (1.0 - down) + below * down + 0.5) as u8);
             }
-            crop.extend(sum.map(|sum| (sum as f32 / weight + 0.5).floor() as u8));
         }
     }
-    crop
+    Ok(crop)
+}
+
+/// Whole pixels along one axis of the photo, and to how many they are reduced.
+struct Span {
+    first: f64,
+    length: f64,
+    reduced: u32,
+}
+
+impl Span {
+    /// What four corners span, with [`PART_MARGIN`], as far as it lies within `side`; at least one pixel.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the side"
+    )]
+    fn around(corners: [f64; 4], side: u32, reduction: f64) -> Self {
+        let margin = PART_MARGIN * reduction;
+        let least = corners.into_iter().fold(f64::INFINITY, f64::min) - margin;
+        let most = corners.into_iter().fold(f64::NEG_INFINITY, f64::max) + margin;
+        let side = f64::from(side);
+        let first = least.floor().clamp(0.0, side - 1.0);
+        let length = most.ceil().clamp(first + 1.0, side) - first;
+        Self {
+            first,
+            length,
+            reduced: ((length / reduction + 0.5).floor() as u32).max(1),
+        }
+    }
+
+    /// For a place in the photo: the reduced pixels before and after it, and the share of the latter.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the reduced pixels"
+    )]
+    fn taps(&self, at: f64) -> (usize, usize, f32) {
+        let last = f64::from(self.reduced - 1);
+        let at = ((at - self.first) * f64::from(self.reduced) / self.length - 0.5).clamp(0.0, last);
+        let low = at as usize;
+        (low, (low + 1).min(last as usize), (at - low as f64) as f32)
+    }
 }
 
 /// The face box itself at `size × size`, clamped to the photo: for quality measures.
@@ -313,11 +369,11 @@ struct Similarity {
 }
 
 impl Similarity {
-    /// Where a point (u, v) of the crop is sampled in the photo: from pixel centre to pixel centre.
-    fn sample(&self, u: f64, v: f64) -> (f64, f64) {
+    /// Where a point (u, v) of the crop lies in the photo.
+    fn map(&self, u: f64, v: f64) -> (f64, f64) {
         (
-            self.a * u - self.b * v + self.tx - 0.5,
-            self.b * u + self.a * v + self.ty - 0.5,
+            self.a * u - self.b * v + self.tx,
+            self.b * u + self.a * v + self.ty,
         )
     }
 }

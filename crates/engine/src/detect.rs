@@ -22,14 +22,6 @@ pub struct BBox {
     pub y1: f32,
 }
 
-impl BBox {
-    /// Width in pixels.
-    #[must_use]
-    pub fn width(&self) -> f32 {
-        self.x1 - self.x0
-    }
-}
-
 /// Left eye, right eye, nose, left and right mouth corner as `[x, y]` in pixels of the upright
 /// image; left and right as seen in the image.
 pub type Landmarks = [[f32; 2]; 5];
@@ -46,10 +38,28 @@ pub struct Face {
 }
 
 impl BBox {
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> f32 {
+        self.x1 - self.x0
+    }
+
     /// Height in pixels.
     #[must_use]
     pub fn height(&self) -> f32 {
         self.y1 - self.y0
+    }
+
+    /// The box moved by shares of its width and height.
+    #[must_use]
+    pub fn moved(&self, right: f32, down: f32) -> Self {
+        let (x, y) = (self.width() * right, self.height() * down);
+        Self {
+            x0: self.x0 + x,
+            y0: self.y0 + y,
+            x1: self.x1 + x,
+            y1: self.y1 + y,
+        }
     }
 
     /// Intersection over union with another box, 0 to 1.
@@ -198,10 +208,7 @@ fn suppress(candidates: &[Face], max_iou: f32) -> Vec<Face> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use livecheck_testing::{drawn, real};
-    use serde::Deserialize;
 
     use super::*;
     use crate::{decode::decode, network::InputSize, policy::Limits};
@@ -225,20 +232,10 @@ mod tests {
 
     #[test]
     fn a_shorter_input_finds_what_the_full_square_finds() {
-        #[derive(Deserialize)]
-        struct Row {
-            image: String,
-        }
         let mut files: Vec<Vec<u8>> = vec![drawn::jpeg(1280, 720), drawn::jpeg(480, 640)];
         if let Some(folder) = real::folder("shorter inputs of the detector on real photos") {
-            let rows: Vec<Row> = real::rows(&folder, "faces");
-            let step = (rows.len() / COMPARED).max(1);
-            let wanted: HashSet<String> = rows
-                .into_iter()
-                .step_by(step)
-                .map(|row| row.image)
-                .collect();
-            files.extend(real::images(&folder, "faces", &wanted).into_values());
+            let photos = real::spread(&folder, "faces", COMPARED, |_| true);
+            files.extend(photos.into_iter().map(|(_, file)| file));
         }
         let detector = FaceDetector::load(&Runtime::embedded()).expect("the detector");
         let (mut shorter, mut scores, mut boxes) = (0, Vec::new(), Vec::new());

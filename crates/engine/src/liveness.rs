@@ -3,7 +3,8 @@
 //!
 //! The context net sees an averaged view: paper edges, hands, bezels, flat light. The grain net
 //! sees single pixels of the photo: noise, print grain, the raster of a screen. Each fails on
-//! other attacks.
+//! other attacks. Which pixels the grain net sees depends on where the face box lies to a pixel, so
+//! where the score is in doubt it looks again, a little to the left and to the right.
 
 use serde::Deserialize;
 
@@ -24,11 +25,27 @@ pub(crate) const FUSION: &str = include_str!("../models/liveness.json");
 
 /// Maps the nets' margins to the score of the API:
 /// `sigmoid(context · margin + grain · margin + offset)`. Fitted by the training pipeline.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Calibration {
     context: f64,
     grain: f64,
     offset: f64,
+    /// Scores of the first look, from the one to below the other, that are made of more looks.
+    doubt: [f64; 2],
+    /// Where the grain net looks then: shifts in face widths.
+    looks: Vec<f32>,
+}
+
+impl Calibration {
+    /// Logit of the score, of both nets' margins.
+    fn logit(&self, context: f64, grain: f64) -> f64 {
+        self.context * context + self.grain * grain + self.offset
+    }
+
+    fn in_doubt(&self, logit: f64) -> bool {
+        let [from, to] = self.doubt.map(|score| (score / (1.0 - score)).ln());
+        (from..to).contains(&logit)
+    }
 }
 
 /// What the liveness nets say of a face.
@@ -71,9 +88,25 @@ impl LivenessClassifier {
     pub(crate) fn judge(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
         let averaged = crop::square_crop(photo, face, VIEW_FACTOR, self.context.size())?;
         let context = logits(self.context.as_ref(), &averaged)?;
+        let grain = self.grain_logits(photo, face)?;
+        let mut logit = self.calibration.logit(context.margin(), grain.margin());
+        if self.calibration.in_doubt(logit) {
+            let mut margins = grain.margin();
+            for shift in &self.calibration.looks {
+                margins += self.grain_logits(photo, &face.moved(*shift, 0.0))?.margin();
+            }
+            let looks = 1.0 + self.calibration.looks.len() as f64;
+            logit = self.calibration.logit(context.margin(), margins / looks);
+        }
+        Ok(Liveness {
+            logit,
+            attacks: attacks(context, grain),
+        })
+    }
+
+    fn grain_logits(&self, photo: &Photo, face: &BBox) -> Result<Logits, Rejection> {
         let sampled = crop::sampled_crop(photo, face, VIEW_FACTOR, self.grain.size());
-        let grain = logits(self.grain.as_ref(), &sampled)?;
-        Ok(fuse(context, grain, self.calibration))
+        logits(self.grain.as_ref(), &sampled)
     }
 }
 
@@ -114,72 +147,122 @@ impl Logits {
     }
 }
 
-/// Both nets' logits → logit of the score and attack probabilities.
+/// The mean of what both nets say of the attack species.
 #[expect(clippy::cast_possible_truncation, reason = "probabilities")]
-fn fuse(context: Logits, grain: Logits, calibration: Calibration) -> Liveness {
-    let logit = calibration.context * context.margin()
-        + calibration.grain * grain.margin()
-        + calibration.offset;
+fn attacks(context: Logits, grain: Logits) -> AttackScores {
     let [of_context, of_grain] = [context, grain].map(Logits::attacks);
     let mean = |kind: usize| ((of_context[kind] + of_grain[kind]) / 2.0) as f32;
-    Liveness {
-        logit,
-        attacks: AttackScores {
-            print: mean(0),
-            screen: mean(1),
-        },
+    AttackScores {
+        print: mean(0),
+        screen: mean(1),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::ScoreCalibration;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn score(liveness: Liveness) -> f32 {
-        ScoreCalibration::default().score(liveness.logit)
+    use super::*;
+    use crate::{ScoreCalibration, network::InputSize};
+
+    fn calibration(context: f64, grain: f64, offset: f64) -> Calibration {
+        Calibration {
+            context,
+            grain,
+            offset,
+            doubt: [0.8, 0.96],
+            looks: vec![-0.1, 0.1],
+        }
     }
 
-    const ONLY_CONTEXT: Calibration = Calibration {
-        context: 1.0,
-        grain: 0.0,
-        offset: 0.0,
-    };
+    /// The score of both nets' answers, of one look.
+    fn fused(context: Logits, grain: Logits, calibration: &Calibration) -> f32 {
+        let logit = calibration.logit(context.margin(), grain.margin());
+        ScoreCalibration::default().score(logit)
+    }
 
     #[test]
     fn the_score_is_the_softmax_when_the_calibration_is_neutral() {
         let logits = Logits([2.0, 0.5, -1.0]);
-        let liveness = fuse(logits, logits, ONLY_CONTEXT);
+        let score = fused(logits, logits, &calibration(1.0, 0.0, 0.0));
+        let attacks = attacks(logits, logits);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
-        assert!((f64::from(score(liveness)) - 2f64.exp() / total).abs() < 1e-6);
-        assert!((f64::from(liveness.attacks.print) - 0.5f64.exp() / total).abs() < 1e-6);
-        let sum = score(liveness) + liveness.attacks.print + liveness.attacks.screen;
-        assert!((sum - 1.0).abs() < 1e-6);
+        assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
+        assert!((f64::from(attacks.print) - 0.5f64.exp() / total).abs() < 1e-6);
+        assert!((score + attacks.print + attacks.screen - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn either_net_can_turn_the_verdict() {
-        let both = Calibration {
-            context: 1.0,
-            grain: 1.0,
-            offset: 0.0,
-        };
+        let both = calibration(1.0, 1.0, 0.0);
         let (live, attack) = (Logits([3.0, 0.0, 0.0]), Logits([-6.0, 0.0, 0.0]));
-        assert!(score(fuse(live, live, both)) > 0.9);
-        assert!(score(fuse(attack, live, both)) < 0.1);
-        assert!(score(fuse(live, attack, both)) < 0.1);
+        assert!(fused(live, live, &both) > 0.9);
+        assert!(fused(attack, live, &both) < 0.1);
+        assert!(fused(live, attack, &both) < 0.1);
     }
 
     #[test]
     fn extreme_logits_stay_inside_zero_to_one() {
         for logits in [[1e4, -1e4, -1e4], [-1e4, 1e4, 1e4], [1e30, 1e30, 1e30]] {
-            let calibration = Calibration {
-                context: 3.0,
-                grain: 2.0,
-                offset: -1.0,
-            };
-            let liveness = fuse(Logits(logits), Logits(logits), calibration);
-            assert!((0.0..=1.0).contains(&score(liveness)), "{logits:?}");
+            let score = fused(Logits(logits), Logits(logits), &calibration(3.0, 2.0, -1.0));
+            assert!((0.0..=1.0).contains(&score), "{logits:?}");
+        }
+    }
+
+    /// A net that answers each call with the next of its margins, and the last one ever after.
+    struct Scripted {
+        margins: Vec<f32>,
+        calls: AtomicUsize,
+    }
+
+    impl Network for Scripted {
+        fn size(&self) -> u32 {
+            8
+        }
+
+        fn run(&self, _: Vec<f32>, _: InputSize) -> Result<Vec<Vec<f32>>, String> {
+            let call = self.calls.fetch_add(1, Ordering::Relaxed);
+            let margin = self.margins[call.min(self.margins.len() - 1)];
+            // Print has no part in it.
+            Ok(vec![vec![margin, -1e9, 0.0]])
+        }
+    }
+
+    /// Logit of a face whose first look has this margin, and the others 0.
+    fn looked_at(first: f32) -> f64 {
+        let scripted = |margins: Vec<f32>| -> Box<dyn Network> {
+            Box::new(Scripted {
+                margins,
+                calls: AtomicUsize::new(0),
+            })
+        };
+        let classifier = LivenessClassifier {
+            context: scripted(vec![0.0]),
+            grain: scripted(vec![first, 0.0]),
+            calibration: calibration(1.0, 1.0, 0.0),
+        };
+        let photo = Photo::new(64, 64, vec![0; 64 * 64 * 3], "png");
+        let face = BBox {
+            x0: 16.0,
+            y0: 16.0,
+            x1: 48.0,
+            y1: 48.0,
+        };
+        classifier.judge(&photo, &face).expect("a verdict").logit
+    }
+
+    #[test]
+    fn a_doubtful_face_is_looked_at_again_and_a_clear_one_is_not() {
+        // 0.80 and 0.96 are logits of 1.386 and 3.178.
+        for clear in [-3.0, 1.38, 3.18, 9.0] {
+            assert!(
+                (looked_at(clear) - f64::from(clear)).abs() < 1e-6,
+                "{clear}"
+            );
+        }
+        for doubtful in [1.39, 2.0, 3.17] {
+            let mean = f64::from(doubtful) / 3.0;
+            assert!((looked_at(doubtful) - mean).abs() < 1e-6, "{doubtful}");
         }
     }
 }

@@ -27,7 +27,7 @@ impl MaskClassifier {
 
     /// Probability, 0 to 1, that the face wears a covering, also one worn under the nose.
     pub(crate) fn score(&self, photo: &Photo, landmarks: &Landmarks) -> Result<f32, Rejection> {
-        let crop = crop::aligned_crop(photo, landmarks, self.network.size());
+        let crop = crop::aligned_crop(photo, landmarks, self.network.size())?;
         let outputs = self
             .network
             .run_square(crop::planes(&crop))

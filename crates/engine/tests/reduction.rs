@@ -1,7 +1,7 @@
 //! Large JPEGs are read at a reduced size: what is seen, what is said of them, and that verdicts
 //! stay the same.
 
-use std::{collections::HashSet, io::Cursor, path::Path};
+use std::{io::Cursor, path::Path};
 
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Photo};
@@ -174,12 +174,6 @@ fn damage_is_refused_or_read_and_never_panics() {
     }
 }
 
-#[derive(Deserialize)]
-struct Row {
-    image: String,
-    source: String,
-}
-
 /// Photos of `pad_dev` that are judged at both sizes.
 const PHOTOS: usize = 16;
 
@@ -269,20 +263,12 @@ impl Compared {
 
 /// Files of some photos of `pad_dev`, of both webcams.
 fn faces(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let rows: Vec<Row> = real::rows(folder, "pad_dev");
-    let of = |source: &str| -> Vec<String> {
-        let all: Vec<&Row> = rows.iter().filter(|row| row.source == source).collect();
-        all.iter()
-            .step_by(all.len() / (PHOTOS / 2))
-            .map(|row| row.image.clone())
-            .collect()
-    };
-    let wanted: HashSet<String> = of("nuaa").into_iter().chain(of("replay-attack")).collect();
-    let mut files: Vec<_> = real::images(folder, "pad_dev", &wanted)
+    ["nuaa", "replay-attack"]
         .into_iter()
-        .collect();
-    files.sort();
-    files
+        .flat_map(|source| {
+            real::spread(folder, "pad_dev", PHOTOS / 2, |row| row["source"] == source)
+        })
+        .collect()
 }
 
 #[test]

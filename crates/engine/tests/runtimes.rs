@@ -2,7 +2,6 @@
 //! nets themselves agree within 1e-3 on the same crops is held by `src/golden.rs`.
 
 use std::{
-    collections::HashSet,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +11,6 @@ use livecheck_engine::{
     RuntimeSettings, Verdict,
 };
 use livecheck_testing::{drawn, real};
-use serde::Deserialize;
 
 /// Largest difference of a score, and of a coordinate relative to the face.
 ///
@@ -52,11 +50,6 @@ fn config() -> EngineConfig {
     }
 }
 
-#[derive(Deserialize)]
-struct Row {
-    image: String,
-}
-
 /// Drawn pictures, and every fourth photo of `pad_dev` where it is.
 fn photos() -> Vec<(String, Vec<u8>)> {
     let mut photos: Vec<(String, Vec<u8>)> = (0..8)
@@ -77,14 +70,7 @@ fn photos() -> Vec<(String, Vec<u8>)> {
         photos.push((name.to_owned(), file));
     }
     if let Some(folder) = real::folder("both runtimes on real faces") {
-        let rows: Vec<Row> = real::rows(&folder, "pad_dev");
-        let step = (rows.len() / PHOTOS).max(1);
-        let wanted: HashSet<String> = rows
-            .into_iter()
-            .step_by(step)
-            .map(|row| row.image)
-            .collect();
-        photos.extend(real::images(&folder, "pad_dev", &wanted));
+        photos.extend(real::spread(&folder, "pad_dev", PHOTOS, |_| true));
     }
     photos
 }

@@ -97,10 +97,10 @@ pub fn turned(engine: &Engine, photo: &Photo, verdict: &Verdict) -> Result<Turne
     let scale = smaller.width as f32 / photo.width as f32;
     let mut turned = [false; DISTURBANCES.len()];
     for (turned, (photo, bbox)) in turned.iter_mut().zip([
-        (photo, moved(&bbox, -MOVE, 0.0)),
-        (photo, moved(&bbox, MOVE, 0.0)),
-        (photo, moved(&bbox, 0.0, -MOVE)),
-        (photo, moved(&bbox, 0.0, MOVE)),
+        (photo, bbox.moved(-MOVE, 0.0)),
+        (photo, bbox.moved(MOVE, 0.0)),
+        (photo, bbox.moved(0.0, -MOVE)),
+        (photo, bbox.moved(0.0, MOVE)),
         (photo, grown(&bbox, 1.0 + SCALE)),
         (photo, grown(&bbox, 1.0 - SCALE)),
         (&compressed, bbox),
@@ -109,17 +109,6 @@ pub fn turned(engine: &Engine, photo: &Photo, verdict: &Verdict) -> Result<Turne
         *turned = engine.judge_face(photo, &bbox)?.live != verdict.live;
     }
     Ok(turned)
-}
-
-/// Moved by shares of its sides.
-fn moved(bbox: &BBox, right: f32, down: f32) -> BBox {
-    let (x, y) = (bbox.width() * right, bbox.height() * down);
-    BBox {
-        x0: bbox.x0 + x,
-        y0: bbox.y0 + y,
-        x1: bbox.x1 + x,
-        y1: bbox.y1 + y,
-    }
 }
 
 /// Scaled about its middle.
@@ -196,7 +185,7 @@ mod tests {
 
     #[test]
     fn boxes_move_and_grow_by_shares_of_their_sides() {
-        let moved = moved(&BOX, 0.1, -0.1);
+        let moved = BOX.moved(0.1, -0.1);
         assert_eq!(
             [moved.x0, moved.y0, moved.x1, moved.y1],
             [110.0, 20.0, 210.0, 220.0]

@@ -64,3 +64,24 @@ pub fn images(
     }
     found
 }
+
+/// About `count` files of `NAME.tar` in `folder` with their names, in the order of these: spread evenly
+/// over the rows of `NAME.csv` that `chosen` takes, each given by its columns.
+///
+/// # Panics
+/// As [`rows`] and [`images`].
+#[must_use]
+pub fn spread(
+    folder: &std::path::Path,
+    name: &str,
+    count: usize,
+    chosen: impl Fn(&HashMap<String, String>) -> bool,
+) -> Vec<(String, Vec<u8>)> {
+    let mut rows: Vec<HashMap<String, String>> = rows(folder, name);
+    rows.retain(chosen);
+    let step = (rows.len() / count).max(1);
+    let names = rows.iter().step_by(step).map(|row| row["image"].clone());
+    let mut files: Vec<_> = images(folder, name, &names.collect()).into_iter().collect();
+    files.sort();
+    files
+}

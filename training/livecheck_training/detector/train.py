@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from ..data import sha256_of
+from ..learner import Average
 from ..runlog import RUNS, RunLog
 from .loss import assign, losses
 from .metrics import validate
@@ -91,24 +91,6 @@ def batch_of(views: ViewMaker, count: int, size: int) -> tuple[torch.Tensor, ...
     )
 
 
-class Average:
-    """Exponential moving average of the weights and statistics."""
-
-    def __init__(self, net: Detector, decay: float):
-        self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        self.decay = decay
-
-    @torch.no_grad()
-    def update(self, net: Detector, step: int) -> None:
-        # A shorter memory at the start forgets the random weights.
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for mean, new in zip(self.net.state_dict().values(), net.state_dict().values()):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(new, 1 - decay)
-            else:
-                mean.copy_(new)
-
-
 def save(path: Path, **state: object) -> None:
     """Writes a checkpoint by renaming."""
     scratch = path.with_suffix(".tmp")
@@ -143,6 +125,7 @@ def train(
         state = torch.load(last, weights_only=False)
         net.load_state_dict(state["net"])
         average.net.load_state_dict(state["average"])
+        average.updates = state["step"]
         optimizer.load_state_dict(state["optimizer"])
         step, best, log_state = state["step"], state["best"], state["log"]
     record = asdict(settings) | {"views": settings_record(view_settings), "images": data.counts()}
@@ -174,7 +157,7 @@ def train(
         total.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
         optimizer.step()
-        average.update(net, step)
+        average.update(net)
         step += 1
         seen += settings.batch
         for name, value in parts.items():

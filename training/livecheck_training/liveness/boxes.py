@@ -7,7 +7,6 @@ the teacher's on YuNet's box, and what the mean of the grain net over two views 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ import numpy as np
 
 from .. import crops, degrade
 from ..detector.predict import Finder, OnnxFinder
-from ..teachers import Faces, FeatureTeacher, YuNet, iou
-from .calibrate import ANCHOR_SCORE, Scorer, margins_of, usable
+from ..teachers import FeatureTeacher, YuNet
+from .calibrate import ANCHOR_SCORE, Fusion, Scorer, margins_of, usable
 from .grain import FACTOR, SIZE
 from .scenes import Scene
 from .views import FRAME_CHANCES, FRAMES, Studio
@@ -28,12 +27,13 @@ PRESENTATIONS = 400
 TRAINED_FACES = 2000
 """Faces of training pictures that fit the corrections."""
 
-ALIKE = 0.5
-"""Least IoU of two boxes of the same face."""
+SURE = 0.5
+"""Least score of a face of the product's detector."""
 
 VIEWS = {
     "one": ((0.0, 0.0),),
     "4 % left and right": ((-0.04, 0.0), (0.04, 0.0)),
+    "as it is, 6 % left and right": ((0.0, 0.0), (-0.06, 0.0), (0.06, 0.0)),
     "4 % up left and down right": ((-0.04, -0.04), (0.04, 0.04)),
 }
 """Shifts of the grain net's views in face boxes; their margins are averaged."""
@@ -50,8 +50,11 @@ class Pair:
 
     @classmethod
     def find(cls, frame: np.ndarray, box: np.ndarray, finder: Finder) -> Pair | None:
-        nearest = closest(finder.detect(frame, ALIKE), box)
-        return None if nearest is None else cls(frame, np.asarray(box, float), *nearest)
+        faces = finder.detect(frame, SURE)
+        face = faces.closest(box)
+        if face is None:
+            return None
+        return cls(frame, np.asarray(box, float), faces.boxes[face].astype(float), faces.landmarks[face].astype(float))
 
     @property
     def offset(self) -> np.ndarray:
@@ -76,14 +79,6 @@ def centred(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (box[:2] + box[2:]) / 2, box[2:] - box[:2]
 
 
-def closest(faces: Faces, box: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    if not len(faces):
-        return None
-    overlap = iou(np.asarray(box, np.float64), faces.boxes.astype(np.float64))
-    best = int(np.argmax(overlap))
-    return (faces.boxes[best].astype(float), faces.landmarks[best].astype(float)) if overlap[best] >= ALIKE else None
-
-
 def fit(pairs: list[Pair], kind: str) -> np.ndarray:
     """Linear regression of the offset; a residual over 0.05 weighs by its size and not its square."""
     x, wanted = np.stack([p.features(kind) for p in pairs]), np.stack([p.offset for p in pairs])
@@ -104,8 +99,9 @@ def simulated(scenes: list[Scene], yunet: YuNet, finder: Finder) -> list[Pair]:
         size = FRAMES[rng.choice(len(FRAMES), p=FRAME_CHANCES)]
         frame, box = studio.compose(scene, box, size, "screen" if i % 2 else "print", rng)
         frame = degrade.camera(frame, rng)
-        found = closest(yunet.detect(frame, 0.3), box)
-        pair = None if found is None else Pair.find(frame, found[0], finder)
+        faces = yunet.detect(frame, 0.3)
+        face = faces.closest(box)
+        pair = None if face is None else Pair.find(frame, faces.boxes[face].astype(float), finder)
         if pair is not None:
             pairs.append(pair)
     return pairs
@@ -128,14 +124,13 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
     bona_fide = pairs_of(held_out, len(scenes))
     pairs = bona_fide + simulated(held_out, YuNet(teachers, 640), finder)
 
-    calibration = json.loads((models / "liveness.json").read_text())
-    weights = np.array([calibration["context"], calibration["grain"]])
+    fusion = Fusion.read(models)
     edge = np.log(ANCHOR_SCORE / (1 - ANCHOR_SCORE))
 
     def logit(frame: np.ndarray, box: np.ndarray, shifts: tuple[tuple[float, float], ...] = ((0.0, 0.0),)) -> float:
         margins = np.stack([scorer.margins(frame, box + np.tile(np.array(s) * (box[2:] - box[:2]), 2)) for s in shifts])
         context = scorer.margins(frame, box)[0]
-        return float(np.array([context, margins[:, 1].mean()]) @ weights + calibration["offset"])
+        return float(np.array([context, margins[:, 1].mean()]) @ (fusion.context, fusion.grain) + fusion.offset)
 
     views = np.stack([crops.sampled_crop(p.frame, tuple(p.yunet), FACTOR, SIZE) for p in pairs])
     wanted = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(views, 40)]).astype(np.float64))

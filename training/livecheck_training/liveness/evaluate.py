@@ -15,7 +15,7 @@ from .. import crops, degrade
 from ..data import ImageSet, load_rgb
 from ..rates import apcer_at_bpcer, auc, rate
 from ..teachers import FeatureTeacher, SilentFacePair, YuNet
-from .calibrate import Scorer, margins_of
+from .calibrate import Fusion, Scorer, margins_of
 from .grain import FACTOR, SIZE
 
 THRESHOLDS = (0.5, 0.9, 0.95)
@@ -24,16 +24,11 @@ WEAKEST_FACE = 0.05
 
 def evaluate(models: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[str, Any]:
     """Figures by set and attack type, for our score and the pair's mean P(live), and stability."""
-    calibration = json.loads((models / "liveness.json").read_text())
-    weights = np.array([calibration["context"], calibration["grain"]])
-    scorer = Scorer(models)
+    fusion, scorer = Fusion.read(models), Scorer(models)
     peer = peer_scores(pad, teachers, cache)
     scores, theirs, rows = [], [], []
     logits = []
     turned: dict[str, int] = {name: 0 for name in DISTURBANCES}
-
-    def score(margins: np.ndarray) -> float:
-        return 1 / (1 + np.exp(-(margins @ weights + calibration["offset"])))
 
     for row in pad.rows:
         if row["image"] not in peer:
@@ -41,10 +36,10 @@ def evaluate(models: Path, pad: ImageSet, teachers: Path, cache: Path) -> dict[s
         box, pair = peer[row["image"]]
         frame = load_rgb(pad.path(row["image"]))
         out = scorer.logits(frame, box)
-        ours = score(margins_of(out))
+        ours = scorer.score(frame, box, fusion, out)
         for name, disturb in DISTURBANCES.items():
             other_frame, other_box = disturb(frame, box)
-            turned[name] += (score(scorer.margins(other_frame, other_box)) >= 0.9) != (ours >= 0.9)
+            turned[name] += (scorer.score(other_frame, other_box, fusion) >= 0.9) != (ours >= 0.9)
         rows.append(row)
         scores.append(ours)
         theirs.append(pair)
@@ -174,6 +169,7 @@ def _mirrored(frame: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 DISTURBANCES = {
     "box 10 % to the right": _boxed(lambda box: _shifted(box, 0.1, 0)),
+    "box 10 % to the left": _boxed(lambda box: _shifted(box, -0.1, 0)),
     "box 10 % down": _boxed(lambda box: _shifted(box, 0, 0.1)),
     "box 15 % larger": _boxed(lambda box: _grown(box, 1.15)),
     "box 15 % smaller": _boxed(lambda box: _grown(box, 0.85)),

@@ -2,7 +2,8 @@
 
 First every block learns by itself: the teacher's map before it goes in, the teacher's map
 after it is wanted. Then the whole net runs on its own maps and learns maps, embedding and
-answer together. Distances are squared and over the variance, so 1 means nothing learnt.
+answer together. Last, of the crops of one frame the teacher's mean is wanted: where the samples
+fall should not matter. Distances are squared and over the variance, so 1 means nothing learnt.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .scenes import Scene
 from .train import to_tensor
 
 HELD_OUT_SHARDS = 1
+HELD_OUT_FRAMES = 100
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class GrainSettings:
     average: float = 0.998
     answer_weight: float = 4.0
     """Weight of the answer beside the mean of the maps."""
+    steady: bool = False
+    """Whether the teacher's mean over the crops of a frame is wanted. A batch then has few frames, so
+    normalisations keep their statistics."""
+    steady_map_weight: float = 0.25
+    """Weight of the maps then, which stay each crop's own."""
     shards: int = 200
     round: int = 4
     """Shards mixed at a time."""
@@ -68,12 +75,21 @@ def distance(ours: torch.Tensor, theirs: torch.Tensor, scale: torch.Tensor | Non
     return ((ours - theirs) ** 2 / (variance + 0.1 * variance.mean() + 1e-6)).mean()
 
 
-def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool) -> dict[str, torch.Tensor]:
+def of_frame(values: torch.Tensor) -> torch.Tensor:
+    """For each of (n * CROPS, k) rows the mean over its frame."""
+    return values.unflatten(0, (-1, CROPS)).mean(1).repeat_interleave(CROPS, 0)
+
+
+def losses(
+    net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool, steady: bool = False
+) -> dict[str, torch.Tensor]:
     """Mean distance of the maps, distance of the embedding and of the logits, and the divergence
-    from the teacher's three probabilities; `apart`: every block works on the teacher's map."""
+    from the teacher's three probabilities; `apart`: every block works on the teacher's map;
+    `steady`: the teacher's mean over the crops of a frame, which come together, is wanted."""
     maps, embedding, logits = teacher.run(images)
     maps = [torch.from_numpy(m).contiguous(memory_format=torch.channels_last) for m in maps]
-    embedding, logits = torch.from_numpy(embedding), torch.from_numpy(logits)
+    own = [torch.from_numpy(embedding), torch.from_numpy(logits)]
+    embedding, logits = map(of_frame, own) if steady else own
     x = net.first(to_tensor(images))
     distances = [distance(x, maps[0])]
     for block, before, after in zip(net.blocks, maps, maps[1:]):
@@ -89,8 +105,8 @@ def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bo
         "maps": torch.stack(distances).mean(),
         "worst_map": torch.stack(distances).detach().max(),
         "last_map": distances[-1].detach(),
-        "embedding": distance(ours, embedding),
-        "logits": distance(answer, logits),
+        "embedding": distance(ours, embedding, own[0]),
+        "logits": distance(answer, logits, own[1]),
         "answer": divergence,
     }
 
@@ -98,12 +114,13 @@ def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bo
 def total(parts: dict[str, torch.Tensor], settings: GrainSettings, apart: bool) -> torch.Tensor:
     """The weighted sum that is minimised."""
     weight = 1.0 if apart else settings.answer_weight
-    return len(FeatureTeacher.MAPS) * parts["maps"] + weight * (parts["embedding"] + parts["logits"] + parts["answer"])
+    maps = len(FeatureTeacher.MAPS) * (settings.steady_map_weight if settings.steady else 1.0)
+    return maps * parts["maps"] + weight * (parts["embedding"] + parts["logits"] + parts["answer"])
 
 
 @torch.no_grad()
 def measure(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray) -> dict[str, float]:
-    """How well the answers agree on crops that never trained."""
+    """How well the answers agree on crops (n * CROPS) that never trained, those of a frame together."""
     ours, theirs = [], []
     for i in range(0, len(images), 50):
         ours.append(net(to_tensor(images[i : i + 50])))
@@ -115,6 +132,8 @@ def measure(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray) -> dict[
         "held_out_kl": (functional.kl_div(functional.log_softmax(a, 1), functional.log_softmax(b, 1), reduction="batchmean", log_target=True)).item(),
         "held_out_correlation": float(np.corrcoef(*margins)[0, 1]),
         "held_out_same_side_of_half": float(((live >= 0.5) == (wanted >= 0.5)).float().mean()),
+        "held_out_correlation_with_frame": float(np.corrcoef(margins[0], of_frame(torch.from_numpy(margins[1])).numpy())[0, 1]),
+        "held_out_spread_in_frame": float(np.std(margins[0] - of_frame(torch.from_numpy(margins[0])).numpy()) / np.std(margins[0])),
     }
 
 
@@ -156,13 +175,15 @@ def learn(
     while seen < settings.samples:
         images = wait_for(views / "train", settings, turn)
         rng = np.random.default_rng((settings.seed, turn))
-        order = rng.permutation(len(images))[: settings.round * 1000]
+        order = drawn(len(images), settings, rng)
         started, sums, batches = time.monotonic(), {}, len(order) // settings.batch
         for b in range(batches):
-            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng)
+            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng, CROPS if settings.steady else 1)
             net.train()
+            if settings.steady:
+                keep_statistics(net)
             apart = seen < settings.apart * settings.samples
-            parts = losses(net, teacher, batch, apart)
+            parts = losses(net, teacher, batch, apart, settings.steady)
             learner.step(total(parts, settings, apart), rate_at(settings, seen))
             seen += len(batch)
             for name, value in parts.items():
@@ -170,10 +191,25 @@ def learn(
         turn += 1
         speed = batches * settings.batch / (time.monotonic() - started)
         held_out = views / "held-out" / "00000.npy"
-        figures = measure(learner.average.net, teacher, np.load(held_out)[:: CROPS // 2]) if held_out.exists() else {}
+        figures = measure(learner.average.net, teacher, np.load(held_out)[: HELD_OUT_FRAMES * CROPS]) if held_out.exists() else {}
         log.point(seen=seen, **{k: v / batches for k, v in sums.items()}, **figures)
         print(log.state["curve"][-1], f"{speed:.0f} crops/s", flush=True)
         learner.save(checkpoint, seen=seen, turn=turn, log=log.state)
+
+
+def keep_statistics(net: torch.nn.Module) -> None:
+    """Batch normalisations go by the statistics they have."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+
+
+def drawn(count: int, settings: GrainSettings, rng: np.random.Generator) -> np.ndarray:
+    """A round's crops among `count`, in random order; those of a frame together if need be."""
+    if not settings.steady:
+        return rng.permutation(count)[: settings.round * 1000]
+    frames = rng.permutation(count // CROPS)[: settings.round * 1000 // CROPS]
+    return (frames[:, None] * CROPS + np.arange(CROPS)).ravel()
 
 
 def wait_for(folder: Path, settings: GrainSettings, turn: int) -> np.ndarray:

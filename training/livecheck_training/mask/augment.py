@@ -13,12 +13,12 @@ from .. import crops, degrade
 from .net import SIZE
 from .samples import Sample
 
-OCCLUDER_RATE = 0.22
+OCCLUDER_RATE = 0.28
 """Share of bare faces that get something before the mouth."""
 
-TRAINED_OCCLUDERS = ("fingers", "beard", "microphone")
-OCCLUDERS = (*TRAINED_OCCLUDERS, "scarf", "dark glasses")
-"""What the simulator draws on a face that is no mask; the last two were kept for measuring."""
+TRAINED_OCCLUDERS = ("fingers", "beard", "microphone", "scarf")
+OCCLUDERS = (*TRAINED_OCCLUDERS, "dark glasses")
+"""What the simulator draws on a face that is no mask; the last was kept for measuring."""
 
 MIRRORED = np.array([1, 0, 2, 4, 3])
 """Order of the landmarks after a flip."""
