@@ -288,10 +288,8 @@ fn a_reduced_photo_gets_the_verdict_of_the_whole_one() {
     println!("{verdicts} verdicts, {reduced} reduced, {far} of far faces");
     let [[_, worst], [_, worst_mask]] = compared.spread();
     assert!(worst < 0.05, "scores differ by up to {worst}");
-    assert!(
-        worst_mask < 0.05,
-        "mask scores differ by up to {worst_mask}"
-    );
+    // That neither is refused where the other is not, `judge` has seen to.
+    assert!(worst_mask < 0.1, "mask scores differ by up to {worst_mask}");
     assert!(compared.turned.is_empty(), "{:?}", compared.turned);
     assert!(reduced * 2 > verdicts, "only {reduced} photos were reduced");
     assert!(far > 0, "no face needed every pixel");
@@ -368,12 +366,7 @@ fn grain_of_phone_photos_is_judged_alike_reduced_and_whole() {
     let (verdicts, reduced) = (compared.differences.len(), compared.reduced);
     println!("{verdicts} verdicts, {reduced} reduced");
     let [[median, _], _] = compared.spread();
-    println!("turned: {:?}", compared.turned);
     assert!(median < 0.05, "scores differ by {median} in the median");
-    assert!(
-        compared.turned.len() * 10 <= verdicts,
-        "{:?} of {verdicts} verdicts turned",
-        compared.turned
-    );
+    assert!(compared.turned.is_empty(), "{:?}", compared.turned);
     assert!(reduced * 2 > verdicts, "only {reduced} photos were reduced");
 }
