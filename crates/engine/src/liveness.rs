@@ -53,7 +53,7 @@ impl Calibration {
 pub(crate) struct Liveness {
     /// Logit of the confidence in a live person, before any calibration of the user's.
     pub(crate) logit: f64,
-    /// Uncalibrated probabilities of the attack species: the mean of both nets'.
+    /// Uncalibrated probabilities of the attack species: the mean of both nets' at the first look.
     pub(crate) attacks: AttackScores,
 }
 
