@@ -2,7 +2,7 @@
 
 On held-out pictures and simulated presentations of them, none of `pad_dev`: how far the product's
 boxes lie from YuNet's, whether a correction by box size or landmarks brings the score nearer to
-the teacher's on YuNet's box, and what the mean of the grain net over two views steadies.
+the teacher's on YuNet's box, and what the mean of the grain net over several views steadies.
 """
 
 from __future__ import annotations

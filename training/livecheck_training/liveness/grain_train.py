@@ -2,8 +2,8 @@
 
 First every block learns by itself: the teacher's map before it goes in, the teacher's map
 after it is wanted. Then the whole net runs on its own maps and learns maps, embedding and
-answer together. Last, of the crops of one frame the teacher's mean is wanted: where the samples
-fall should not matter. Distances are squared and over the variance, so 1 means nothing learnt.
+answer together. With `--steady` the teacher's mean over the crops of one frame is wanted instead of each
+crop's answer; the shipped net was not made so, as no trial gained by it (its card). Distances are squared and over the variance, so 1 means nothing learnt.
 """
 
 from __future__ import annotations
