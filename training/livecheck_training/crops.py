@@ -85,14 +85,15 @@ def square_crop(
 
 
 def sampled_box(
-    frame_size: tuple[int, int], face_box: tuple[float, float, float, float], factor: float
+    frame_size: tuple[int, int], face_box: tuple[float, float, float, float], factor: float, share: float = 1.0
 ) -> tuple[int, int, int, int]:
     """The rectangle of `factor` face boxes about the face in whole pixels (x0, y0, x1, y1): the
-    factor lowered until it fits a frame of `frame_size` = (width, height), then shifted inside."""
+    factor lowered until it fits a frame of `frame_size` = (width, height), `share` of that taken,
+    then shifted inside."""
     width, height = frame_size
     x0, y0, x1, y1 = (float(v) for v in face_box)
     w, h = max(x1 - x0, 1.0), max(y1 - y0, 1.0)
-    factor = min(factor, (height - 1) / h, (width - 1) / w)
+    factor = min(factor, (height - 1) / h, (width - 1) / w) * share
     w, h = w * factor, h * factor
     left = max(min((x0 + x1) / 2 - w / 2, width - 1 - w), 0.0)
     top = max(min((y0 + y1) / 2 - h / 2, height - 1 - h), 0.0)
@@ -100,12 +101,12 @@ def sampled_box(
 
 
 def sampled_crop(
-    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int
+    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int, share: float = 1.0
 ) -> np.ndarray:
     """The grain net's view: `sampled_box` as `size` x `size` samples of `sample_taps`, stretched where
     the face box isn't square."""
     height, width = frame.shape[:2]
-    x0, y0, x1, y1 = sampled_box((width, height), face_box, factor)
+    x0, y0, x1, y1 = sampled_box((width, height), face_box, factor, share)
     columns, across = sample_taps(x0, x1 - x0, width, size)
     rows, down = sample_taps(y0, y1 - y0, height, size)
     lines = frame[rows.ravel()].reshape(size, -1, width, 3).astype(np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from . import crops
+from .liveness.grain import CLOSER
 from .liveness.grain import FACTOR as GRAIN_FACTOR
 from .liveness.grain import SIZE as GRAIN_SIZE
 from .liveness.net import FACTOR
@@ -134,8 +135,9 @@ def write_golden(folder: Path, models: Path) -> None:
         letterbox, scale = crops.letterbox(image)
         square = crops.square_crop(image, tuple(box), FACTOR, LIVENESS_SIZE)
         sampled = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE)
+        closer = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE, CLOSER)
         aligned = crops.aligned_crop(image, landmarks, MASK_SIZE)
-        for suffix, picture in (("", image), (".letterbox", letterbox), (".square", square), (".sampled", sampled), (".aligned", aligned)):
+        for suffix, picture in (("", image), (".letterbox", letterbox), (".square", square), (".sampled", sampled), (".closer", closer), (".aligned", aligned)):
             Image.fromarray(picture).save(folder / f"{name}{suffix}.png", optimize=True)
         entries.append(
             {
@@ -154,6 +156,7 @@ def write_golden(folder: Path, models: Path) -> None:
         "square_size": LIVENESS_SIZE,
         "sampled_factor": GRAIN_FACTOR,
         "sampled_size": GRAIN_SIZE,
+        "closer_share": CLOSER,
         "aligned_size": MASK_SIZE,
         "pictures": entries,
     }

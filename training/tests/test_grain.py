@@ -42,6 +42,16 @@ def test_sampled_pixels_are_pixels_of_the_frame():
     assert (crops.sampled_crop(frame, box, 3.0, 80) == frame[91:331:3, 91:331:3]).all()
 
 
+@pytest.mark.parametrize("side", [80.0, 390.0])
+def test_a_closer_view_is_its_share_of_what_fits(side):
+    middle = 200.0
+    box = (middle - side / 2, middle - side / 2, middle + side / 2, middle + side / 2)
+    x0, y0, x1, y1 = crops.sampled_box((401, 401), box, 2.5, 0.8)
+    wanted = 0.8 * min(2.5 * side, 400)
+    assert abs(x1 - x0 - wanted) <= 1 and abs(y1 - y0 - wanted) <= 1
+    assert abs((x0 + x1) / 2 - middle) <= 1 and abs((y0 + y1) / 2 - middle) <= 1
+
+
 def test_samples_far_apart_are_averaged():
     # A frame at four times the size gives nearly the view of the frame itself.
     frame = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3)).astype(np.uint8)
@@ -60,7 +70,8 @@ def test_sampled_box_lies_inside_any_frame(seed):
     x0, y0, x1, y1 = crops.sampled_box((width, height), box, 2.7)
     assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
     frame = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
-    assert crops.sampled_crop(frame, box, 2.7, SIZE).shape == (SIZE, SIZE, 3)
+    for share in (1.0, 0.8):
+        assert crops.sampled_crop(frame, box, 2.7, SIZE, share).shape == (SIZE, SIZE, 3)
 
 
 def test_the_net_has_the_shapes_it_is_taught_by(images):
@@ -83,27 +94,6 @@ def test_another_net_has(images):
     torch.manual_seed(0)
     parts = grain_train.losses(GrainNet().train(), Copied(GrainNet()), images, True)
     assert parts["maps"].item() > 0.1 and parts["embedding"].item() > 0.1
-
-
-def test_a_steady_net_is_taught_the_mean_of_a_frame(images):
-    net = GrainNet().eval()
-    frame = np.repeat(images[:1], CROPS, 0)
-    same = grain_train.losses(net, Copied(net), frame, False, steady=True)
-    assert max(same[name].item() for name in ("logits", "answer")) < 1e-5
-    different = grain_train.losses(net, Copied(net), images, False, steady=True)
-    assert different["maps"].item() < 1e-5 < different["logits"].item()
-
-
-def test_crops_of_a_frame_stay_together_where_they_must():
-    rng = np.random.default_rng(0)
-    order = grain_train.drawn(10 * CROPS, grain_train.GrainSettings(steady=True), rng).reshape(-1, CROPS)
-    assert sorted(order[:, 0] // CROPS) == list(range(10)) and (np.diff(order) == 1).all()
-
-
-def test_crops_of_a_frame_are_varied_the_same_way(images):
-    frame = np.full((2 * CROPS, SIZE, SIZE, 3), 128, np.uint8)
-    levels = [varied(frame, np.random.default_rng(seed), CROPS).reshape(2, CROPS, -1).mean(2) for seed in range(20)]
-    assert max(np.ptp(level, 1).max() for level in levels) < 1 < max(np.ptp(level[:, 0]) for level in levels)
 
 
 def test_varied_crops_repeat_by_seed_and_differ_from_each_other(images):

@@ -138,13 +138,13 @@ def test_shipped_weights_lie_between_the_stages():
 
 
 class Scripted(calibrate.Scorer):
-    """A scorer whose grain net answers a margin of 0, and notes where it looked."""
+    """A scorer whose grain net answers a margin of 0, and notes how closely it looked."""
 
     def __init__(self) -> None:
-        self.boxes: list[np.ndarray] = []
+        self.shares: list[float] = []
 
-    def _grain_logits(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-        self.boxes.append(box)
+    def grain_logits(self, frame: np.ndarray, box: np.ndarray, share: float = 1.0) -> np.ndarray:
+        self.shares.append(share)
         return np.array([0.0, -np.inf, 0.0])
 
 
@@ -152,8 +152,8 @@ class Scripted(calibrate.Scorer):
 def test_a_doubtful_face_is_looked_at_again_and_a_clear_one_is_not(first):
     scorer = Scripted()
     logits = np.array([[0.0, -np.inf, 0.0], [first, -np.inf, 0.0]])
-    score = scorer.score(np.zeros((9, 9, 3), np.uint8), np.array((2.0, 2.0, 6.0, 6.0)), calibrate.Fusion(1.0, 1.0, 0.0), logits)
+    score = scorer.score(np.zeros((9, 9, 3), np.uint8), np.array((2.0, 2.0, 6.0, 6.0)), calibrate.Fusion(1.0, 1.0, 0.0, closer=0.7), logits)
     # 0.80 and 0.96 are logits of 1.386 and 3.178.
     looked = 1.386 < first < 3.178
-    assert np.log(score / (1 - score)) == pytest.approx(first / 3 if looked else first)
-    assert [box.tolist() for box in scorer.boxes] == ([[2 - 0.24, 2, 6 - 0.24, 6], [2 + 0.24, 2, 6 + 0.24, 6]] if looked else [])
+    assert np.log(score / (1 - score)) == pytest.approx(first / 2 if looked else first)
+    assert scorer.shares == ([0.7] if looked else [])

@@ -161,18 +161,25 @@ pub(crate) fn square_crop(
 }
 
 /// The grain net's view: the rectangle of `factor` face boxes about the face (the factor lowered
-/// until it fits the photo, then shifted inside, in whole pixels) as `size × size` samples, see
-/// [`Samples`]. Hardly averaged, unlike every other crop: single pixels of the photo must show.
+/// until it fits the photo, `share` of that taken, then shifted inside, in whole pixels) as
+/// `size × size` samples, see [`Samples`]. Hardly averaged, unlike every other crop: single pixels of
+/// the photo must show.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "means of bytes are bytes"
 )]
-pub(crate) fn sampled_crop(photo: &Photo, face: &BBox, factor: f64, size: u32) -> Vec<u8> {
+pub(crate) fn sampled_crop(
+    photo: &Photo,
+    face: &BBox,
+    factor: f64,
+    share: f64,
+    size: u32,
+) -> Vec<u8> {
     let (width, height) = (f64::from(photo.width), f64::from(photo.height));
     let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
     let (w, h) = ((x1 - x0).max(1.0), (y1 - y0).max(1.0));
-    let factor = factor.min((height - 1.0) / h).min((width - 1.0) / w);
+    let factor = factor.min((height - 1.0) / h).min((width - 1.0) / w) * share;
     let (w, h) = (w * factor, h * factor);
     let left = ((x0 + x1) / 2.0 - w / 2.0).min(width - 1.0 - w).max(0.0);
     let top = ((y0 + y1) / 2.0 - h / 2.0).min(height - 1.0 - h).max(0.0);

@@ -29,6 +29,7 @@ struct Golden {
     square_size: u32,
     sampled_factor: f64,
     sampled_size: u32,
+    closer_share: f64,
     aligned_size: u32,
     pictures: Vec<Picture>,
 }
@@ -114,13 +115,16 @@ fn crops_agree_with_the_training_pipeline() {
         );
         assert_same_levels(&row.name, &square.expect("a crop"), &crop_of("square"));
 
-        let sampled = crop::sampled_crop(
-            &photo,
-            &row.bbox(),
-            golden.sampled_factor,
-            golden.sampled_size,
-        );
-        assert_same_levels(&row.name, &sampled, &crop_of("sampled"));
+        for (suffix, share) in [("sampled", 1.0), ("closer", golden.closer_share)] {
+            let sampled = crop::sampled_crop(
+                &photo,
+                &row.bbox(),
+                golden.sampled_factor,
+                share,
+                golden.sampled_size,
+            );
+            assert_same_levels(&row.name, &sampled, &crop_of(suffix));
+        }
 
         let aligned = crop::aligned_crop(&photo, &row.landmarks, golden.aligned_size);
         assert_same_levels(&row.name, &aligned.expect("a crop"), &crop_of("aligned"));

@@ -1,8 +1,8 @@
 """What the detector's boxes and where the samples fall change in the liveness score.
 
-On held-out pictures and simulated presentations of them, none of `pad_dev`: how far the product's
-boxes lie from YuNet's, whether a correction by box size or landmarks brings the score nearer to
-the teacher's on YuNet's box, and what the mean of the grain net over several views steadies.
+On held-out pictures, simulated presentations of them and photographed screens, none of `pad_dev`: how
+far the product's boxes lie from YuNet's, whether a correction by box size or landmarks brings the score
+nearer to the teacher's on YuNet's box, and what the mean of the grain net over several views gains.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 
 from .. import crops, degrade
 from ..detector.predict import Finder, OnnxFinder
+from ..rates import auc
 from ..teachers import FeatureTeacher, YuNet
+from . import evaluate
 from .calibrate import ANCHOR_SCORE, Fusion, Scorer, margins_of, usable
 from .grain import FACTOR, SIZE
 from .scenes import Scene
@@ -31,12 +33,20 @@ SURE = 0.5
 """Least score of a face of the product's detector."""
 
 VIEWS = {
-    "one": ((0.0, 0.0),),
-    "4 % left and right": ((-0.04, 0.0), (0.04, 0.0)),
-    "as it is, 6 % left and right": ((0.0, 0.0), (-0.06, 0.0), (0.06, 0.0)),
-    "4 % up left and down right": ((-0.04, -0.04), (0.04, 0.04)),
+    "one": ((0.0, 1.0),),
+    "one, 0.9": ((0.0, 0.9),),
+    "whole, 6 % left and right": ((0.0, 1.0), (-0.06, 1.0), (0.06, 1.0)),
+    "whole, 0.9": ((0.0, 1.0), (0.0, 0.9)),
+    "whole, 0.8": ((0.0, 1.0), (0.0, 0.8)),
+    "whole, 0.7": ((0.0, 1.0), (0.0, 0.7)),
+    "whole, 0.9, 0.8": ((0.0, 1.0), (0.0, 0.9), (0.0, 0.8)),
+    "whole, 0.8, 0.7": ((0.0, 1.0), (0.0, 0.8), (0.0, 0.7)),
+    "whole, 0.8 with 6 % left and right": ((0.0, 1.0), (-0.06, 0.8), (0.06, 0.8)),
 }
-"""Shifts of the grain net's views in face boxes; their margins are averaged."""
+"""The grain net's views, whose margins are averaged: shift in face widths, share of the view."""
+
+DISTURBANCES = ("box 10 % to the left", "box 10 % to the right", "box 15 % larger", "box 15 % smaller", "JPEG 75", "75 % of the size")
+"""Of those in `evaluate.py`, what verdicts are compared under."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,12 @@ def fit(pairs: list[Pair], kind: str) -> np.ndarray:
     return fitted
 
 
+def photographed(scenes: list[Scene], finder: Finder) -> list[Pair]:
+    """Faces on photographed screens."""
+    pairs = (Pair.find(s.image, box, finder) for s in scenes if s.kind == "replay" for box in s.faces)
+    return [pair for pair in pairs if pair is not None]
+
+
 def simulated(scenes: list[Scene], yunet: YuNet, finder: Finder) -> list[Pair]:
     """Presentations of held-out faces, found anew by both detectors."""
     studio, rng, pairs = Studio(scenes), np.random.default_rng(3), []
@@ -122,15 +138,16 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
     trained = pairs_of([scenes[i] for i in order if not scenes[i].held_out], TRAINED_FACES)
     held_out = [s for s in scenes if s.held_out]
     bona_fide = pairs_of(held_out, len(scenes))
-    pairs = bona_fide + simulated(held_out, YuNet(teachers, 640), finder)
+    presented, screens = simulated(held_out, YuNet(teachers, 640), finder), photographed(held_out, finder)
+    pairs = bona_fide + presented
 
     fusion = Fusion.read(models)
     edge = np.log(ANCHOR_SCORE / (1 - ANCHOR_SCORE))
 
-    def logit(frame: np.ndarray, box: np.ndarray, shifts: tuple[tuple[float, float], ...] = ((0.0, 0.0),)) -> float:
-        margins = np.stack([scorer.margins(frame, box + np.tile(np.array(s) * (box[2:] - box[:2]), 2)) for s in shifts])
-        context = scorer.margins(frame, box)[0]
-        return float(np.array([context, margins[:, 1].mean()]) @ (fusion.context, fusion.grain) + fusion.offset)
+    def logit(frame: np.ndarray, box: np.ndarray, views: tuple[tuple[float, float], ...] = VIEWS["one"]) -> float:
+        width = box[2] - box[0]
+        grain = [margins_of(scorer.grain_logits(frame, box + np.array((x, 0, x, 0)) * width, share)) for x, share in views]
+        return fusion.context * scorer.margins(frame, box)[0] + fusion.grain * float(np.mean(grain)) + fusion.offset
 
     views = np.stack([crops.sampled_crop(p.frame, tuple(p.yunet), FACTOR, SIZE) for p in pairs])
     wanted = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(views, 40)]).astype(np.float64))
@@ -144,7 +161,7 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
 
     first = np.array([logit(p.frame, p.product) for p in pairs])
     report: dict[str, Any] = {
-        "faces": {"fitted": len(trained), "bona fide": len(bona_fide), "simulated": len(pairs) - len(bona_fide)},
+        "faces": {"fitted": len(trained), "bona fide": len(bona_fide), "simulated": len(presented), "photographed": len(screens)},
         "median offset of training faces": dict(zip(("x", "y", "width", "height"), np.median([p.offset for p in trained], 0).round(4).tolist())),
         "on YuNet's box": agreement(of_yunet),
         "on the product's box": agreement(first),
@@ -158,10 +175,14 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
         scores = np.array([logit(p.frame, p.corrected(kind, fitted)) for p in pairs])
         gains = [np.corrcoef(scores[d], wanted[d])[0, 1] - np.corrcoef(first[d], wanted[d])[0, 1] for d in draws]
         report["corrected"][kind] = agreement(scores) | {"gain of correlation, 95 %": np.percentile(gains, (2.5, 97.5)).round(4).tolist()}
-    for name, shifts in VIEWS.items():
-        scores = np.array([logit(p.frame, p.product, shifts) for p in pairs])
-        report["views"][name] = agreement(scores)
-        for side, x in (("left", -0.1), ("right", 0.1)):
-            moved = np.array([logit(p.frame, p.product + np.tile([x * (p.product[2] - p.product[0]), 0], 2), shifts) for p in pairs])
-            report["views"][name][f"turned by 10 % to the {side}"] = round(float(((moved >= edge) != (scores >= edge)).mean()), 4)
+    for name, shown in VIEWS.items():
+        live, simulations, photographs = (np.array([logit(p.frame, p.product, shown) for p in some]) for some in (bona_fide, presented, screens))
+        scores = np.concatenate([live, simulations])
+        report["views"][name] = agreement(scores) | {
+            "AUC simulated": round(auc(live, simulations), 4),
+            "AUC photographed": round(auc(live, photographs), 4),
+        }
+        for change in DISTURBANCES:
+            others = [logit(*map(np.asarray, evaluate.DISTURBANCES[change](p.frame, p.product)), shown) for p in pairs]
+            report["views"][name][f"turned by {change}"] = round(float(((np.array(others) >= edge) != (scores >= edge)).mean()), 4)
     return report

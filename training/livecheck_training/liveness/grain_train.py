@@ -2,8 +2,7 @@
 
 First every block learns by itself: the teacher's map before it goes in, the teacher's map
 after it is wanted. Then the whole net runs on its own maps and learns maps, embedding and
-answer together. With `--steady` the teacher's mean over the crops of one frame is wanted instead of each
-crop's answer; the shipped net was not made so, as no trial gained by it (its card). Distances are squared and over the variance, so 1 means nothing learnt.
+answer together. Distances are squared and over the variance, so 1 means nothing learnt.
 """
 
 from __future__ import annotations
@@ -47,11 +46,6 @@ class GrainSettings:
     average: float = 0.998
     answer_weight: float = 4.0
     """Weight of the answer beside the mean of the maps."""
-    steady: bool = False
-    """Whether the teacher's mean over the crops of a frame is wanted. A batch then has few frames, so
-    normalisations keep their statistics."""
-    steady_map_weight: float = 0.25
-    """Weight of the maps then, which stay each crop's own."""
     shards: int = 200
     round: int = 4
     """Shards mixed at a time."""
@@ -80,16 +74,12 @@ def of_frame(values: torch.Tensor) -> torch.Tensor:
     return values.unflatten(0, (-1, CROPS)).mean(1).repeat_interleave(CROPS, 0)
 
 
-def losses(
-    net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool, steady: bool = False
-) -> dict[str, torch.Tensor]:
+def losses(net: GrainNet, teacher: FeatureTeacher, images: np.ndarray, apart: bool) -> dict[str, torch.Tensor]:
     """Mean distance of the maps, distance of the embedding and of the logits, and the divergence
-    from the teacher's three probabilities; `apart`: every block works on the teacher's map;
-    `steady`: the teacher's mean over the crops of a frame, which come together, is wanted."""
+    from the teacher's three probabilities; `apart`: every block works on the teacher's map."""
     maps, embedding, logits = teacher.run(images)
     maps = [torch.from_numpy(m).contiguous(memory_format=torch.channels_last) for m in maps]
-    own = [torch.from_numpy(embedding), torch.from_numpy(logits)]
-    embedding, logits = map(of_frame, own) if steady else own
+    embedding, logits = torch.from_numpy(embedding), torch.from_numpy(logits)
     x = net.first(to_tensor(images))
     distances = [distance(x, maps[0])]
     for block, before, after in zip(net.blocks, maps, maps[1:]):
@@ -105,8 +95,8 @@ def losses(
         "maps": torch.stack(distances).mean(),
         "worst_map": torch.stack(distances).detach().max(),
         "last_map": distances[-1].detach(),
-        "embedding": distance(ours, embedding, own[0]),
-        "logits": distance(answer, logits, own[1]),
+        "embedding": distance(ours, embedding),
+        "logits": distance(answer, logits),
         "answer": divergence,
     }
 
@@ -114,8 +104,7 @@ def losses(
 def total(parts: dict[str, torch.Tensor], settings: GrainSettings, apart: bool) -> torch.Tensor:
     """The weighted sum that is minimised."""
     weight = 1.0 if apart else settings.answer_weight
-    maps = len(FeatureTeacher.MAPS) * (settings.steady_map_weight if settings.steady else 1.0)
-    return maps * parts["maps"] + weight * (parts["embedding"] + parts["logits"] + parts["answer"])
+    return len(FeatureTeacher.MAPS) * parts["maps"] + weight * (parts["embedding"] + parts["logits"] + parts["answer"])
 
 
 @torch.no_grad()
@@ -175,15 +164,13 @@ def learn(
     while seen < settings.samples:
         images = wait_for(views / "train", settings, turn)
         rng = np.random.default_rng((settings.seed, turn))
-        order = drawn(len(images), settings, rng)
+        order = rng.permutation(len(images))[: settings.round * 1000]
         started, sums, batches = time.monotonic(), {}, len(order) // settings.batch
         for b in range(batches):
-            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng, CROPS if settings.steady else 1)
+            batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng)
             net.train()
-            if settings.steady:
-                keep_statistics(net)
             apart = seen < settings.apart * settings.samples
-            parts = losses(net, teacher, batch, apart, settings.steady)
+            parts = losses(net, teacher, batch, apart)
             learner.step(total(parts, settings, apart), rate_at(settings, seen))
             seen += len(batch)
             for name, value in parts.items():
@@ -195,21 +182,6 @@ def learn(
         log.point(seen=seen, **{k: v / batches for k, v in sums.items()}, **figures)
         print(log.state["curve"][-1], f"{speed:.0f} crops/s", flush=True)
         learner.save(checkpoint, seen=seen, turn=turn, log=log.state)
-
-
-def keep_statistics(net: torch.nn.Module) -> None:
-    """Batch normalisations go by the statistics they have."""
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
-
-
-def drawn(count: int, settings: GrainSettings, rng: np.random.Generator) -> np.ndarray:
-    """A round's crops among `count`, in random order; those of a frame together if need be."""
-    if not settings.steady:
-        return rng.permutation(count)[: settings.round * 1000]
-    frames = rng.permutation(count // CROPS)[: settings.round * 1000 // CROPS]
-    return (frames[:, None] * CROPS + np.arange(CROPS)).ravel()
 
 
 def wait_for(folder: Path, settings: GrainSettings, turn: int) -> np.ndarray:

@@ -67,34 +67,25 @@ def crops_of(frame: np.ndarray, box: np.ndarray, rng: Rng) -> np.ndarray:
     return np.stack(views)
 
 
-def varied(images: np.ndarray, rng: Rng, together: int = 1) -> np.ndarray:
-    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew, every `together` crops in a
-    row the same way."""
-    groups = len(images) // together
+def varied(images: np.ndarray, rng: Rng) -> np.ndarray:
+    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew."""
+    count = len(images)
     x = images.astype(np.float32)
-
-    def chosen(chance: float) -> np.ndarray:
-        return (rng.random(groups) < chance).repeat(together)
-
-    def each(values: np.ndarray) -> np.ndarray:
-        return values.repeat(together, 0).astype(np.float32)
-
-    flip = chosen(0.5)
+    flip = rng.random(count) < 0.5
     x[flip] = x[flip, :, ::-1]
-    tone = chosen(0.6)
-    gain = each(np.exp(rng.normal(0, 0.18, (groups, 1, 1, 1)) + rng.normal(0, 0.07, (groups, 1, 1, 3))))
-    lift = each(rng.normal(0, 10, (groups, 1, 1, 1)))
+    tone = rng.random(count) < 0.6
+    gain = np.exp(rng.normal(0, 0.18, (count, 1, 1, 1)) + rng.normal(0, 0.07, (count, 1, 1, 3))).astype(np.float32)
+    lift = rng.normal(0, 10, (count, 1, 1, 1)).astype(np.float32)
     x[tone] = x[tone] * gain[tone] + lift[tone]
-    grain = chosen(0.25)
+    grain = rng.random(count) < 0.25
     if grain.any():
-        sigma = each(rng.uniform(0.5, 7, (groups, 1, 1, 1)))[grain]
+        sigma = rng.uniform(0.5, 7, (count, 1, 1, 1)).astype(np.float32)[grain]
         x[grain] += rng.standard_normal(x[grain].shape, np.float32) * sigma
-    blend = np.flatnonzero(rng.random(groups) < 0.06)
-    others = rng.permutation(groups)[: len(blend)]
-    share = rng.uniform(0, 0.5, len(blend)).astype(np.float32)[:, None, None, None, None]
-    grouped = x.reshape(groups, together, *x.shape[1:])
-    grouped[blend] += (grouped[others] - grouped[blend]) * share
-    return np.clip(grouped.reshape(x.shape) + 0.5, 0, 255).astype(np.uint8)
+    blend = np.flatnonzero(rng.random(count) < 0.06)
+    others = rng.permutation(count)[: len(blend)]
+    share = rng.uniform(0, 0.5, len(blend)).astype(np.float32)[:, None, None, None]
+    x[blend] += (x[others] - x[blend]) * share
+    return np.clip(x + 0.5, 0, 255).astype(np.uint8)
 
 
 def generate(scenes: list[Scene], folder: Path, held_out: bool, first: int, step: int, last: int) -> None:

@@ -15,6 +15,8 @@ const PADDING: usize = 16;
 pub(super) struct HuffmanTable {
     /// By the next [`LOOKUP_BITS`] bits.
     lookup: Vec<Code>,
+    /// As `lookup`, with the symbol behind it where that shows too.
+    pairs: Vec<Pair>,
     /// For each length: the first code beyond it, aligned to 16 bits; and what to add to a code of
     /// that length to get its symbol's place.
     ends: [u32; 17],
@@ -29,6 +31,9 @@ struct Code(u32);
 
 /// A "run" that leads beyond every block.
 const END_OF_BLOCK: u32 = 128;
+
+/// Places from one coefficient to the next, at most, unless the block ends.
+const LONGEST_STEP: u32 = 16;
 
 impl Code {
     fn new(length: u32, symbol: u8) -> Self {
@@ -51,6 +56,52 @@ impl Code {
 
     fn run(self) -> u32 {
         self.0 >> 24
+    }
+}
+
+/// A symbol of a coefficient found, and the one behind it if the same bits show its code: each symbol
+/// has to wait for the length of the one before, so reading two at once takes little longer than one.
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    first: Code,
+    /// Nothing: a code of no bits, no run.
+    second: Code,
+    /// Bits of both with their values.
+    length: u8,
+    /// By how many places the next coefficient lies behind the one before these.
+    places: u8,
+    /// How many there are.
+    count: u8,
+}
+
+impl Pair {
+    /// What the front of `bits`, of which `known` are given, begins with.
+    fn find(lookup: &[Code], bits: u32, known: u32) -> Self {
+        let first = lookup[bits as usize];
+        let single = Self {
+            first,
+            second: Code::default(),
+            length: first.length_with_value() as u8,
+            places: first.run() as u8 + 1,
+            count: 1,
+        };
+        let used = first.length_with_value();
+        if first.0 == 0 || first.run() >= END_OF_BLOCK || used >= known {
+            return single;
+        }
+        // Zeros stand for the bits that are not known: a code that needs some of them does not count.
+        let behind = (bits << used) & ((1 << known) - 1);
+        let second = lookup[behind as usize];
+        if second.0 == 0 || used + second.length() > known {
+            return single;
+        }
+        Self {
+            first,
+            second,
+            length: (used + second.length_with_value()) as u8,
+            places: single.places + second.run() as u8 + 1,
+            count: 2,
+        }
     }
 }
 
@@ -97,8 +148,15 @@ impl HuffmanTable {
             ends[length as usize] = code << (16 - length);
             code <<= 1;
         }
+        let pairs = if dc {
+            Vec::new()
+        } else {
+            let pair = |bits| Pair::find(&lookup, bits, LOOKUP_BITS);
+            (0..1 << LOOKUP_BITS).map(pair).collect()
+        };
         Some(Self {
             lookup,
+            pairs,
             ends,
             offsets,
             symbols: symbols.to_vec(),
@@ -113,6 +171,23 @@ impl HuffmanTable {
             return Some(code);
         }
         self.find_long(bits)
+    }
+
+    /// As [`HuffmanTable::find`], with the symbol behind it where that shows too.
+    #[inline]
+    fn find_pair(&self, bits: u64) -> Option<Pair> {
+        let pair = self.pairs[(bits >> (64 - LOOKUP_BITS)) as usize];
+        if pair.length != 0 {
+            return Some(pair);
+        }
+        let first = self.find_long(bits)?;
+        Some(Pair {
+            first,
+            second: Code::default(),
+            length: first.length_with_value() as u8,
+            places: first.run() as u8 + 1,
+            count: 1,
+        })
     }
 
     #[cold]
@@ -181,7 +256,7 @@ pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Blocks> {
                     for start in starts {
                         *start = u32::try_from(coefficients.len()).ok()?;
                         let count = read_block(&mut bits, tables, prediction, &mut found)?;
-                        coefficients.extend_from_slice(found.get(..count)?);
+                        keep(&mut coefficients, &found, count);
                     }
                 }
             }
@@ -215,6 +290,18 @@ impl<'a> Tables<'a> {
 /// without a look at the length. Branches that follow noise cost more than all the rest.
 const FOUND: usize = 128;
 
+/// Adds the first `count` of `found`: most often in one copy of fixed length, which needs no call.
+#[inline]
+fn keep(coefficients: &mut Vec<Coefficient>, found: &[Coefficient; FOUND], count: usize) {
+    const MOST: usize = 32;
+    let kept = coefficients.len() + count;
+    coefficients.extend_from_slice(&found[..MOST]);
+    if let Some(rest) = found.get(MOST..count) {
+        coefficients.extend_from_slice(rest);
+    }
+    coefficients.truncate(kept);
+}
+
 /// Reads the coefficients of a block and an end; returns how many.
 #[inline]
 fn read_block(
@@ -231,6 +318,24 @@ fn read_block(
         value: (*prediction).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16,
     };
     let (mut count, mut index) = (1, 1);
+    // As long as the first of a pair cannot end the block by itself.
+    while index < 64 - LONGEST_STEP {
+        bits.refill();
+        let pair = tables.ac.find_pair(bits.buffer)?;
+        let first = index + pair.first.run();
+        found[count % FOUND] = Coefficient {
+            index: first as u8,
+            value: value_of(pair.first, bits.buffer) as i16,
+        };
+        let behind = bits.buffer << pair.first.length_with_value();
+        found[(count + 1) % FOUND] = Coefficient {
+            index: (first + 1 + pair.second.run()) as u8,
+            value: value_of(pair.second, behind) as i16,
+        };
+        bits.skip(u32::from(pair.length));
+        index += u32::from(pair.places);
+        count += usize::from(pair.count);
+    }
     while index < 64 {
         bits.refill();
         let code = tables.ac.find(bits.buffer)?;
@@ -248,6 +353,20 @@ fn read_block(
     }
     // Not between: that is a run that leads beyond the block.
     (index == 64 || index > END_OF_BLOCK).then_some(count)
+}
+
+/// The value behind the code at the front of `bits` (left-aligned): the sign is in its first bit (table
+/// F.1).
+#[inline]
+fn value_of(code: Code, bits: u64) -> i32 {
+    let size = code.size();
+    let raw = ((bits << code.length()) >> 1 >> (63 - size)) as i32;
+    let below = if raw < (1 << size) >> 1 {
+        (1 << size) - 1
+    } else {
+        0
+    };
+    raw - below
 }
 
 /// The data of a scan without its byte stuffing, each stretch between restart markers followed by
@@ -307,19 +426,12 @@ impl Bits<'_> {
         self.count -= bits;
     }
 
-    /// Skips a code and reads the value behind it: the sign is in its first bit (table F.1).
+    /// Skips a code and reads the value behind it.
     #[inline]
     fn value(&mut self, code: Code) -> i32 {
-        let size = code.size();
-        let behind = self.buffer << code.length();
-        let raw = (behind >> 1 >> (63 - size)) as i32;
+        let value = value_of(code, self.buffer);
         self.skip(code.length_with_value());
-        let below = if raw < (1 << size) >> 1 {
-            (1 << size) - 1
-        } else {
-            0
-        };
-        raw - below
+        value
     }
 
     /// Whether more was read than there is, padding apart.
