@@ -5,6 +5,9 @@
 //! This one reads what cameras write (ITU-T T.81 baseline: 8 bits, Huffman, one scan, grey or YCbCr)
 //! and answers `None` to everything else and to every irregularity: the general decoder, which knows
 //! the whole standard, then has the say.
+//!
+//! The inner loops are run by `pulp`, with the instructions that the processor turns out to have: only
+//! what is inlined into such an operation is compiled for them, hence `inline(always)`.
 
 mod entropy;
 mod header;

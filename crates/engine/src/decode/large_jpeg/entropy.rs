@@ -1,5 +1,7 @@
 //! The scan: bits to coefficients (ITU-T T.81, annex F.2).
 
+use pulp::{Arch, NullaryFnOnce};
+
 use super::{
     Blocks, Coefficient, Plane,
     header::{Component, Header},
@@ -15,8 +17,6 @@ const PADDING: usize = 16;
 pub(super) struct HuffmanTable {
     /// By the next [`LOOKUP_BITS`] bits.
     lookup: Vec<Code>,
-    /// As `lookup`, with the symbol behind it where that shows too.
-    pairs: Vec<Pair>,
     /// For each length: the first code beyond it, aligned to 16 bits; and what to add to a code of
     /// that length to get its symbol's place.
     ends: [u32; 17],
@@ -31,9 +31,6 @@ struct Code(u32);
 
 /// A "run" that leads beyond every block.
 const END_OF_BLOCK: u32 = 128;
-
-/// Places from one coefficient to the next, at most, unless the block ends.
-const LONGEST_STEP: u32 = 16;
 
 impl Code {
     fn new(length: u32, symbol: u8) -> Self {
@@ -56,52 +53,6 @@ impl Code {
 
     fn run(self) -> u32 {
         self.0 >> 24
-    }
-}
-
-/// A symbol of a coefficient found, and the one behind it if the same bits show its code: each symbol
-/// has to wait for the length of the one before, so reading two at once takes little longer than one.
-#[derive(Clone, Copy, Default)]
-struct Pair {
-    first: Code,
-    /// Nothing: a code of no bits, no run.
-    second: Code,
-    /// Bits of both with their values.
-    length: u8,
-    /// By how many places the next coefficient lies behind the one before these.
-    places: u8,
-    /// How many there are.
-    count: u8,
-}
-
-impl Pair {
-    /// What the front of `bits`, of which `known` are given, begins with.
-    fn find(lookup: &[Code], bits: u32, known: u32) -> Self {
-        let first = lookup[bits as usize];
-        let single = Self {
-            first,
-            second: Code::default(),
-            length: first.length_with_value() as u8,
-            places: first.run() as u8 + 1,
-            count: 1,
-        };
-        let used = first.length_with_value();
-        if first.0 == 0 || first.run() >= END_OF_BLOCK || used >= known {
-            return single;
-        }
-        // Zeros stand for the bits that are not known: a code that needs some of them does not count.
-        let behind = (bits << used) & ((1 << known) - 1);
-        let second = lookup[behind as usize];
-        if second.0 == 0 || used + second.length() > known {
-            return single;
-        }
-        Self {
-            first,
-            second,
-            length: (used + second.length_with_value()) as u8,
-            places: single.places + second.run() as u8 + 1,
-            count: 2,
-        }
     }
 }
 
@@ -148,15 +99,8 @@ impl HuffmanTable {
             ends[length as usize] = code << (16 - length);
             code <<= 1;
         }
-        let pairs = if dc {
-            Vec::new()
-        } else {
-            let pair = |bits| Pair::find(&lookup, bits, LOOKUP_BITS);
-            (0..1 << LOOKUP_BITS).map(pair).collect()
-        };
         Some(Self {
             lookup,
-            pairs,
             ends,
             offsets,
             symbols: symbols.to_vec(),
@@ -164,30 +108,13 @@ impl HuffmanTable {
     }
 
     /// The symbol at the front of `bits` (left-aligned).
-    #[inline]
+    #[inline(always)]
     fn find(&self, bits: u64) -> Option<Code> {
         let code = self.lookup[(bits >> (64 - LOOKUP_BITS)) as usize];
         if code.0 != 0 {
             return Some(code);
         }
         self.find_long(bits)
-    }
-
-    /// As [`HuffmanTable::find`], with the symbol behind it where that shows too.
-    #[inline]
-    fn find_pair(&self, bits: u64) -> Option<Pair> {
-        let pair = self.pairs[(bits >> (64 - LOOKUP_BITS)) as usize];
-        if pair.length != 0 {
-            return Some(pair);
-        }
-        let first = self.find_long(bits)?;
-        Some(Pair {
-            first,
-            second: Code::default(),
-            length: first.length_with_value() as u8,
-            places: first.run() as u8 + 1,
-            count: 1,
-        })
     }
 
     #[cold]
@@ -202,6 +129,7 @@ impl HuffmanTable {
 
 /// Reads the scan; `None` at any irregularity.
 pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Blocks> {
+    let arch = Arch::new();
     let (columns, rows) = header.mcus();
     let interval = match header.restart_interval {
         0 => columns * rows,
@@ -255,7 +183,13 @@ pub(super) fn read(header: &Header, scan: &[u8]) -> Option<Blocks> {
                     let starts = plane.starts.get_mut(start..start + component.horizontal)?;
                     for start in starts {
                         *start = u32::try_from(coefficients.len()).ok()?;
-                        let count = read_block(&mut bits, tables, prediction, &mut found)?;
+                        // A call of its own, whose state fits the registers.
+                        let count = arch.dispatch(ReadBlock {
+                            bits: &mut bits,
+                            tables,
+                            prediction,
+                            found: &mut found,
+                        })?;
                         keep(&mut coefficients, &found, count);
                     }
                 }
@@ -293,7 +227,7 @@ const FOUND: usize = 128;
 /// Adds the first `count` of `found`: most often in one copy of fixed length, which needs no call.
 #[inline]
 fn keep(coefficients: &mut Vec<Coefficient>, found: &[Coefficient; FOUND], count: usize) {
-    const MOST: usize = 32;
+    const MOST: usize = 16;
     let kept = coefficients.len() + count;
     coefficients.extend_from_slice(&found[..MOST]);
     if let Some(rest) = found.get(MOST..count) {
@@ -302,71 +236,54 @@ fn keep(coefficients: &mut Vec<Coefficient>, found: &[Coefficient; FOUND], count
     coefficients.truncate(kept);
 }
 
-/// Reads the coefficients of a block and an end; returns how many.
-#[inline]
-fn read_block(
-    bits: &mut Bits<'_>,
-    tables: &Tables<'_>,
-    prediction: &mut i32,
-    found: &mut [Coefficient; FOUND],
-) -> Option<usize> {
-    bits.refill();
-    let code = tables.dc.find(bits.buffer)?;
-    *prediction = prediction.wrapping_add(bits.value(code));
-    found[0] = Coefficient {
-        index: 0,
-        value: (*prediction).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16,
-    };
-    let (mut count, mut index) = (1, 1);
-    // As long as the first of a pair cannot end the block by itself.
-    while index < 64 - LONGEST_STEP {
-        bits.refill();
-        let pair = tables.ac.find_pair(bits.buffer)?;
-        let first = index + pair.first.run();
-        found[count % FOUND] = Coefficient {
-            index: first as u8,
-            value: value_of(pair.first, bits.buffer) as i16,
-        };
-        let behind = bits.buffer << pair.first.length_with_value();
-        found[(count + 1) % FOUND] = Coefficient {
-            index: (first + 1 + pair.second.run()) as u8,
-            value: value_of(pair.second, behind) as i16,
-        };
-        bits.skip(u32::from(pair.length));
-        index += u32::from(pair.places);
-        count += usize::from(pair.count);
-    }
-    while index < 64 {
-        bits.refill();
-        let code = tables.ac.find(bits.buffer)?;
-        index += code.run();
-        found[count % FOUND] = Coefficient {
-            index: index as u8,
-            value: bits.value(code) as i16,
-        };
-        count += 1;
-        index += 1;
-    }
-    if index == 64 {
-        found[count % FOUND].index = 64;
-        count += 1;
-    }
-    // Not between: that is a run that leads beyond the block.
-    (index == 64 || index > END_OF_BLOCK).then_some(count)
+/// Reads the coefficients of a block and an end; answers how many.
+struct ReadBlock<'a, 'data> {
+    bits: &'a mut Bits<'data>,
+    tables: &'a Tables<'a>,
+    prediction: &'a mut i32,
+    found: &'a mut [Coefficient; FOUND],
 }
 
-/// The value behind the code at the front of `bits` (left-aligned): the sign is in its first bit (table
-/// F.1).
-#[inline]
-fn value_of(code: Code, bits: u64) -> i32 {
-    let size = code.size();
-    let raw = ((bits << code.length()) >> 1 >> (63 - size)) as i32;
-    let below = if raw < (1 << size) >> 1 {
-        (1 << size) - 1
-    } else {
-        0
-    };
-    raw - below
+impl NullaryFnOnce for ReadBlock<'_, '_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn call(self) -> Option<usize> {
+        let Self {
+            bits: state,
+            tables,
+            prediction,
+            found,
+        } = self;
+        // A copy, which stays in registers.
+        let mut bits = Bits { ..*state };
+        bits.refill();
+        let code = tables.dc.find(bits.buffer)?;
+        *prediction = prediction.wrapping_add(bits.value(code));
+        found[0] = Coefficient {
+            index: 0,
+            value: (*prediction).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16,
+        };
+        let (mut count, mut index) = (1, 1);
+        while index < 64 {
+            bits.refill();
+            let code = tables.ac.find(bits.buffer)?;
+            index += code.run();
+            found[count % FOUND] = Coefficient {
+                index: index as u8,
+                value: bits.value(code) as i16,
+            };
+            count += 1;
+            index += 1;
+        }
+        if index == 64 {
+            found[count % FOUND].index = 64;
+            count += 1;
+        }
+        *state = bits;
+        // Not between: that is a run that leads beyond the block.
+        (index == 64 || index > END_OF_BLOCK).then_some(count)
+    }
 }
 
 /// The data of a scan without its byte stuffing, each stretch between restart markers followed by
@@ -409,7 +326,7 @@ struct Bits<'a> {
 
 impl Bits<'_> {
     /// At least 56 bits are in the buffer afterwards; beyond the end of the data they are zero.
-    #[inline]
+    #[inline(always)]
     fn refill(&mut self) {
         let word = match self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
             Some(bytes) => u64::from_be_bytes(*bytes),
@@ -420,18 +337,25 @@ impl Bits<'_> {
         self.count |= 56;
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, bits: u32) {
         self.buffer <<= bits;
         self.count -= bits;
     }
 
-    /// Skips a code and reads the value behind it.
-    #[inline]
+    /// Skips a code and reads the value behind it: the sign is in its first bit (table F.1).
+    #[inline(always)]
     fn value(&mut self, code: Code) -> i32 {
-        let value = value_of(code, self.buffer);
+        let size = code.size();
+        let behind = self.buffer << code.length();
+        let raw = (behind >> 1 >> (63 - size)) as i32;
         self.skip(code.length_with_value());
-        value
+        let below = if raw < (1 << size) >> 1 {
+            (1 << size) - 1
+        } else {
+            0
+        };
+        raw - below
     }
 
     /// Whether more was read than there is, padding apart.

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use pulp::{Arch, NullaryFnOnce};
+
 use super::{Blocks, Coefficient, Plane, header::Header};
 
 /// A rectangle in pixels of the picture at its reduced size, as stored.
@@ -48,6 +50,24 @@ const fn places() -> [u8; 64] {
     }
     places
 }
+
+/// Where the coefficients of a block go, of which the N × N lowest frequencies are needed: `row * N +
+/// column`, and all others to [`NOWHERE`].
+const fn slots<const N: usize>() -> [u8; 64] {
+    let mut slots = [NOWHERE as u8; 64];
+    let mut index = 0;
+    while index < 64 {
+        let (row, column) = (PLACES[index] as usize / 8, PLACES[index] as usize % 8);
+        if row < N && column < N {
+            slots[index] = (row * N + column) as u8;
+        }
+        index += 1;
+    }
+    slots
+}
+
+/// A place that nobody reads.
+const NOWHERE: usize = 64;
 
 /// See [`super::LargeJpeg::render`].
 pub(super) fn render(header: &Header, blocks: &Blocks, reduction: u32, part: Part) -> Picture {
@@ -93,13 +113,14 @@ pub(super) fn render(header: &Header, blocks: &Blocks, reduction: u32, part: Par
             }
         })
         .collect();
+    let arch = Arch::new();
     let mut rgb = vec![0; width * height * 3];
     let mut lines = rgb.chunks_exact_mut(width * 3);
     // Of even length, for pairs.
     let mut chroma = [vec![0; width + width % 2], vec![0; width + width % 2]];
     for mcu_row in rows {
         for strip in &mut strips {
-            strip.fill(mcu_row);
+            strip.fill(arch, mcu_row);
         }
         for (row, to) in (0..luma.vertical * side).zip(&mut lines) {
             match strips.as_slice() {
@@ -107,7 +128,12 @@ pub(super) fn render(header: &Header, blocks: &Blocks, reduction: u32, part: Par
                     for (wider, strip) in chroma.iter_mut().zip([blue, red]) {
                         widen(wider, strip.row(row / luma.vertical), luma.horizontal);
                     }
-                    colour(to, light.row(row), &chroma[0], &chroma[1]);
+                    arch.dispatch(Colour {
+                        to,
+                        luma: light.row(row),
+                        blue: &chroma[0],
+                        red: &chroma[1],
+                    });
                 }
                 [light, ..] => {
                     for (pixel, level) in to.chunks_exact_mut(3).zip(light.row(row)) {
@@ -157,19 +183,40 @@ type Lanes = [f32; LANES];
 type Square<const N: usize> = [[Lanes; N]; N];
 
 impl Strip<'_> {
-    fn fill(&mut self, mcu_row: usize) {
+    fn fill(&mut self, arch: Arch, mcu_row: usize) {
         for block_row in 0..self.vertical {
             let row = mcu_row * self.vertical + block_row;
             match self.side {
-                1 => self.fill_blocks(row, block_row, inverse_1),
-                2 => self.fill_blocks(row, block_row, inverse_2),
-                4 => self.fill_blocks(row, block_row, inverse_4),
-                _ => self.fill_blocks(row, block_row, inverse_8),
+                1 => arch.dispatch(FillBlocks {
+                    strip: self,
+                    row,
+                    block_row,
+                    inverse: inverse_1,
+                }),
+                2 => arch.dispatch(FillBlocks {
+                    strip: self,
+                    row,
+                    block_row,
+                    inverse: inverse_2,
+                }),
+                4 => arch.dispatch(FillBlocks {
+                    strip: self,
+                    row,
+                    block_row,
+                    inverse: inverse_4,
+                }),
+                _ => arch.dispatch(FillBlocks {
+                    strip: self,
+                    row,
+                    block_row,
+                    inverse: inverse_8,
+                }),
             }
         }
     }
 
     /// Makes a row of blocks, the `row`th of the plane and the `block_row`th here, N × N pixels each.
+    #[inline(always)]
     fn fill_blocks<const N: usize>(
         &mut self,
         row: usize,
@@ -186,26 +233,25 @@ impl Strip<'_> {
         let first = row * self.plane.columns;
         let starts = &self.plane.starts[first + self.columns.start..first + self.columns.end];
         let pixels = &mut self.pixels[block_row * N * self.stride..][..N * self.stride];
+        let slots = const { slots::<N>() };
+        let mut cells = [[0.0; LANES]; NOWHERE + 1];
         for (at, starts) in (0..).step_by(LANES * N).zip(starts.chunks(LANES)) {
-            let mut square: Square<N> = [[[0.0; LANES]; N]; N];
+            cells[..N * N].fill([0.0; LANES]);
             for (lane, start) in starts.iter().enumerate() {
                 for coefficient in &self.coefficients[*start as usize..] {
                     if coefficient.index > last {
                         break;
                     }
                     let index = usize::from(coefficient.index % 64);
-                    let (row, column) = (PLACES[index] / 8, PLACES[index] % 8);
-                    if let Some(line) = square.get_mut(usize::from(row))
-                        && let Some(cell) = line.get_mut(usize::from(column))
-                    {
-                        cell[lane] = f32::from(coefficient.value) * self.factors[index];
-                    }
+                    cells[usize::from(slots[index])][lane] =
+                        f32::from(coefficient.value) * self.factors[index];
                 }
             }
+            let mut square: Square<N> = [[[0.0; LANES]; N]; N];
             // Down the columns, then along the rows.
             for column in 0..N {
                 let mut line = [[0.0; LANES]; N];
-                for (value, row) in line.iter_mut().zip(&square) {
+                for (value, row) in line.iter_mut().zip(cells.chunks_exact(N)) {
                     *value = row[column];
                 }
                 for (row, value) in square.iter_mut().zip(inverse(&line)) {
@@ -225,9 +271,27 @@ impl Strip<'_> {
     }
 }
 
+/// [`Strip::fill_blocks`], to be run with the instructions that the processor has.
+struct FillBlocks<'a, 'b, const N: usize, F> {
+    strip: &'a mut Strip<'b>,
+    row: usize,
+    block_row: usize,
+    inverse: F,
+}
+
+impl<const N: usize, F: Fn(&[Lanes; N]) -> [Lanes; N]> NullaryFnOnce for FillBlocks<'_, '_, N, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.strip
+            .fill_blocks(self.row, self.block_row, self.inverse);
+    }
+}
+
 /// Samples about zero as grey levels, block by block; rounded by what a large number has no bits
 /// for: a cast of a float looks for more than compilers make vectors of.
-#[inline]
+#[inline(always)]
 fn levels<const N: usize>(samples: &[Lanes; N]) -> [[u8; N]; LANES] {
     const ONES: f32 = 8_388_608.0;
     let mut levels = [[0; N]; LANES];
@@ -245,7 +309,7 @@ const MEAN: f32 = 0.353_553_39;
 /// The inverse transform of N points: ½ Σ c(k) X(k) cos((2 j + 1) k π / 2 N), c(0) = √½, else 1.
 /// Even frequencies are a transform of half the points, the same on both sides of the middle; odd
 /// ones are the same with the other sign.
-#[inline]
+#[inline(always)]
 fn inverse_1([mean]: &[Lanes; 1]) -> [Lanes; 1] {
     let mut sample = *mean;
     for value in &mut sample {
@@ -254,12 +318,12 @@ fn inverse_1([mean]: &[Lanes; 1]) -> [Lanes; 1] {
     [sample]
 }
 
-#[inline]
+#[inline(always)]
 fn inverse_2(&[mean, odd]: &[Lanes; 2]) -> [Lanes; 2] {
     mirrored(inverse_1(&[mean]), inverse_1(&[odd]))
 }
 
-#[inline]
+#[inline(always)]
 fn inverse_4(&[x0, x1, x2, x3]: &[Lanes; 4]) -> [Lanes; 4] {
     // ½ cos(k π / 8), k = 1, 3.
     const C1: f32 = 0.461_939_77;
@@ -272,7 +336,7 @@ fn inverse_4(&[x0, x1, x2, x3]: &[Lanes; 4]) -> [Lanes; 4] {
     mirrored(inverse_2(&[x0, x2]), odd)
 }
 
-#[inline]
+#[inline(always)]
 fn inverse_8(&[x0, x1, x2, x3, x4, x5, x6, x7]: &[Lanes; 8]) -> [Lanes; 8] {
     // ½ cos(k π / 16), k = 1, 3, 5, 7.
     const C1: f32 = 0.490_392_64;
@@ -291,7 +355,7 @@ fn inverse_8(&[x0, x1, x2, x3, x4, x5, x6, x7]: &[Lanes; 8]) -> [Lanes; 8] {
 }
 
 /// Sums in order, then differences in reverse.
-#[inline]
+#[inline(always)]
 fn mirrored<const HALF: usize, const N: usize>(
     even: [Lanes; HALF],
     odd: [Lanes; HALF],
@@ -319,38 +383,54 @@ fn widen(to: &mut [u8], from: &[u8], times: usize) {
     }
 }
 
-/// YCbCr as JFIF defines it (ITU-T T.871, section 7) to RGB. In 16 bits, and plane by plane before
-/// they are interleaved; and not in its caller, where nothing says that the slices are apart: so
-/// compilers make vectors of it.
-#[inline(never)]
-fn colour(to: &mut [u8], luma: &[u8], blue: &[u8], red: &[u8]) {
-    const PIXELS: usize = 64;
-    // 65,536 times the part of a factor that is not whole.
-    const RED: i32 = 26_345; // 1.402 = 1 + …
-    const GREEN_OF_BLUE: i32 = 22_554; // 0.344136
-    const GREEN_OF_RED: i32 = 18_734; // 0.714136 = 1 - …
-    const BLUE: i32 = 14_942; // 1.772 = 2 - …
-    let times =
-        |value: i16, factor: i32| ((((i32::from(2 * value) * factor) >> 16) as i16) + 1) >> 1;
-    let level = |value: i16| value.clamp(0, 255) as u8;
-    let inputs = luma
-        .chunks(PIXELS)
-        .zip(blue.chunks(PIXELS))
-        .zip(red.chunks(PIXELS));
-    for (to, ((luma, blue), red)) in to.chunks_mut(PIXELS * 3).zip(inputs) {
-        let mut planes = [[0_u8; PIXELS]; 3];
-        let [r, g, b] = &mut planes;
-        let outputs = r.iter_mut().zip(g).zip(b);
-        for (((y, cb), cr), ((r, g), b)) in luma.iter().zip(blue).zip(red).zip(outputs) {
-            let y = i16::from(*y);
-            let (cb, cr) = (i16::from(*cb) - 128, i16::from(*cr) - 128);
-            *r = level(y + cr + times(cr, RED));
-            *g = level(y - times(cb, GREEN_OF_BLUE) - cr + times(cr, GREEN_OF_RED));
-            *b = level(y + 2 * cb - times(cb, BLUE));
-        }
-        let [r, g, b] = &planes;
-        for (((pixel, r), g), b) in to.chunks_exact_mut(3).zip(r).zip(g).zip(b) {
-            pixel.copy_from_slice(&[*r, *g, *b]);
+/// YCbCr as JFIF defines it (ITU-T T.871, section 7) to interleaved RGB. In 16 bits, and plane by plane
+/// before they are interleaved: so compilers make vectors of it.
+struct Colour<'a> {
+    to: &'a mut [u8],
+    luma: &'a [u8],
+    blue: &'a [u8],
+    red: &'a [u8],
+}
+
+impl NullaryFnOnce for Colour<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            to,
+            luma,
+            blue,
+            red,
+        } = self;
+        const PIXELS: usize = 64;
+        // 65,536 times the part of a factor that is not whole.
+        const RED: i32 = 26_345; // 1.402 = 1 + …
+        const GREEN_OF_BLUE: i32 = 22_554; // 0.344136
+        const GREEN_OF_RED: i32 = 18_734; // 0.714136 = 1 - …
+        const BLUE: i32 = 14_942; // 1.772 = 2 - …
+        let times =
+            |value: i16, factor: i32| ((((i32::from(2 * value) * factor) >> 16) as i16) + 1) >> 1;
+        let level = |value: i16| value.clamp(0, 255) as u8;
+        let inputs = luma
+            .chunks(PIXELS)
+            .zip(blue.chunks(PIXELS))
+            .zip(red.chunks(PIXELS));
+        for (to, ((luma, blue), red)) in to.chunks_mut(PIXELS * 3).zip(inputs) {
+            let mut planes = [[0_u8; PIXELS]; 3];
+            let [r, g, b] = &mut planes;
+            let outputs = r.iter_mut().zip(g).zip(b);
+            for (((y, cb), cr), ((r, g), b)) in luma.iter().zip(blue).zip(red).zip(outputs) {
+                let y = i16::from(*y);
+                let (cb, cr) = (i16::from(*cb) - 128, i16::from(*cr) - 128);
+                *r = level(y + cr + times(cr, RED));
+                *g = level(y - times(cb, GREEN_OF_BLUE) - cr + times(cr, GREEN_OF_RED));
+                *b = level(y + 2 * cb - times(cb, BLUE));
+            }
+            let [r, g, b] = &planes;
+            for (((pixel, r), g), b) in to.chunks_exact_mut(3).zip(r).zip(g).zip(b) {
+                pixel.copy_from_slice(&[*r, *g, *b]);
+            }
         }
     }
 }
