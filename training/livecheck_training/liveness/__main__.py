@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
     parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="where `sheet` writes training views; keep it out of the repository")
     parser.add_argument("--samples", type=int, help="crops to train on (default: the settings')")
+    parser.add_argument("--seed", type=int, default=GrainSettings.seed, help="seed of `grain`")
     parser.add_argument("--start", type=Path, help="weights that `grain` goes on from, such as checkpoints/liveness-grain.pt")
     parser.add_argument("--makers", type=int, default=1, help="processes that make views beside the trainer")
     arguments = parser.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
     elif arguments.command == "grain":
         # Blocks that have learnt already are joined from the beginning.
         apart = 0.0 if arguments.start else GrainSettings.apart
-        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples, apart=apart)
+        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples, apart=apart, seed=arguments.seed)
         train_grain(scenes(), arguments.teachers, work / "grain-views", taught, settings, sets, arguments.makers, arguments.start)
     elif arguments.command == "tune":
         tune(scenes(), arguments.teachers, work / "liveness-views", checkpoint, tuned, TuneSettings())

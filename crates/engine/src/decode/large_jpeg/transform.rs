@@ -187,32 +187,28 @@ impl Strip<'_> {
         for block_row in 0..self.vertical {
             let row = mcu_row * self.vertical + block_row;
             match self.side {
-                1 => arch.dispatch(FillBlocks {
-                    strip: self,
-                    row,
-                    block_row,
-                    inverse: inverse_1,
-                }),
-                2 => arch.dispatch(FillBlocks {
-                    strip: self,
-                    row,
-                    block_row,
-                    inverse: inverse_2,
-                }),
-                4 => arch.dispatch(FillBlocks {
-                    strip: self,
-                    row,
-                    block_row,
-                    inverse: inverse_4,
-                }),
-                _ => arch.dispatch(FillBlocks {
-                    strip: self,
-                    row,
-                    block_row,
-                    inverse: inverse_8,
-                }),
+                1 => self.dispatch(arch, row, block_row, inverse_1),
+                2 => self.dispatch(arch, row, block_row, inverse_2),
+                4 => self.dispatch(arch, row, block_row, inverse_4),
+                _ => self.dispatch(arch, row, block_row, inverse_8),
             }
         }
+    }
+
+    /// [`Strip::fill_blocks`] with the instructions that the processor has.
+    fn dispatch<const N: usize>(
+        &mut self,
+        arch: Arch,
+        row: usize,
+        block_row: usize,
+        inverse: impl Fn(&[Lanes; N]) -> [Lanes; N],
+    ) {
+        arch.dispatch(FillBlocks {
+            strip: self,
+            row,
+            block_row,
+            inverse,
+        });
     }
 
     /// Makes a row of blocks, the `row`th of the plane and the `block_row`th here, N × N pixels each.
@@ -271,7 +267,7 @@ impl Strip<'_> {
     }
 }
 
-/// [`Strip::fill_blocks`], to be run with the instructions that the processor has.
+/// [`Strip::fill_blocks`] as an operation that can be dispatched.
 struct FillBlocks<'a, 'b, const N: usize, F> {
     strip: &'a mut Strip<'b>,
     row: usize,
