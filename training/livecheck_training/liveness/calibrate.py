@@ -124,10 +124,12 @@ def usable(scene: Scene) -> list[np.ndarray]:
     ]
 
 
-def gather_margins(models: Path, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def gather_margins(
+    models: Path, scenes: list[Scene], scorer: Scorer | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Margins (n, 2) of both looks at bona fide, simulated and photographed attacks of held-out scenes,
-    in the boxes that the product's detector finds."""
-    scorer, finder = Scorer(models), OnnxFinder(models / "face-detector.onnx")
+    in the boxes that the product's detector finds; by another scorer than the exported nets', if given."""
+    scorer, finder = scorer or Scorer(models), OnnxFinder(models / "face-detector.onnx")
 
     def margins(views: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         out = []

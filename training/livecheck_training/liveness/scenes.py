@@ -42,7 +42,12 @@ class Scene:
 
     @property
     def held_out(self) -> bool:
-        return self.source in LEFT_OUT or share_of(self.key, "liveness") < HELD_OUT
+        return is_held_out(self.source, self.key)
+
+
+def is_held_out(source: str, key: str) -> bool:
+    """Whether a picture chooses and calibrates, and so never trains."""
+    return source in LEFT_OUT or share_of(key, "liveness") < HELD_OUT
 
 
 def gather(faces: ImageSet, masks: ImageSet, recapture: ImageSet, teachers: Path, cache: Path) -> list[Scene]:
