@@ -412,7 +412,7 @@ fn colours_and_progress_appear_on_a_terminal_and_no_color_is_heard() {
     bench.write("a.jpg", b"no image");
     let on_terminal = |no_color: bool| {
         let program = common::program();
-        let mut command = Command::new("script");
+        let mut command = common::without_settings("script");
         command
             .args([
                 "-qec",

@@ -558,7 +558,7 @@ fn a_damaged_model_ends_the_start_and_is_named() {
     for model in &names {
         let program = damaged(bench.folder.path(), model);
         for command in ["serve", "doctor"] {
-            let output = Command::new(&program)
+            let output = common::without_settings(&program)
                 .arg(command)
                 .args(["--listen", "127.0.0.1:0"])
                 .current_dir(bench.folder.path())

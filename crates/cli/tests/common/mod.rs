@@ -1,6 +1,7 @@
 //! The binary under test and a folder of its own for each test.
 
 use std::{
+    ffi::OsStr,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -22,13 +23,8 @@ impl Bench {
 
     /// The binary with these arguments, without settings from this machine's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = without_settings(program());
         command.args(arguments).current_dir(self.folder.path());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("LIVECHECK_") {
-                command.env_remove(name);
-            }
-        }
         command
     }
 
@@ -56,6 +52,17 @@ impl Bench {
             text(&output.stderr),
         )
     }
+}
+
+/// A program that does not see the settings in this machine's environment.
+pub(crate) fn without_settings(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LIVECHECK_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The program that `LIVECHECK_BINARY` names (an optimised build, to measure it), else the one that
