@@ -217,9 +217,12 @@ struct Compared {
     /// Differences of liveness scores, and of mask scores, one of each verdict.
     differences: Vec<f32>,
     mask_differences: Vec<f32>,
-    /// Photos whose verdict is another.
+    /// Photos whose verdict is another, and not because both scores lie at the threshold.
     turned: Vec<String>,
 }
+
+/// Scores may differ by so much at the threshold: a score there is turned by anything.
+const AT_THRESHOLD: f32 = 0.02;
 
 impl Compared {
     /// Judges the file as it comes and read whole; the face must be the same one.
@@ -231,8 +234,15 @@ impl Compared {
         match (engine.judge(&photo), engine.judge(&whole)) {
             (Ok(photo), Ok(whole)) => {
                 self.far += usize::from(photo.details.face.bbox.width() < 640.0);
-                self.differences.push((photo.score - whole.score).abs());
+                let difference = (photo.score - whole.score).abs();
+                self.differences.push(difference);
                 if photo.live != whole.live {
+                    println!(
+                        "{name}: {:.3} reduced, {:.3} whole",
+                        photo.score, whole.score
+                    );
+                }
+                if photo.live != whole.live && difference > AT_THRESHOLD {
                     self.turned.push(name.to_owned());
                 }
                 let (one, two) = (&photo.details, &whole.details);
