@@ -84,8 +84,12 @@ class Trunk(nn.Module):
             channels = outside
         self.channels = channels
 
+    def first(self, x: torch.Tensor) -> torch.Tensor:
+        """The stem's map."""
+        return self.stem((x - 127.0) / 128.0)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.blocks(self.stem((x - 127.0) / 128.0)).mean((2, 3))
+        return self.blocks(self.first(x)).mean((2, 3))
 
     def load_imagenet(self) -> None:
         """Takes the ImageNet weights of stem and blocks."""

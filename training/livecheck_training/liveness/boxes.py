@@ -7,6 +7,7 @@ nearer to the teacher's on YuNet's box, and what the mean of the grain net over 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ VIEWS = {
     "whole, 0.8 with 6 % left and right": ((0.0, 1.0), (-0.06, 0.8), (0.06, 0.8)),
 }
 """The grain net's views, whose margins are averaged: shift in face widths, share of the view."""
+
+LOOKS = tuple(dict.fromkeys(look for views in VIEWS.values() for look in views))
+"""Every view once; the first is the whole one."""
 
 DISTURBANCES = ("box 10 % to the left", "box 10 % to the right", "box 15 % larger", "box 15 % smaller", "JPEG 75", "75 % of the size")
 """Of those in `evaluate.py`, what verdicts are compared under."""
@@ -144,14 +148,23 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
     fusion = Fusion.read(models)
     edge = np.log(ANCHOR_SCORE / (1 - ANCHOR_SCORE))
 
-    def logit(frame: np.ndarray, box: np.ndarray, views: tuple[tuple[float, float], ...] = VIEWS["one"]) -> float:
+    def looked(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """The context net's margin, then the grain net's of each of LOOKS."""
         width = box[2] - box[0]
-        grain = [margins_of(scorer.grain_logits(frame, box + np.array((x, 0, x, 0)) * width, share)) for x, share in views]
-        return fusion.context * scorer.margins(frame, box)[0] + fusion.grain * float(np.mean(grain)) + fusion.offset
+        others = (scorer.grain_logits(frame, box + np.array((x, 0, x, 0)) * width, share) for x, share in LOOKS[1:])
+        return np.append(scorer.margins(frame, box), [margins_of(answer) for answer in others])
 
-    views = np.stack([crops.sampled_crop(p.frame, tuple(p.yunet), FACTOR, SIZE) for p in pairs])
-    wanted = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(views, 40)]).astype(np.float64))
-    of_yunet = np.array([logit(p.frame, p.yunet) for p in pairs])
+    def logits(margins: np.ndarray, views: tuple[tuple[float, float], ...] = VIEWS["one"]) -> np.ndarray:
+        """Logits (n,) of the score from margins (n, 1 + looks)."""
+        grain = margins[:, [1 + LOOKS.index(view) for view in views]].mean(1)
+        return fusion.context * margins[:, 0] + fusion.grain * grain + fusion.offset
+
+    def of_boxes(boxes: Iterable[np.ndarray]) -> np.ndarray:
+        return logits(np.array([scorer.margins(p.frame, box) for p, box in zip(pairs, boxes)]))
+
+    seen = np.stack([crops.sampled_crop(p.frame, tuple(p.yunet), FACTOR, SIZE) for p in pairs])
+    wanted = margins_of(np.concatenate([teacher.run(part)[2] for part in np.array_split(seen, 40)]).astype(np.float64))
+    of_yunet = of_boxes(p.yunet for p in pairs)
 
     def agreement(scores: np.ndarray) -> dict[str, float]:
         return {
@@ -159,7 +172,7 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
             "verdicts other than on YuNet's box": round(float(((scores >= edge) != (of_yunet >= edge)).mean()), 4),
         }
 
-    first = np.array([logit(p.frame, p.product) for p in pairs])
+    first = of_boxes(p.product for p in pairs)
     report: dict[str, Any] = {
         "faces": {"fitted": len(trained), "bona fide": len(bona_fide), "simulated": len(presented), "photographed": len(screens)},
         "median offset of training faces": dict(zip(("x", "y", "width", "height"), np.median([p.offset for p in trained], 0).round(4).tolist())),
@@ -172,17 +185,22 @@ def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str
     draws = [rng.integers(0, len(pairs), len(pairs)) for _ in range(2000)]
     for kind in ("constant", "size", "landmarks"):
         fitted = fit(trained, kind)
-        scores = np.array([logit(p.frame, p.corrected(kind, fitted)) for p in pairs])
+        scores = of_boxes(p.corrected(kind, fitted) for p in pairs)
         gains = [np.corrcoef(scores[d], wanted[d])[0, 1] - np.corrcoef(first[d], wanted[d])[0, 1] for d in draws]
         report["corrected"][kind] = agreement(scores) | {"gain of correlation, 95 %": np.percentile(gains, (2.5, 97.5)).round(4).tolist()}
-    for name, shown in VIEWS.items():
-        live, simulations, photographs = (np.array([logit(p.frame, p.product, shown) for p in some]) for some in (bona_fide, presented, screens))
-        scores = np.concatenate([live, simulations])
+    plain, photographs = (np.array([looked(p.frame, p.product) for p in some]) for some in (pairs, screens))
+    disturbed = {
+        change: np.array([looked(*map(np.asarray, evaluate.DISTURBANCES[change](p.frame, p.product))) for p in pairs])
+        for change in DISTURBANCES
+    }
+    for name, views in VIEWS.items():
+        scores = logits(plain, views)
+        live, simulations = scores[: len(bona_fide)], scores[len(bona_fide) :]
         report["views"][name] = agreement(scores) | {
             "AUC simulated": round(auc(live, simulations), 4),
-            "AUC photographed": round(auc(live, photographs), 4),
+            "AUC photographed": round(auc(live, logits(photographs, views)), 4),
         }
-        for change in DISTURBANCES:
-            others = [logit(*map(np.asarray, evaluate.DISTURBANCES[change](p.frame, p.product)), shown) for p in pairs]
-            report["views"][name][f"turned by {change}"] = round(float(((np.array(others) >= edge) != (scores >= edge)).mean()), 4)
+        for change, margins in disturbed.items():
+            turned = (logits(margins, views) >= edge) != (scores >= edge)
+            report["views"][name][f"turned by {change}"] = round(float(turned.mean()), 4)
     return report

@@ -68,7 +68,7 @@ def crops_of(frame: np.ndarray, box: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def varied(images: np.ndarray, rng: Rng) -> np.ndarray:
-    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew."""
+    """A batch (n, s, s, 3) coloured, mirrored, grained and blended anew, each crop its own way."""
     count = len(images)
     x = images.astype(np.float32)
     flip = rng.random(count) < 0.5
@@ -79,12 +79,10 @@ def varied(images: np.ndarray, rng: Rng) -> np.ndarray:
     x[tone] = x[tone] * gain[tone] + lift[tone]
     grain = rng.random(count) < 0.25
     if grain.any():
-        sigma = rng.uniform(0.5, 7, (count, 1, 1, 1)).astype(np.float32)[grain]
+        sigma = rng.uniform(0.5, 7, (int(grain.sum()), 1, 1, 1)).astype(np.float32)
         x[grain] += rng.standard_normal(x[grain].shape, np.float32) * sigma
     blend = np.flatnonzero(rng.random(count) < 0.06)
-    others = rng.permutation(count)[: len(blend)]
-    share = rng.uniform(0, 0.5, len(blend)).astype(np.float32)[:, None, None, None]
-    x[blend] += (x[others] - x[blend]) * share
+    x[blend] += (x[rng.permutation(count)[: len(blend)]] - x[blend]) * rng.uniform(0, 0.5, (len(blend), 1, 1, 1)).astype(np.float32)
     return np.clip(x + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -64,8 +64,7 @@ class Early:
     @torch.inference_mode()
     def maps(self, views: np.ndarray) -> np.ndarray:
         """Maps (n, s, s, 40) in 16 bits of RGB views (n, SIZE, SIZE, 3)."""
-        stem = self._trunk.stem((tensor(views) - 127.0) / 128.0)
-        return self._trunk.blocks[:EARLY](stem).permute(0, 2, 3, 1).numpy().astype(np.float16)
+        return self._trunk.blocks[:EARLY](self._trunk.first(tensor(views))).permute(0, 2, 3, 1).numpy().astype(np.float16)
 
 
 def tensor(stored: np.ndarray) -> torch.Tensor:
