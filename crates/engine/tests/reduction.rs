@@ -217,12 +217,9 @@ struct Compared {
     /// Differences of liveness scores, and of mask scores, one of each verdict.
     differences: Vec<f32>,
     mask_differences: Vec<f32>,
-    /// Photos whose verdict is another, and not because both scores lie at the threshold.
-    turned: Vec<String>,
+    /// Photos whose verdict is another, and by how much their scores differ.
+    turned: Vec<(String, f32)>,
 }
-
-/// Scores may differ by so much at the threshold: a score there is turned by anything.
-const AT_THRESHOLD: f32 = 0.02;
 
 impl Compared {
     /// Judges the file as it comes and read whole; the face must be the same one.
@@ -237,13 +234,9 @@ impl Compared {
                 let difference = (photo.score - whole.score).abs();
                 self.differences.push(difference);
                 if photo.live != whole.live {
-                    println!(
-                        "{name}: {:.3} reduced, {:.3} whole",
-                        photo.score, whole.score
-                    );
-                }
-                if photo.live != whole.live && difference > AT_THRESHOLD {
-                    self.turned.push(name.to_owned());
+                    let [reduced, whole] = [photo.score, whole.score];
+                    println!("{name}: {reduced:.3} reduced, {whole:.3} whole");
+                    self.turned.push((name.to_owned(), difference));
                 }
                 let (one, two) = (&photo.details, &whole.details);
                 self.mask_differences
@@ -338,6 +331,10 @@ fn lay_grain(photo: &mut RgbImage, patches: &[RgbImage]) {
     }
 }
 
+/// Scores of photos with such grain may differ by so much where that turns a verdict: both lie at the
+/// threshold then.
+const AT_THRESHOLD: f32 = 0.02;
+
 /// Enlarged photos have no grain of a camera's own at their size; these get that of phone photos of
 /// scenes and of screens.
 #[test]
@@ -377,6 +374,11 @@ fn grain_of_phone_photos_is_judged_alike_reduced_and_whole() {
     println!("{verdicts} verdicts, {reduced} reduced");
     let [[median, _], _] = compared.spread();
     assert!(median < 0.05, "scores differ by {median} in the median");
-    assert!(compared.turned.is_empty(), "{:?}", compared.turned);
+    let turned = compared.turned;
+    assert!(turned.len() * 10 <= verdicts, "{turned:?} of {verdicts}");
+    assert!(
+        turned.iter().all(|turned| turned.1 <= AT_THRESHOLD),
+        "{turned:?}"
+    );
     assert!(reduced * 2 > verdicts, "only {reduced} photos were reduced");
 }
