@@ -1,4 +1,4 @@
-"""The four crops that the nets see. The Rust engine (`crop.rs`) cuts the same ones.
+"""The crops that the nets see. The Rust engine (`crop.rs`) cuts the same ones.
 
 Frames are upright RGB `uint8` arrays of shape (height, width, 3). Boxes are
 (x0, y0, x1, y1) and landmarks (x, y) in pixels of the frame, where pixel (0, 0)
@@ -31,7 +31,7 @@ FINEST_STEP = 10.8
 """Pixels between samples up to which they take single pixels: those of a face 320 pixels wide."""
 
 PART_MARGIN = 2
-"""Crop pixels about an aligned crop that are reduced with it."""
+"""Crop pixels about a placed crop that are reduced with it."""
 
 
 def resize(frame: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
@@ -146,14 +146,36 @@ def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float
 
 
 def aligned_crop(frame: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
-    """The mask net's view: the face upright, landmarks at `FACE_TEMPLATE`, `size` x `size`.
+    """The mask net's view: the face upright, landmarks at `FACE_TEMPLATE`, `size` x `size`."""
+    return placed_crop(frame, face_to_image(landmarks, size), size)
 
-    The part of the frame about the face is first reduced, never enlarged, by the antialiased filter
+
+def window_to_image(
+    face_box: tuple[float, float, float, float], factor: float, size: int
+) -> tuple[float, float, float, float]:
+    """The map, as `face_to_image` gives it, of a `size` x `size` window of `factor` mean face sides
+    about the face."""
+    x0, y0, x1, y1 = (float(value) for value in face_box)
+    side = factor * ((x1 - x0) + (y1 - y0)) / 2
+    return side / size, 0.0, (x0 + x1) / 2 - side / 2, (y0 + y1) / 2 - side / 2
+
+
+def window_crop(
+    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int
+) -> np.ndarray:
+    """The face refiner's view: `factor` mean face sides about the face, `size` x `size`."""
+    return placed_crop(frame, window_to_image(face_box, factor, size), size)
+
+
+def placed_crop(frame: np.ndarray, placed: tuple[float, float, float, float], size: int) -> np.ndarray:
+    """A crop of `size` x `size` whose map to the frame is `placed`, as (a, b, tx, ty).
+
+    The part of the frame that it shows is first reduced, never enlarged, by the antialiased filter
     until one of its pixels is about one of the crop; then each output pixel is one bilinear sample.
     Beyond the frame its border goes on.
     """
     height, width = frame.shape[:2]
-    a, b, tx, ty = face_to_image(landmarks, size)
+    a, b, tx, ty = placed
     reduction = max(math.hypot(a, b), 1.0)
     corners = np.array([(a * u - b * v + tx, b * u + a * v + ty) for u in (0, size) for v in (0, size)])
 

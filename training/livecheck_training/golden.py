@@ -1,7 +1,7 @@
 """What the Rust engine is compared with: `python -m livecheck_training.golden`.
 
-Writes `crates/engine/tests/golden/`: drawn pictures (`<name>.png`), the four crops of
-each (`<name>.letterbox.png`, `.square.png`, `.sampled.png`, `.aligned.png`) and `golden.json` with the
+Writes `crates/engine/tests/golden/`: drawn pictures (`<name>.png`), the crops of
+each (`<name>.letterbox.png`, `.window.png`, `.square.png`, `.sampled.png`, `.closer.png`, `.aligned.png`) and `golden.json` with the
 face box and landmarks that the crops were cut by and the nets' outputs on them, computed
 by ONNX Runtime. Also seals the models (`seal.py`). Run it after every export.
 """
@@ -16,19 +16,25 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from . import crops
+from .detector.predict import onnx_refine, refined
 from .liveness.grain import CLOSER
 from .liveness.grain import FACTOR as GRAIN_FACTOR
 from .liveness.grain import SIZE as GRAIN_SIZE
 from .liveness.net import FACTOR
 from .liveness.net import SIZE as LIVENESS_SIZE
 from .mask.net import SIZE as MASK_SIZE
+from .refiner.net import FACTOR as WINDOW_FACTOR
+from .refiner.net import SIZE as WINDOW_SIZE
 from .seal import seal
-from .teachers import session
+from .teachers import Faces, session
 
 ENGINE = Path(__file__).resolve().parents[2] / "crates/engine"
-MODELS = ("face-detector", "face-mask", "liveness-context", "liveness-grain")
+MODELS = ("face-detector", "face-refiner", "face-mask", "liveness-context", "liveness-grain")
 BEST_CELLS = 5
 """Cells of the detector's output that are written out, best score first."""
+
+PROPOSED_SCORE = 0.8
+"""Score of the box and landmarks of each picture where they stand for a proposal of the detector."""
 
 
 def drawings() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -118,6 +124,15 @@ def detector_answer(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
+def refined_answer(faces: Faces) -> dict[str, Any]:
+    """What became of a single proposal."""
+    return {
+        "score": float(faces.scores[0]),
+        "box": [float(v) for v in faces.boxes[0]],
+        "landmarks": [[float(x), float(y)] for x, y in faces.landmarks[0]],
+    }
+
+
 def write_golden(folder: Path, models: Path) -> None:
     """Writes pictures, crops and answers, and removes those of earlier drawings."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,15 +144,20 @@ def write_golden(folder: Path, models: Path) -> None:
         net = nets[name]
         return dict(zip([o.name for o in net.get_outputs()], net.run(None, {net.get_inputs()[0].name: blob(image)})))
 
+    refine = onnx_refine(models / "face-refiner.onnx")
     entries = []
     for name, (image, box, landmarks) in drawings().items():
         box, landmarks = np.round(box, 3), np.round(landmarks, 3)
+        proposal = Faces(box[None], np.array([PROPOSED_SCORE]), landmarks[None])
         letterbox, scale = crops.letterbox(image)
+        window = crops.window_crop(image, tuple(box), WINDOW_FACTOR, WINDOW_SIZE)
         square = crops.square_crop(image, tuple(box), FACTOR, LIVENESS_SIZE)
         sampled = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE)
         closer = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE, CLOSER)
         aligned = crops.aligned_crop(image, landmarks, MASK_SIZE)
-        for suffix, picture in (("", image), (".letterbox", letterbox), (".square", square), (".sampled", sampled), (".closer", closer), (".aligned", aligned)):
+        pictures = {"": image, ".letterbox": letterbox, ".window": window, ".square": square}
+        pictures |= {".sampled": sampled, ".closer": closer, ".aligned": aligned}
+        for suffix, picture in pictures.items():
             Image.fromarray(picture).save(folder / f"{name}{suffix}.png", optimize=True)
         entries.append(
             {
@@ -146,12 +166,17 @@ def write_golden(folder: Path, models: Path) -> None:
                 "landmarks": landmarks.tolist(),
                 "letterbox_scale": list(scale),
                 "detector": detector_answer(run("face-detector", letterbox)),
+                "refiner": [float(v) for v in run("face-refiner", window)["face"][0]],
+                "refined": refined_answer(refined(proposal, image, refine)),
                 "mask": float(run("face-mask", aligned)["mask"][0, 0]),
                 "context": [float(v) for v in run("liveness-context", square)["logits"][0]],
                 "grain": [float(v) for v in run("liveness-grain", sampled)["logits"][0]],
             }
         )
     golden = {
+        "proposed_score": PROPOSED_SCORE,
+        "window_factor": WINDOW_FACTOR,
+        "window_size": WINDOW_SIZE,
         "square_factor": FACTOR,
         "square_size": LIVENESS_SIZE,
         "sampled_factor": GRAIN_FACTOR,

@@ -140,6 +140,7 @@ fn version_names_every_model_with_its_hash() {
         HashSet::from([
             "face-detector",
             "face-mask",
+            "face-refiner",
             "liveness-context",
             "liveness-grain"
         ])

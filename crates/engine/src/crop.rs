@@ -36,7 +36,7 @@ const FACE_TEMPLATE: [[f64; 2]; 5] = [
     [0.63, 0.72],
 ];
 
-/// Crop pixels about an aligned crop that are reduced with it.
+/// Crop pixels about a placed crop that are reduced with it.
 const PART_MARGIN: f64 = 2.0;
 
 /// A rectangle of the frame.
@@ -259,8 +259,56 @@ impl Samples {
 }
 
 /// The face upright with its landmarks at [`FACE_TEMPLATE`], `size × size`, interleaved RGB.
+pub(crate) fn aligned_crop(
+    photo: &Photo,
+    landmarks: &Landmarks,
+    size: u32,
+) -> Result<Vec<u8>, Rejection> {
+    placed_crop(photo, &face_to_photo(landmarks, size), size)
+}
+
+/// A window of `factor` mean face sides about the face, `size × size`, interleaved RGB.
+pub(crate) fn window_crop(
+    photo: &Photo,
+    face: &BBox,
+    factor: f64,
+    size: u32,
+) -> Result<Vec<u8>, Rejection> {
+    let window = Window::about(face, factor);
+    let step = window.side / f64::from(size);
+    let placed = Similarity {
+        a: step,
+        b: 0.0,
+        tx: window.left,
+        ty: window.top,
+    };
+    placed_crop(photo, &placed, size)
+}
+
+/// An upright square of the photo; may reach beyond its border.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) side: f64,
+}
+
+impl Window {
+    /// The one of `factor` mean face sides about a face.
+    pub(crate) fn about(face: &BBox, factor: f64) -> Self {
+        let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
+        let side = factor * ((x1 - x0) + (y1 - y0)) / 2.0;
+        Self {
+            left: (x0 + x1) / 2.0 - side / 2.0,
+            top: (y0 + y1) / 2.0 - side / 2.0,
+            side,
+        }
+    }
+}
+
+/// The crop of `size × size` that lies in the photo as `similarity` says.
 ///
-/// The part of the photo about the face is first reduced, never enlarged, by the antialiased filter
+/// The part of the photo that it shows is first reduced, never enlarged, by the antialiased filter
 /// until one of its pixels is about one of the crop; then each output pixel is one bilinear sample.
 /// Beyond the photo its border goes on.
 #[expect(
@@ -268,12 +316,7 @@ impl Samples {
     clippy::cast_sign_loss,
     reason = "coordinates are clamped to the part, means of bytes are bytes"
 )]
-pub(crate) fn aligned_crop(
-    photo: &Photo,
-    landmarks: &Landmarks,
-    size: u32,
-) -> Result<Vec<u8>, Rejection> {
-    let similarity = face_to_photo(landmarks, size);
+fn placed_crop(photo: &Photo, similarity: &Similarity, size: u32) -> Result<Vec<u8>, Rejection> {
     let reduction = similarity.a.hypot(similarity.b).max(1.0);
     let end = f64::from(size);
     let corners =

@@ -1,4 +1,5 @@
-//! Frame → faces: the `face-detector` net and its non-maximum suppression.
+//! Frame → faces: the `face-detector` net proposes, the `face-refiner` net looks at doubtful ones again,
+//! and non-maximum suppression leaves one box a face.
 
 use serde::Serialize;
 
@@ -6,6 +7,7 @@ use crate::{
     Photo, crop,
     error::{EngineError, Rejection},
     network::{self, Network},
+    refine::FaceRefiner,
     runtime::Runtime,
 };
 
@@ -102,28 +104,44 @@ impl Default for Params {
 /// Finds the faces of a photo.
 pub(crate) struct FaceDetector {
     network: Box<dyn Network>,
+    refiner: FaceRefiner,
     params: Params,
 }
 
 impl FaceDetector {
-    /// The net, for the self-test.
-    pub(crate) fn network(&self) -> &dyn Network {
-        self.network.as_ref()
+    /// Both nets with their names, for the self-test.
+    pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 2] {
+        [
+            (network::FACE_DETECTOR.name, self.network.as_ref()),
+            (network::FACE_REFINER.name, self.refiner.network()),
+        ]
     }
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
             network: network::FACE_DETECTOR.load(runtime)?,
+            refiner: FaceRefiner::load(runtime)?,
             params: Params::default(),
         })
     }
 
     /// Every face with a score of at least 0.20, best first.
     pub(crate) fn detect(&self, photo: &Photo) -> Result<Vec<Face>, Rejection> {
-        self.find(&crop::letterbox(photo)?)
+        let mut faces = self.propose(&crop::letterbox(photo)?)?;
+        self.refiner.refine(photo, &mut faces)?;
+        Ok(self.separate(faces))
     }
 
-    fn find(&self, canvas: &crop::Letterbox) -> Result<Vec<Face>, Rejection> {
+    /// Sane faces that reach the least score and overlap no better one too much, best first.
+    fn separate(&self, mut faces: Vec<Face>) -> Vec<Face> {
+        faces.retain(|face| face.score >= self.params.min_score && face.is_sane());
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        faces.truncate(self.params.max_candidates);
+        suppress(&faces, self.params.max_iou)
+    }
+
+    /// What the detector alone sees.
+    fn propose(&self, canvas: &crop::Letterbox) -> Result<Vec<Face>, Rejection> {
         let outputs = self
             .network
             .run(crop::planes(&canvas.rgb), canvas.size)
@@ -134,17 +152,14 @@ impl FaceDetector {
                 outputs.len()
             )));
         };
-        let mut candidates: Vec<Face> = scores
+        let candidates = scores
             .iter()
             .zip(boxes.chunks_exact(4))
             .zip(landmarks.chunks_exact(10))
             .filter(|((score, _), _)| **score >= self.params.min_score)
             .map(|((score, corners), points)| candidate(*score, corners, points, canvas.scales))
-            .filter(Face::is_sane)
             .collect();
-        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-        candidates.truncate(self.params.max_candidates);
-        Ok(suppress(&candidates, self.params.max_iou))
+        Ok(self.separate(candidates))
     }
 }
 
@@ -246,13 +261,13 @@ mod tests {
                 continue;
             }
             shorter += 1;
-            let found = detector.detect(&photo).expect("an answer");
+            let found = detector.propose(&canvas).expect("an answer");
             let square = crop::Letterbox {
                 rgb: in_the_square(&canvas),
                 size: InputSize::square(crop::CANVAS_SIDE),
                 scales: canvas.scales,
             };
-            for face in detector.find(&square).expect("an answer") {
+            for face in detector.propose(&square).expect("an answer") {
                 if face.score < 0.5 {
                     continue;
                 }

@@ -21,6 +21,7 @@ mod network;
 mod policy;
 mod presets;
 mod quality;
+mod refine;
 mod runtime;
 mod self_test;
 
@@ -283,11 +284,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::SelfTest`] says what differed.
     pub fn self_test(&self) -> Result<(), EngineError> {
-        let faces = [
-            (network::FACE_DETECTOR.name, self.detector.network()),
-            (network::FACE_MASK.name, self.mask.network()),
-        ];
-        self_test::run(faces.into_iter().chain(self.liveness.networks()))
+        let mask = (network::FACE_MASK.name, self.mask.network());
+        let detector = self.detector.networks().into_iter();
+        self_test::run(detector.chain([mask]).chain(self.liveness.networks()))
     }
 
     /// Reads one image file (JPEG, PNG or WebP) into upright pixels: as many as judging needs. Of

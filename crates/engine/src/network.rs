@@ -66,8 +66,9 @@ pub(crate) struct Model {
 }
 
 /// Every embedded model. Statics, because a file in a constant is in the program once a use.
-pub(crate) static MODELS: [&Model; 4] = [
+pub(crate) static MODELS: [&Model; 5] = [
     &FACE_DETECTOR,
+    &FACE_REFINER,
     &FACE_MASK,
     &LIVENESS_CONTEXT,
     &LIVENESS_GRAIN,
@@ -78,6 +79,13 @@ pub(crate) static FACE_DETECTOR: Model = Model {
     name: "face-detector",
     onnx: include_bytes!("../models/face-detector.onnx"),
     largest: Some(crop::CANVAS_SIDE),
+};
+
+/// Window about a proposed face → score, box, landmarks.
+pub(crate) static FACE_REFINER: Model = Model {
+    name: "face-refiner",
+    onnx: include_bytes!("../models/face-refiner.onnx"),
+    largest: None,
 };
 
 /// Aligned face → covering.

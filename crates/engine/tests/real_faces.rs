@@ -42,6 +42,8 @@ struct FaceRow {
     source: String,
     split: String,
     label: String,
+    #[serde(rename = "width")]
+    image_width: f32,
     #[serde(rename = "w")]
     width: Option<f32>,
     #[serde(rename = "h")]
@@ -148,6 +150,44 @@ fn pictures_without_a_face_have_none() {
         wanted.len()
     );
     assert!(false_faces.len() * 100 <= wanted.len(), "{false_faces:?}");
+}
+
+/// A face narrower than this share of the picture is too small for a selfie.
+const SMALLEST_SHARE: f32 = 0.05;
+
+#[test]
+fn one_face_or_not_is_told_on_hand_labelled_pictures() {
+    let Some(folder) = real::folder("one face or not") else {
+        return;
+    };
+    let rows: Vec<FaceRow> = real::rows(&folder, "faces");
+    let mut widths_of: HashMap<&str, Vec<f32>> = HashMap::new();
+    for row in rows
+        .iter()
+        .filter(|row| row.split == "test" && row.source == "jolignier")
+    {
+        let share = row.width.map_or(0.0, |width| width / row.image_width);
+        widths_of.entry(&row.image).or_default().push(share);
+    }
+    widths_of.retain(|_, widths| widths.iter().all(|share| *share >= SMALLEST_SHARE));
+    let wanted = widths_of.keys().map(|name| (*name).to_owned()).collect();
+    let outcomes = judge_all(&engine(), real::images(&folder, "faces", &wanted));
+
+    let mut right = Vec::new();
+    for (name, widths) in widths_of {
+        let single = match &outcomes[name] {
+            Ok(_) | Err(Rejection::FaceMask { .. }) => true,
+            Err(Rejection::FaceCount { .. }) => false,
+            // Too small a picture or face.
+            Err(_) => continue,
+        };
+        right.push(single == (widths.len() == 1));
+    }
+    let hits = right.iter().filter(|right| **right).count();
+    println!("one face or not: {hits} of {} right", right.len());
+    assert!(right.len() >= 250, "{} pictures", right.len());
+    // What the shipped nets have, less a little.
+    assert!(hits * 100 >= right.len() * 90, "{hits} of {}", right.len());
 }
 
 #[test]

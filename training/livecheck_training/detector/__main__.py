@@ -33,10 +33,11 @@ def main() -> None:
     rewrite.add_argument("--model", type=Path, help="default: the shipped file")
     rewrite.add_argument("--out", type=Path, help="default: crates/engine/models/face-detector.onnx")
 
-    evaluate = actions.add_parser("evaluate", help="measure the shipped file on the test split")
+    evaluate = actions.add_parser("evaluate", help="measure the shipped file, and the refiner after it, on the test split")
     add_data_arguments(evaluate)
     evaluate.add_argument("--teachers", type=Path, required=True, help="folder with the YuNet files")
     evaluate.add_argument("--model", type=Path, help="default: the shipped file")
+    evaluate.add_argument("--refiner", type=Path, help="default: the shipped file")
     evaluate.add_argument("--no-pad-dev", action="store_true", help="leave out the one-face rate on pad_dev")
 
     args = parser.parse_args()
@@ -57,10 +58,11 @@ def main() -> None:
 
         run(args.model or SHIPPED, args.out or SHIPPED)
     else:
+        from ..refiner.net import SHIPPED as REFINER
         from .evaluate import evaluate as run
         from .export import SHIPPED
 
-        run(args.data, args.cache, args.teachers, args.model or SHIPPED, not args.no_pad_dev)
+        run(args.data, args.cache, args.teachers, args.model or SHIPPED, args.refiner or REFINER, not args.no_pad_dev)
 
 
 if __name__ == "__main__":

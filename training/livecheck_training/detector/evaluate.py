@@ -1,9 +1,10 @@
-"""Figures of the shipped file, beside those of YuNet.
+"""Figures of the shipped detector and refiner together, which is what the product does, and of the
+detector alone, beside those of YuNet.
 
-YuNet at 320 sees the same pixels as ours; at 640 it sees four times as many.
+YuNet at 320 sees the same pixels as the detector; at 640 it sees four times as many.
 
-Faces are those of the ``test`` split of ``faces.csv``; the shipped net runs in
-ONNX Runtime behind the product's letterbox. ``pad_dev`` is only reported on.
+Faces are those of the ``test`` split of ``faces.csv``; the shipped nets run in
+ONNX Runtime on the product's crops. ``pad_dev`` is only reported on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data import load_rgb, open_set, sha256_of
+from ..refiner.points import INPUT as POINTS_INPUT
+from ..refiner.points import SOURCE as PORTRAITS
+from ..refiner.points import mean_points
 from ..runlog import record_evaluation
 from ..teachers import YuNet
 from .metrics import (
@@ -28,7 +32,7 @@ from .metrics import (
     match,
     short_sides,
 )
-from .predict import Finder, OnnxFinder
+from .predict import Finder, OnnxFinder, RefinedFinder, onnx_refine
 from .samples import Sample, read_faces
 from .train import MODEL
 
@@ -114,27 +118,47 @@ def _all_large(sample: Sample) -> bool:
     return bool((widths >= SMALLEST_SHARE * sample.image.shape[1]).all())
 
 
-def landmark_errors(matches: list[Match]) -> dict[str, float | int]:
-    """Landmark error on the udacity portraits, against the teacher's points."""
-    errors = np.concatenate([m.errors for m in matches if m.sample.source == "udacity"])
+def landmark_errors(matches: list[Match], means: dict[str, list[list]]) -> dict[str, float | int]:
+    """Landmark error on the udacity portraits: against the manifest's points, which are one pass of the
+    teacher, and (``from_mean``) against the mean of the teacher's passes over slightly moved pictures."""
+    portraits = [m for m in matches if m.sample.source == PORTRAITS]
+    errors = np.concatenate([m.errors for m in portraits])
     errors = errors[~np.isnan(errors)]
+    from_mean = [
+        landmark_error(points, np.array(known))
+        for m in portraits
+        for points, known in zip(m.points, means[m.sample.name])
+        if known and not np.isnan(points).any()
+    ]
     return {
         "faces": len(errors),
         "mean": round(float(errors.mean()), 4),
         "median": round(float(np.median(errors)), 4),
         "p95": round(float(np.quantile(errors, 0.95)), 4),
+        "from_mean": round(float(np.mean(from_mean)), 4),
+        "from_mean_faces": len(from_mean),
     }
 
 
-def landmark_noise(teacher: YuNet, samples: list[Sample]) -> dict[str, float | int]:
+def landmark_noise(
+    teacher: YuNet, samples: list[Sample], means: dict[str, list[list]]
+) -> dict[str, float | int]:
     """How far the yardstick itself moves: the teacher's landmarks on the udacity
     portraits when the picture is moved by a pixel or scaled by 2 %, against its
-    landmarks on the picture as it is (``repeat``); and how far each of these passes
-    and their mean lie from the manifest's points (``single``, ``mean``). Shares of
-    the eye distance, means over faces."""
+    landmarks on the picture as it is (``repeat``); how far each of these passes
+    and their mean lie from the manifest's points (``single``, ``mean``); and how far the
+    mean of passes about the product's scale does (``many``). Shares of the eye distance,
+    means over faces."""
     repeat, single, mean = [], [], []
+    many = [
+        landmark_error(np.array(points), known)
+        for sample in samples
+        if sample.source == PORTRAITS
+        for points, known in zip(means[sample.name], sample.landmarks)
+        if points and not np.isnan(known).any()
+    ]
     for sample in samples:
-        if sample.source != "udacity":
+        if sample.source != PORTRAITS:
             continue
         passes = [match(sample, teacher.detect_at(sample.image, s, c, LOWEST)) for s, c in REPEATS]
         for i, known in enumerate(sample.landmarks):
@@ -149,6 +173,8 @@ def landmark_noise(teacher: YuNet, samples: list[Sample]) -> dict[str, float | i
         "repeat": round(float(np.mean(repeat)), 4),
         "single": round(float(np.mean(single)), 4),
         "mean": round(float(np.mean(mean)), 4),
+        "many": round(float(np.mean(many)), 4),
+        "many_faces": len(many),
     }
 
 
@@ -162,19 +188,27 @@ def one_face_rate(finder: Finder, data: Path, cache: Path) -> dict[str, Rate]:
     return {name: rate(h) for name, h in sorted(hits.items())}
 
 
-def evaluate(data: Path, cache: Path, teachers: Path, model: Path, pad_dev: bool) -> None:
+def evaluate(data: Path, cache: Path, teachers: Path, model: Path, refiner: Path, pad_dev: bool) -> None:
     """Prints a Markdown table and puts the figures into the run record."""
     images = open_set("faces", data, cache)
     samples = read_faces(images, "test")
+    detector = OnnxFinder(model)
     finders: dict[str, Finder] = {
-        "shipped": OnnxFinder(model),
+        "shipped": RefinedFinder(detector, onnx_refine(refiner)),
+        "detector alone": detector,
         "YuNet 320": YuNet(teachers, 320),
         "YuNet 640": YuNet(teachers, 640),
     }
-    columns, record = {}, {"onnx_sha256": sha256_of(model), "faces_manifest": images.manifest_sha256}
+    teacher, random = YuNet(teachers, POINTS_INPUT), np.random.default_rng(1)
+    means = {s.name: mean_points(teacher, s, random) for s in samples if s.source == PORTRAITS}
+    columns, record = {}, {
+        "onnx_sha256": sha256_of(model),
+        "refiner_sha256": sha256_of(refiner),
+        "faces_manifest": images.manifest_sha256,
+    }
     for name, finder in finders.items():
         matches = find_all(finder, samples)
-        record[name] = {"landmarks, udacity": landmark_errors(matches)}
+        record[name] = {"landmarks, udacity": landmark_errors(matches, means)}
         for threshold in THRESHOLDS:
             column = figures(matches, threshold)
             columns[f"{name} at {threshold:.2f}"] = column
@@ -182,7 +216,7 @@ def evaluate(data: Path, cache: Path, teachers: Path, model: Path, pad_dev: bool
         if pad_dev:
             rates = one_face_rate(finder, data, cache)
             record[name]["pad_dev, exactly one face at 0.75"] = {k: v.record() for k, v in rates.items()}
-    noise = landmark_noise(YuNet(teachers, 640), samples)
+    noise = landmark_noise(teacher, samples, means)
     record["landmark noise of YuNet, udacity"] = noise
     print(f"| figure | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for row in next(iter(columns.values())):

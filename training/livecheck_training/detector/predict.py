@@ -3,18 +3,27 @@ same letterbox and suppression as the product."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from ..crops import letterbox
+from ..crops import letterbox, window_crop, window_to_image
+from ..refiner.net import FACTOR, SIZE
+from ..refiner.net import SHIPPED as REFINER
 from ..teachers import Faces, nms, session
 from .model import INPUT, Detector, answers, grids
 
 #: Of two faces that overlap by more than this IoU, the weaker one is dropped.
 OVERLAP = 0.4
+#: Faces of a lower score are dropped before suppression.
+LEAST_SCORE = 0.2
+#: Faces that the refiner looks at again: those in doubt, from the first score to below the second...
+DOUBT = (0.5, 0.93)
+#: ... and no more of a picture than this, best first.
+MOST_REFINED = 16
 
 
 class Finder(Protocol):
@@ -60,3 +69,66 @@ class OnnxFinder:
         blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32)
         scores, boxes, points = self._session.run(["scores", "boxes", "landmarks"], {self._input: blob})
         return faces_from(scores[0], boxes[0], points[0], scale, threshold)
+
+
+#: Maps windows (n, 80, 80, 3) to (n, 15): logit, box and landmarks in sides of the window.
+Refine = Callable[[np.ndarray], np.ndarray]
+
+
+class RefinedFinder:
+    """A finder whose doubtful faces the refiner looks at again: what the product does."""
+
+    def __init__(self, finder: Finder, refine: Refine):
+        self._finder, self._refine = finder, refine
+
+    def detect(self, image: np.ndarray, threshold: float) -> Faces:
+        return refined(self._finder.detect(image, LEAST_SCORE), image, self._refine).above(threshold)
+
+
+def refined(faces: Faces, image: np.ndarray, refine: Refine) -> Faces:
+    """The faces, which come best first, those in doubt as detector and refiner see them: logit, box and
+    landmarks are the mean of both."""
+    doubtful = np.flatnonzero((faces.scores >= DOUBT[0]) & (faces.scores < DOUBT[1]))[:MOST_REFINED]
+    if not len(doubtful):
+        return faces
+    windows = [window_crop(image, tuple(faces.boxes[i]), FACTOR, SIZE) for i in doubtful]
+    out = refine(np.stack(windows))
+    scores, boxes, points = faces.scores.copy(), faces.boxes.copy(), faces.landmarks.copy()
+    odds = scores[doubtful].astype(np.float64)
+    scores[doubtful] = 1 / (1 + np.exp(-(np.log(odds / (1 - odds)) + out[:, 0]) / 2))
+    for i, row in zip(doubtful, out):
+        box = faces.boxes[i]
+        step, _, left, top = window_to_image(tuple(box), FACTOR, SIZE)
+        places = row[1:].reshape(-1, 2) * (step * SIZE) + (left, top)
+        boxes[i] = (box + places[:2].ravel()) / 2
+        points[i] = (points[i] + places[2:]) / 2
+    kept = nms(boxes, scores, OVERLAP)
+    return Faces(boxes[kept], scores[kept], points[kept])
+
+
+def torch_refine(net: torch.nn.Module) -> Refine:
+    """The refiner as it is being trained."""
+    net = net.eval()
+
+    @torch.no_grad()
+    def refine(windows: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(np.ascontiguousarray(windows.transpose(0, 3, 1, 2))).float()
+        return net(x).numpy()
+
+    return refine
+
+
+def onnx_refine(path: Path) -> Refine:
+    """The exported refiner, window by window as in the product."""
+    runtime = session(path)
+
+    def refine(windows: np.ndarray) -> np.ndarray:
+        blobs = np.ascontiguousarray(windows.transpose(0, 3, 1, 2), np.float32)
+        return np.concatenate([runtime.run(["face"], {"input": blob[None]})[0] for blob in blobs])
+
+    return refine
+
+
+def shipped_finder(models: Path) -> RefinedFinder:
+    """What the product finds faces with, out of the folder of its models."""
+    return RefinedFinder(OnnxFinder(models / "face-detector.onnx"), onnx_refine(models / REFINER.name))

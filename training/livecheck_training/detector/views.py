@@ -294,15 +294,15 @@ class ViewMaker:
             points.append(five.ravel())
         image = canvas.image
         if boxes and self._chance(self.settings.occlude):
-            image = self._cover(image, boxes, visible, size)
+            image = self.cover(image, boxes, visible, size)
         return View(
-            self._camera(image, size),
+            self.camera(image, size),
             np.asarray(boxes, np.float32).reshape(-1, 4),
             np.asarray(points, np.float32).reshape(-1, 10),
             np.asarray(visible, np.float32),
         )
 
-    def _cover(self, image: Image.Image, boxes: list, visible: list, size: int) -> Image.Image:
+    def cover(self, image: Image.Image, boxes: list, visible: list, size: int) -> Image.Image:
         """Covers part of one face and lowers the score of every face it touches."""
         i = self.random.integers(len(boxes))
         x0, y0, x1, y1 = boxes[i]
@@ -340,7 +340,7 @@ class ViewMaker:
                 visible[j] *= score_when_hidden(hidden_share(mask, box))
         return Image.composite(cover, image, mask)
 
-    def _camera(self, image: Image.Image, size: int) -> np.ndarray:
+    def camera(self, image: Image.Image, size: int) -> np.ndarray:
         s, random = self.settings, self.random
         if self._chance(s.coarse):
             small = int(size * random.uniform(0.3, 0.9))

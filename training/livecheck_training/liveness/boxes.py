@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import crops, degrade
-from ..detector.predict import Finder, OnnxFinder
+from ..detector.predict import Finder, shipped_finder
 from ..rates import auc
 from ..teachers import FeatureTeacher, YuNet
 from . import evaluate
@@ -129,7 +129,7 @@ def simulated(scenes: list[Scene], yunet: YuNet, finder: Finder) -> list[Pair]:
 
 def compare_boxes(models: Path, scenes: list[Scene], teachers: Path) -> dict[str, Any]:
     """Offsets, corrections and views, as a report."""
-    finder, scorer, teacher = OnnxFinder(models / "face-detector.onnx"), Scorer(models), FeatureTeacher(teachers)
+    finder, scorer, teacher = shipped_finder(models), Scorer(models), FeatureTeacher(teachers)
 
     def pairs_of(some: list[Scene], most: int) -> list[Pair]:
         pairs: list[Pair] = []

@@ -25,7 +25,7 @@ import onnxruntime
 from scipy.optimize import minimize
 
 from .. import crops, degrade
-from ..detector.predict import OnnxFinder
+from ..detector.predict import shipped_finder
 from ..teachers import session
 from . import grain
 from .net import FACTOR, SIZE
@@ -129,7 +129,7 @@ def gather_margins(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Margins (n, 2) of both looks at bona fide, simulated and photographed attacks of held-out scenes,
     in the boxes that the product's detector finds; by another scorer than the exported nets', if given."""
-    scorer, finder = scorer or Scorer(models), OnnxFinder(models / "face-detector.onnx")
+    scorer, finder = scorer or Scorer(models), shipped_finder(models)
 
     def margins(views: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         out = []
