@@ -4,7 +4,7 @@
 use std::{io::Cursor, path::Path};
 
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops};
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Photo};
+use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Photo, Rejection};
 use livecheck_testing::{
     drawn::{self, Sampling},
     real,
@@ -219,6 +219,21 @@ struct Compared {
     mask_differences: Vec<f32>,
     /// Photos whose verdict is another, and by how much their scores differ.
     turned: Vec<(String, f32)>,
+    /// Photos in which one face more is counted one way than the other, and how far the score of
+    /// that face is from the threshold where it counts or where it is named.
+    recounted: Vec<(String, f32)>,
+}
+
+/// Scores of a face that counts in one picture and not in the other lie within so much of the threshold.
+const NEAR_THRESHOLD: f32 = 0.10;
+
+/// How far the weakest face that was counted is above the threshold, or, where none was, the best
+/// below it.
+fn margin(scores: &[f32], threshold: f32, best_below: Option<f32>) -> f32 {
+    match scores.last() {
+        Some(weakest) => weakest - threshold,
+        None => threshold - best_below.unwrap_or(0.0),
+    }
 }
 
 impl Compared {
@@ -245,11 +260,46 @@ impl Compared {
                 let overlap = one.face.bbox.iou(&two.face.bbox);
                 assert!(overlap > 0.95, "{name}: the boxes overlap by {overlap}");
             }
+            // The refiner sees a small face sharper in the whole photo.
+            (
+                Err(Rejection::FaceCount {
+                    scores,
+                    threshold,
+                    best_below,
+                }),
+                Ok(_),
+            )
+            | (
+                Ok(_),
+                Err(Rejection::FaceCount {
+                    scores,
+                    threshold,
+                    best_below,
+                }),
+            ) => {
+                let margin = margin(&scores, threshold, best_below);
+                println!("{name}: faces {scores:.3?}, single the other way");
+                self.recounted.push((name.to_owned(), margin));
+            }
             (photo, whole) => assert_eq!(
                 photo.err().map(|refusal| refusal.code()),
                 whole.err().map(|refusal| refusal.code()),
                 "{name}"
             ),
+        }
+    }
+
+    /// Faces are counted alike in nine of ten photos, and elsewhere the face in question is near the
+    /// threshold.
+    fn assert_counted_alike(&self) {
+        let photos = self.differences.len() + self.recounted.len();
+        assert!(
+            self.recounted.len() * 10 <= photos,
+            "{:?} of {photos}",
+            self.recounted
+        );
+        for (name, margin) in &self.recounted {
+            assert!(*margin < NEAR_THRESHOLD, "{name}: {margin}");
         }
     }
 
@@ -289,6 +339,7 @@ fn a_reduced_photo_gets_the_verdict_of_the_whole_one() {
     let Compared { reduced, far, .. } = compared;
     let verdicts = compared.differences.len();
     println!("{verdicts} verdicts, {reduced} reduced, {far} of far faces");
+    compared.assert_counted_alike();
     let [[_, worst], [_, worst_mask]] = compared.spread();
     assert!(worst < 0.05, "scores differ by up to {worst}");
     // That neither is refused where the other is not, `judge` has seen to.
@@ -332,8 +383,9 @@ fn lay_grain(photo: &mut RgbImage, patches: &[RgbImage]) {
 }
 
 /// Scores of photos with such grain may differ by so much where that turns a verdict: both lie at the
-/// threshold then.
-const AT_THRESHOLD: f32 = 0.02;
+/// threshold then. A face at the end of the refiner's range is looked at again in one of the two alone,
+/// which moves its box.
+const AT_THRESHOLD: f32 = 0.04;
 
 /// Enlarged photos have no grain of a camera's own at their size; these get that of phone photos of
 /// scenes and of screens.
@@ -372,6 +424,7 @@ fn grain_of_phone_photos_is_judged_alike_reduced_and_whole() {
     }
     let (verdicts, reduced) = (compared.differences.len(), compared.reduced);
     println!("{verdicts} verdicts, {reduced} reduced");
+    compared.assert_counted_alike();
     let [[median, _], _] = compared.spread();
     assert!(median < 0.05, "scores differ by {median} in the median");
     let turned = compared.turned;

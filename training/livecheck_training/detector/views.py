@@ -107,7 +107,7 @@ class ViewMaker:
         """One view of ``size`` × ``size``."""
         s, draw = self.settings, self.random.random()
         if draw < s.negative:
-            canvas = self._window(self._face_free(), size, None)
+            canvas = self._window(self.face_free(), size, None)
             if self._chance(s.paste_in_negative):
                 self._paste(canvas, size)
         elif draw < s.negative + s.mosaic:
@@ -126,7 +126,7 @@ class ViewMaker:
     def _any(self, samples: list[Sample]) -> Sample:
         return samples[self.random.integers(len(samples))]
 
-    def _face_free(self) -> Sample:
+    def face_free(self) -> Sample:
         """Animals, scenes and goods are few beside the recapture photos of objects,
         and yet they are what looks like a face."""
         rich = self._rich and self._chance(self.settings.rich_negative)

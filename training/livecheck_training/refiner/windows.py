@@ -249,7 +249,7 @@ class WindowMaker:
         if 0 <= draw < s.scrambled:
             sample, face = self._pick(self._crops or self._any)
             return self._cut_out(sample, self._moved(sample.boxes[face]), None, lambda image: scrambled(image, self.random))
-        sample = self.views._face_free()
+        sample = self.views.face_free()
         height, width = sample.image.shape[:2]
         side = min(width, height) * np.exp(self.random.uniform(np.log(0.08), 0))
         x, y = self.random.uniform(0, 1, 2) * (width, height)
