@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ class Average:
                 ours.lerp_(theirs, 1 - keep)
             else:
                 ours.copy_(theirs)
+
+
+def fallen(progress: float, end: float) -> float:
+    """Share of the full learning rate: half a cosine over `progress` 0 to 1, from 1 down to `end`."""
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def share_of_rate(step: int, steps: int, rise: int, end: float) -> float:
+    """Share of the full learning rate: a rise over the first `rise` steps, times `fallen`."""
+    return min(1.0, (step + 1) / rise) * fallen(step / steps, end)
 
 
 class Learner:

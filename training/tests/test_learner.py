@@ -1,9 +1,10 @@
 """A learner goes on from its checkpoint as if it had never stopped."""
 
+import pytest
 import torch
 from torch import nn
 
-from livecheck_training.learner import Learner
+from livecheck_training.learner import Learner, fallen, share_of_rate
 
 
 def small() -> Learner:
@@ -41,3 +42,11 @@ def test_the_average_follows_slowly():
     moved = sum((a - b).abs().sum() for a, b in zip(before.values(), learner.average.net.state_dict().values()) if a.is_floating_point())
     last = sum((a - b).abs().sum() for a, b in zip(learner.net.state_dict().values(), learner.average.net.state_dict().values()) if a.is_floating_point())
     assert moved > 0 and last > 0
+
+
+def test_the_rate_rises_and_falls_by_half_a_cosine():
+    rates = [share_of_rate(step, 100, 10, 0.02) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1, abs=0.001) and max(rates) == rates[9] > 0.97
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert fallen(0.5, 0.02) == pytest.approx(0.51)
+    assert fallen(1.0, 0.02) == fallen(1.5, 0.02) == pytest.approx(0.02)

@@ -13,8 +13,8 @@ use crate::{
 /// Side of the net's window, in mean sides of the proposed box.
 pub(crate) const WINDOW_FACTOR: f64 = 1.5;
 
-/// Scores of the faces in doubt, which are looked at again. Below, none that was tried came to be a
-/// face; above, a second look changes no answer.
+/// Scores of the faces in doubt, which are looked at again. The end spares the usual selfie a second
+/// look, the beginning weak spots of the background.
 const DOUBT: Range<f32> = 0.50..0.93;
 
 /// Most faces of a photo that are looked at again, best first: bounds the time that a crowd costs.

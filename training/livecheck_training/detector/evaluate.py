@@ -193,13 +193,13 @@ def evaluate(data: Path, cache: Path, teachers: Path, model: Path, refiner: Path
     images = open_set("faces", data, cache)
     samples = read_faces(images, "test")
     detector = OnnxFinder(model)
+    teacher, random = YuNet(teachers, POINTS_INPUT), np.random.default_rng(1)
     finders: dict[str, Finder] = {
         "shipped": RefinedFinder(detector, onnx_refine(refiner)),
         "detector alone": detector,
         "YuNet 320": YuNet(teachers, 320),
-        "YuNet 640": YuNet(teachers, 640),
+        f"YuNet {POINTS_INPUT}": teacher,
     }
-    teacher, random = YuNet(teachers, POINTS_INPUT), np.random.default_rng(1)
     means = {s.name: mean_points(teacher, s, random) for s in samples if s.source == PORTRAITS}
     columns, record = {}, {
         "onnx_sha256": sha256_of(model),

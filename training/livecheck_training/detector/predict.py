@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from ..crops import letterbox, window_crop, window_to_image
 from ..refiner.net import FACTOR, SIZE
@@ -94,8 +95,7 @@ def refined(faces: Faces, image: np.ndarray, refine: Refine) -> Faces:
     windows = [window_crop(image, tuple(faces.boxes[i]), FACTOR, SIZE) for i in doubtful]
     out = refine(np.stack(windows))
     scores, boxes, points = faces.scores.copy(), faces.boxes.copy(), faces.landmarks.copy()
-    odds = scores[doubtful].astype(np.float64)
-    scores[doubtful] = 1 / (1 + np.exp(-(np.log(odds / (1 - odds)) + out[:, 0]) / 2))
+    scores[doubtful] = mean_scores(scores[doubtful], out[:, 0])
     for i, row in zip(doubtful, out):
         box = faces.boxes[i]
         step, _, left, top = window_to_image(tuple(box), FACTOR, SIZE)
@@ -104,6 +104,11 @@ def refined(faces: Faces, image: np.ndarray, refine: Refine) -> Faces:
         points[i] = (points[i] + places[2:]) / 2
     kept = nms(boxes, scores, OVERLAP)
     return Faces(boxes[kept], scores[kept], points[kept])
+
+
+def mean_scores(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """The scores whose logits are the means of those of the detector's `scores` and the refiner's `logits`."""
+    return expit((logit(scores.astype(np.float64)) + logits) / 2)
 
 
 def torch_refine(net: torch.nn.Module) -> Refine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from ..data import sha256_of
-from ..learner import Average
+from ..learner import Average, fallen
 from ..runlog import RUNS, RunLog
 from .loss import assign, losses
 from .metrics import validate
@@ -60,7 +59,7 @@ class TrainSettings:
         if step < self.warm_up:
             return self.rate * (step + 1) / self.warm_up
         part = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
-        return self.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
+        return self.rate * fallen(part, 0.01)
 
     def sides_at(self, step: int) -> tuple[int, ...]:
         """Image sides to draw from at a step."""

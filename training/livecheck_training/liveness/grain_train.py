@@ -7,7 +7,6 @@ answer together. Distances are squared and over the variance, so 1 means nothing
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -18,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from ..data import ImageSet
-from ..learner import Learner
+from ..learner import Learner, fallen
 from ..runlog import RunLog
 from ..teachers import FeatureTeacher
 from .grain import GrainNet
@@ -58,7 +57,7 @@ def rate_at(settings: GrainSettings, seen: int) -> float:
     turn = settings.apart * settings.samples
     start, end, rate = (0.0, turn, settings.rate) if seen < turn else (turn, settings.samples, settings.joined_rate)
     warm = min(1.0, (seen - start + settings.batch) / 2000)
-    return rate * warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * (seen - start) / (end - start))))
+    return rate * warm * fallen((seen - start) / (end - start), 0.03)
 
 
 def distance(ours: torch.Tensor, theirs: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:

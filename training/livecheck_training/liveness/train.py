@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from ..data import ImageSet
-from ..learner import Learner
+from ..learner import Learner, fallen
 from ..runlog import RunLog
 from .generate import HELD_OUT_SHARDS, generate, shard_path
 from .net import LivenessNet, margin
@@ -57,8 +57,7 @@ def rate_at(settings: Settings, seen: int) -> float:
     rate = settings.rate * warm
     if progress <= settings.decay_from:
         return rate
-    fall = min(1.0, (progress - settings.decay_from) / (1 - settings.decay_from))
-    return rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
+    return rate * fallen((progress - settings.decay_from) / (1 - settings.decay_from), 0.02)
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:

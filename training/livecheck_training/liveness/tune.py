@@ -11,7 +11,6 @@ did better than either end (the idea: Wortsman et al. 2022, "Model soups").
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import crops, degrade
-from ..learner import Learner
+from ..learner import Learner, fallen
 from ..teachers import SilentFacePair
 from .generate import HELD_OUT_SHARDS, VIEWS
 from .net import FACTOR, SIZE, LivenessNet
@@ -130,8 +129,7 @@ def tune(scenes: list[Scene], teachers: Path, views: Path, checkpoint: Path, tun
             batch = images[index]
             if rng.random() < 0.5:
                 batch = np.ascontiguousarray(batch[:, :, ::-1])
-            fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, seen / settings.samples)))
-            rate = settings.rate * min(1.0, (seen + settings.batch) / 1500) * fall
+            rate = settings.rate * min(1.0, (seen + settings.batch) / 1500) * fallen(seen / settings.samples, 0.02)
             net.train()
             logits = net(to_tensor(batch))
             loss = live_loss(logits, torch.from_numpy(live[index]))

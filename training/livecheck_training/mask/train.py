@@ -11,7 +11,7 @@ import torch
 
 from .. import crops
 from ..data import ImageSet
-from ..learner import Learner
+from ..learner import Learner, share_of_rate
 from ..rates import auc
 from ..runlog import RunLog
 from .augment import view
@@ -80,8 +80,7 @@ def train(samples: list[Sample], settings: Settings, checkpoint: Path, sets: lis
     truth = np.array([s.covered for s in held_out])
     running = 0.0
     for step in range(start, settings.steps):
-        progress = step / settings.steps
-        rate = settings.rate * min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = settings.rate * share_of_rate(step, settings.steps, 60, 0.02)
         rng = np.random.default_rng((settings.seed, step))
         chosen = [learning[i] for i in rng.choice(len(learning), settings.batch, p=chance)]
         images = tensor([view(s, rng) for s in chosen]).to(memory_format=torch.channels_last)

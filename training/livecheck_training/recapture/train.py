@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..learner import Average
+from ..learner import Average, share_of_rate
 from .net import Branch, Early, tensor
 from .photos import FOLDS, Photos
 
@@ -74,7 +73,7 @@ def train(views: np.ndarray, replay: np.ndarray, weight: np.ndarray, settings: S
         index = order[place * settings.batch : (place + 1) * settings.batch]
         logits = net(tensor(views[index, epoch]))
         loss = (nn.functional.binary_cross_entropy_with_logits(logits, wanted[index], reduction="none") * worth[index]).mean()
-        share = share_of_rate(step, settings.epochs * steps, settings.rise)
+        share = share_of_rate(step, settings.epochs * steps, settings.rise, 0.02)
         for group, rate in zip(optimiser.param_groups, (settings.rate, settings.head_rate)):
             group["lr"] = rate * share
         optimiser.zero_grad()
@@ -83,11 +82,6 @@ def train(views: np.ndarray, replay: np.ndarray, weight: np.ndarray, settings: S
         optimiser.step()
         average.update(net)
     return average.net
-
-
-def share_of_rate(step: int, steps: int, rise: int) -> float:
-    """Share of the full rate: a rise, and a cosine that ends at a fiftieth."""
-    return min(1.0, (step + 1) / rise) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from scipy.special import logit
 from torch import nn
 
 from ..backbone import export_onnx
@@ -58,15 +59,11 @@ def choose(finder: Finder, net: Refiner, held_out: list[Sample]) -> tuple[float,
     for weight in WEIGHTS:
         figures = validate(RefinedFinder(finder, weighed(torch_refine(net), weight)), held_out, FALSE_SHARE)
         # The level's mean of both logits is to become the threshold's.
-        shift = 2 * (_logit(THRESHOLD) - _logit(figures["level"]))
+        shift = float(2 * (logit(THRESHOLD) - logit(figures["level"])))
         rows.append({"weight": weight, "shift": round(shift, 3)} | {k: round(v, 4) for k, v in figures.items()})
         print(rows[-1], flush=True)
     best = max(rows, key=lambda row: row["recall_at_level"] + row["small_at_level"])
     return best["weight"], best["shift"], rows
-
-
-def _logit(score: float) -> float:
-    return float(torch.logit(torch.tensor(score, dtype=torch.float64)))
 
 
 def export(data: Path, cache: Path, teachers: Path, detector: Path, checkpoint: Path) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..detector.metrics import validate
 from ..detector.predict import OnnxFinder, RefinedFinder, torch_refine
 from ..detector.samples import TrainingData, read_training_data
-from ..learner import Learner
+from ..learner import Learner, share_of_rate
 from ..runlog import RunLog
 from .net import MODEL, Refiner
 from .points import averaged
@@ -39,8 +39,7 @@ class TrainSettings:
 
     def rate_at(self, step: int) -> float:
         """Learning rate: linear warm-up, then half a cosine down to 1 %."""
-        part = step / self.steps
-        return self.rate * min(1.0, (step + 1) / self.warm_up) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+        return self.rate * share_of_rate(step, self.steps, self.warm_up, 0.01)
 
 
 def load(checkpoint: Path) -> tuple[Refiner, dict]:
@@ -84,7 +83,7 @@ def seen_by(
         return lambda own: WindowMaker(data, proposed, own)
     refine = torch_refine(start)
     on_none = strongest([p for p in proposed if not len(p.sample.boxes)])
-    on_none = rated(on_none, lambda windows: refine(windows)[:, 0])
+    on_none = rated(on_none, refine)
     rest = [p for p in proposed if len(p.sample.boxes)]
     return lambda own: WindowMaker(data, [*rest, *on_none], own, SECOND)
 

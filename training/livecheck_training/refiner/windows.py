@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..crops import placed_crop, window_crop
 from ..data import sha256_of
-from ..detector.predict import Finder
+from ..detector.predict import Finder, Refine, mean_scores
 from ..detector.samples import HUMAN_LABELS, Sample, TrainingData
 from ..detector.views import LARGE_SIDE, ViewMaker, ViewSettings, score_when_cut
 from ..runlog import write_json
@@ -83,10 +83,6 @@ SECOND = WindowSettings(
 """For a run that goes on from a trained net: more portraits, proposals nearer to the face, and more of what
 that net takes for a face."""
 
-Rate = Callable[[np.ndarray], np.ndarray]
-"""Maps windows (n, 80, 80, 3) to logits (n,)."""
-
-
 @dataclass
 class Window:
     """`image` (80, 80, 3) uint8; `score` asked for, -1 where it doesn't matter; `box` (4,) and `points`
@@ -115,14 +111,13 @@ def strongest(proposed: list[Proposal]) -> list[Proposal]:
     return [p for group in by_sample.values() for p in sorted(group, key=lambda p: -p.score)[:MOST_RATED]]
 
 
-def rated(proposed: list[Proposal], rate: Rate) -> list[Proposal]:
+def rated(proposed: list[Proposal], refine: Refine) -> list[Proposal]:
     """The proposals with the scores that detector and refiner give together."""
     out = []
     for first in range(0, len(proposed), BATCH):
         batch = proposed[first : first + BATCH]
-        logits = rate(np.stack([window_crop(p.sample.image, tuple(p.box), FACTOR, SIZE) for p in batch]))
-        odds = np.log([p.score / (1 - p.score) for p in batch])
-        scores = 1 / (1 + np.exp(-(odds + logits) / 2))
+        windows = np.stack([window_crop(p.sample.image, tuple(p.box), FACTOR, SIZE) for p in batch])
+        scores = mean_scores(np.array([p.score for p in batch]), refine(windows)[:, 0])
         out += [replace(p, score=float(score)) for p, score in zip(batch, scores)]
     return out
 
