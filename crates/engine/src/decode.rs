@@ -5,6 +5,7 @@
 //! checked before pixels are decoded, and a decoder's error or panic becomes
 //! [`Rejection::UnreadableImage`].
 
+mod format;
 mod large_jpeg;
 
 use std::{
@@ -58,7 +59,7 @@ pub(crate) struct Reducible(LargeJpeg);
 /// Reads a large JPEG of a kind that can be reduced while it is read; `None` for every other file,
 /// which [`decode`] then reads or refuses.
 pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Option<Reducible> {
-    if accepted_format(file).ok()? != ImageFormat::Jpeg || limits.check_file(file.len()).is_err() {
+    if format::accepted(file).ok()? != ImageFormat::Jpeg || limits.check_file(file.len()).is_err() {
         return None;
     }
     let read = || read_large(file, limits, LARGE_PIXELS);
@@ -233,7 +234,7 @@ fn inverse(orientation: Orientation) -> Orientation {
 /// [`Rejection::TooLarge`] or [`Rejection::UnreadableImage`].
 pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
     limits.check_file(file.len())?;
-    let format = accepted_format(file)?;
+    let format = format::accepted(file)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         ImageFormat::Jpeg => {
             check_jpeg_structure(file, limits)?;
@@ -262,44 +263,6 @@ fn name(format: ImageFormat) -> &'static str {
         ImageFormat::Jpeg => "jpeg",
         ImageFormat::Png => "png",
         _ => "webp",
-    }
-}
-
-/// The format by its magic numbers, when it is one that the API takes.
-fn accepted_format(file: &[u8]) -> Result<ImageFormat, Rejection> {
-    if file.is_empty() {
-        return Err(Rejection::UnreadableImage("the image is empty".to_owned()));
-    }
-    match image::guess_format(file) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
-        other => {
-            let found = isobmff_brand(file).map(str::to_owned).or_else(|| {
-                other.ok().map(|format| {
-                    let extension = format.extensions_str().first().copied();
-                    extension.unwrap_or("unknown").to_uppercase()
-                })
-            });
-            Err(Rejection::UnreadableImage(match found {
-                Some(found) => {
-                    format!("the image is {found}; only JPEG, PNG and WebP are read: convert it")
-                }
-                None => "the bytes are no JPEG, PNG or WebP image".to_owned(),
-            }))
-        }
-    }
-}
-
-/// HEIC or AVIF by the major brand of the ISO base media file format (ISO/IEC 14496-12, 23008-12).
-fn isobmff_brand(file: &[u8]) -> Option<&'static str> {
-    if file.get(4..8)? != b"ftyp" {
-        return None;
-    }
-    match file.get(8..12)? {
-        b"avif" | b"avis" => Some("AVIF"),
-        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
-            Some("HEIC")
-        }
-        _ => None,
     }
 }
 
