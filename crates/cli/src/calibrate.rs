@@ -88,7 +88,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         &engine,
         &labelled,
         measure::workers(matches)?,
-        |_, _| Ok(()),
+        |_, _| (),
         |presentation, outcome| match outcome {
             Ok((verdict, ())) => samples.push(Sample {
                 presentation: presentation.clone(),
