@@ -291,7 +291,7 @@ fn byte(value: f32) -> u8 {
 fn curves(image: &RgbImage, curve: impl Fn(f32, usize) -> f32) -> RgbImage {
     let tables = [0, 1, 2].map(|channel| {
         let mut table = [0; 256];
-        for (entry, value) in table.iter_mut().zip(0_u8..) {
+        for (entry, value) in table.iter_mut().zip(0..=u8::MAX) {
             *entry = byte(255.0 * curve(f32::from(value) / 255.0, channel));
         }
         table
