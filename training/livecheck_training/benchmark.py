@@ -45,6 +45,9 @@ SMALL = ("--min-image-side", "200", "--min-face-side", "40")
 SMALLEST = ("--min-image-side", "100", "--min-face-side", "28")
 """For photos of 320 pixels on the long side and the faces that are known in them."""
 
+HALVED = ("--min-image-side", "100", "--min-face-side", "20")
+"""So that the smallest photos still get a verdict at half of their size."""
+
 SCREENS = "photographed screens"
 
 DISTURBED = 40
@@ -428,7 +431,7 @@ def main() -> None:
         groups = {"webcams dev": wanted["webcams dev"][0]}
         groups |= {name: [p for p in pad if p.source == name] for name in sorted({p.source for p in pad})}
         for name, photos in groups.items():
-            disturbed[name] = summary_of(disturb(arguments.binary, photos, arguments.disturbed, SMALL))
+            disturbed[name] = summary_of(disturb(arguments.binary, photos, arguments.disturbed, HALVED))
     shown = table(arguments.candidate, results, disturbed)
     print(shown, end="")
     slug = re.sub(r"[^a-z0-9]+", "-", arguments.candidate.lower()).strip("-")
