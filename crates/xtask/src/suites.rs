@@ -130,13 +130,16 @@ impl Outcome {
     }
 }
 
+/// Makes the command of a suite, given the program's path, and the service that it needs.
+type Prepare = Box<dyn Fn(&Path) -> Result<(Command, Option<Service>)>>;
+
 /// A suite in another language.
 struct Suite {
     name: &'static str,
     format: Format,
     /// Whether tests of it use photos of people where there are any.
     uses_data: bool,
-    command: Box<dyn Fn(&Path) -> Result<(Command, Option<Service>)>>,
+    command: Prepare,
 }
 
 /// Runs the tests of a scope.
@@ -148,7 +151,7 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
     // Downloads wait for the network while the compiler has the processors.
     let preparation = (scope != Scope::Quick).then(|| thread::spawn(move || Prepared::new(scope)));
     let built = rust::build();
-    let prepared = preparation.map(|thread| thread.join());
+    let prepared = preparation.map(std::thread::JoinHandle::join);
     let built = built?;
     let prepared = match prepared {
         Some(Ok(prepared)) => prepared,
