@@ -7,9 +7,9 @@ import torch
 from livecheck_training import golden
 from livecheck_training.backbone import folded
 from livecheck_training.liveness.views import UNKNOWN
-from livecheck_training.threeview import disturb, fuse
+from livecheck_training.threeview import disturb, fuse, steady
 from livecheck_training.threeview.frames import LIVE, SCREEN, Frame
-from livecheck_training.threeview.net import SIZE, ViewsNet
+from livecheck_training.threeview.net import SIZE, ViewsNet, blend
 from livecheck_training.threeview.train import (
     Drawer,
     Settings,
@@ -129,7 +129,7 @@ def test_the_fusion_lets_no_view_count_below_zero_and_one_alarm_stand():
         margins = rng.normal(3, 1, 4)
         margins[number % 4] = -5
         samples.append(sample(margins, False))
-    fusion = fuse.fit(samples, fuse.weights_of(samples))
+    fusion = fuse.weighed(samples, fuse.weights_of(samples))
     assert (fusion[:5] >= 0).all() and fusion[4] > fusion[:4].max()
     z = fuse.logits(samples, fusion)
     assert (z[:200] > 0).mean() > 0.95 and (z[200:] < 0).mean() > 0.95
@@ -144,3 +144,27 @@ def test_both_classes_and_all_sources_of_a_class_weigh_the_same():
 
 def test_equal_margins_are_their_own_soft_minimum():
     assert fuse.soft_minimum(np.full((2, 4), 1.5)) == pytest.approx(1.5)
+
+
+def test_ninety_refuses_one_live_face_in_twenty_of_the_mean_source():
+    rng = np.random.default_rng(1)
+    samples = [sample(rng.normal(2, 1.5, 4), True, source) for source, count in (("a", 400), ("b", 80)) for _ in range(count)]
+    samples += [sample(rng.normal(-2, 1.5, 4), False, source) for source in "ab" for _ in range(200)]
+    z = fuse.logits(samples, fuse.fit(samples))
+    refused = [np.mean([value < np.log(9) for value, s in zip(z, samples) if s.live and s.source == source]) for source in "ab"]
+    assert np.mean(refused) == pytest.approx(fuse.REFUSED, abs=0.01)
+
+
+def test_a_blend_lies_between_both_nets():
+    one, two = {"w": torch.tensor([0.0, 4.0])}, {"w": torch.tensor([2.0, 0.0])}
+    assert blend(one, two, 0.25)["w"].tolist() == [0.5, 3.0]
+
+
+@pytest.mark.parametrize("net, side", [("grain", 80), ("context", 112)])
+def test_teacher_and_student_see_the_same_crop(frames, net, side):
+    batches = steady.Batches(frames, steady.Settings(net), 0)
+    rng = np.random.default_rng(0)
+    pairs = [batches.pair(frames[0], rng) for _ in range(12)]
+    assert all(a.shape == b.shape == (side, side, 3) for a, b in pairs)
+    same = [np.array_equal(a, b) for a, b in pairs]
+    assert any(same) and not all(same)

@@ -70,7 +70,7 @@ pub(crate) static MODELS: [&Model; 5] = [
     &FACE_DETECTOR,
     &FACE_REFINER,
     &FACE_MASK,
-    &LIVENESS_CONTEXT,
+    &LIVENESS_VIEWS,
     &LIVENESS_GRAIN,
 ];
 
@@ -95,10 +95,10 @@ pub(crate) static FACE_MASK: Model = Model {
     largest: None,
 };
 
-/// Face with its surroundings, averaged → live, print, screen.
-pub(crate) static LIVENESS_CONTEXT: Model = Model {
-    name: "liveness-context",
-    onnx: include_bytes!("../models/liveness-context.onnx"),
+/// Face with its surroundings, averaged → live, print, screen at each of three scales.
+pub(crate) static LIVENESS_VIEWS: Model = Model {
+    name: "liveness-views",
+    onnx: include_bytes!("../models/liveness-views.onnx"),
     largest: None,
 };
 

@@ -1,9 +1,8 @@
-"""`python -m livecheck_training.liveness train|tune|grain|export|evaluate|views|boxes|sheet`."""
+"""`python -m livecheck_training.liveness train|tune|grain|export|sheet`: the first generation."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,8 @@ from PIL import Image, ImageDraw
 
 from ..backbone import export_onnx
 from ..data import add_data_arguments, open_set
-from ..runlog import RunLog, record_evaluation, write_json
+from ..runlog import RunLog
 from ..teachers import SilentFacePair
-from .boxes import compare_boxes
-from .calibrate import calibrate
-from .evaluate import evaluate, teacher_views
 from .grain import SIZE as GRAIN_SIZE
 from .grain import GrainNet
 from .grain_train import GrainSettings, train_grain
@@ -26,13 +22,12 @@ from .train import Settings, train
 from .tune import TuneSettings, tune
 from .views import Studio
 
-MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.liveness", description=__doc__)
-    parser.add_argument("command", choices=("train", "tune", "grain", "export", "evaluate", "views", "boxes", "sheet"))
+    parser.add_argument("command", choices=("train", "tune", "grain", "export", "sheet"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
@@ -70,17 +65,6 @@ def main() -> None:
             ship("liveness-grain", GrainNet(), stored["average"], GRAIN_SIZE, stored["log"])
             # In 16 bits and with its normalisations, to go on from.
             torch.save({k: v.half() if v.is_floating_point() else v for k, v in stored["average"].items()}, CHECKPOINTS / "liveness-grain.pt")
-        write_json(MODELS / "liveness.json", calibrate(MODELS, scenes()))
-    elif arguments.command == "evaluate":
-        report = evaluate(MODELS, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
-        record_evaluation("liveness-fused", report)
-        print(json.dumps(report, indent=1))
-    elif arguments.command == "boxes":
-        print(json.dumps(compare_boxes(MODELS, scenes(), arguments.teachers), indent=1))
-    elif arguments.command == "views":
-        views = teacher_views(open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
-        for name, row in views.items():
-            print(f"{name:28} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))
     else:
         studio, pair = Studio([s for s in scenes() if not s.held_out]), SilentFacePair(arguments.teachers)
         rng = np.random.default_rng(0)
@@ -94,9 +78,9 @@ def main() -> None:
 
 
 def ship(name: str, net: torch.nn.Module, weights: dict[str, torch.Tensor], size: int, log: dict) -> None:
-    """Exports a net beside the others and writes the record of its run."""
+    """Exports a net that teaches the second generation and writes the record of its run."""
     net.load_state_dict(weights)
-    path = MODELS / f"{name}.onnx"
+    path = CHECKPOINTS / f"{name}.onnx"
     difference = export_onnx(net, size, "logits", path)
     RunLog(name, {}, 0, [], log).write()
     print(f"{path.name}: {path.stat().st_size} bytes, differs from PyTorch by at most {difference:.1e}")

@@ -20,12 +20,12 @@ from PIL import Image
 from .. import degrade
 from ..data import ImageSet, load_rgb
 from ..detector.predict import shipped_finder
-from ..liveness.calibrate import Scorer
 from ..liveness.scenes import Scene, is_held_out
+from ..liveness.scorer import Scorer
 from ..liveness.views import FRAME_CHANCES, FRAMES, PRINT, SCREEN, Studio
 from ..teachers import MiniFasNetSE, SilentFacePair
 
-FIRST = Path(__file__).resolve().parents[3] / "crates/engine/models"
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 """Folder of the first generation of liveness nets, which teach."""
 
 LIVE = 3
@@ -65,7 +65,7 @@ class Teachers:
     """The answers of the three teachers on one face."""
 
     def __init__(self, folder: Path) -> None:
-        self.pair, self.near, self.first = SilentFacePair(folder), MiniFasNetSE(folder), Scorer(FIRST)
+        self.pair, self.near, self.first = SilentFacePair(folder), MiniFasNetSE(folder), Scorer(CHECKPOINTS)
 
     def margins(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Logits of P(live), shape (3,)."""

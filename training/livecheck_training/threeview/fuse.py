@@ -6,6 +6,9 @@ The soft minimum lets one view's alarm stand where an average would drown it. We
 regression, none below zero, on faces whose source trained neither net: webcam frames judged by the nets of
 the fold that left their source out, untouched and disturbed, and held-out bona fide pictures, photographed
 screens and simulated presentations. Both classes weigh the same in all, and so does every source in its class.
+
+The scale is set on the webcam frames alone: the slope is logistic regression's, and the offset puts 0.90
+where `REFUSED` of the live people are refused, every source weighing the same.
 """
 
 from __future__ import annotations
@@ -37,6 +40,12 @@ GROUPS = {"webcam": 0.55, "scene": 0.25, "made": 0.2}
 """Share of each kind in the weight of a class that has it."""
 
 RIDGE = 2e-3
+
+THRESHOLD = 0.9
+"""The score that the scale is anchored at: the product's default threshold."""
+
+REFUSED = 0.05
+"""Share of the live people of untouched webcam frames that `THRESHOLD` refuses, in the mean of the sources."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,8 @@ def weights_of(samples: list[Sample]) -> np.ndarray:
     return np.array([0.5 * GROUPS[s.kind] / total[s.live] / sources[s.live, s.kind] / counts[s.live, s.kind, s.source] for s in samples])
 
 
-def fit(samples: list[Sample], weight: np.ndarray) -> np.ndarray:
-    """(wide, middle, near, grain, alarm, offset)."""
+def weighed(samples: list[Sample], weight: np.ndarray) -> np.ndarray:
+    """(wide, middle, near, grain, alarm, offset) by logistic regression, none of the first five below zero."""
     x = features(np.array([s.margins for s in samples]))
     sign = np.where([s.live for s in samples], 1.0, -1.0)
 
@@ -104,17 +113,50 @@ def fit(samples: list[Sample], weight: np.ndarray) -> np.ndarray:
     return minimize(loss, start, jac=True, bounds=[(0, None)] * 5 + [(None, None)]).x
 
 
+def scaled(samples: list[Sample], fusion: np.ndarray) -> np.ndarray:
+    """The same fusion on the scale of the webcam frames."""
+    webcams = [s for s in samples if s.kind == "webcam"]
+    z, weight = logits(webcams, fusion), weights_of(webcams)
+    sign = np.where([s.live for s in webcams], 1.0, -1.0)
+
+    def loss(p: np.ndarray) -> float:
+        return float((weight * np.logaddexp(0, -sign * (p[0] * z + p[1]))).sum())
+
+    slope = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x[0]
+    live = [s.live and not s.disturbed for s in webcams]
+    names = np.array([s.source for s in webcams])[live]
+    offset = anchor(slope * z[live], names)
+    out = slope * fusion
+    out[-1] += offset
+    return out
+
+
+def anchor(z: np.ndarray, sources: np.ndarray) -> float:
+    """What to add to the logits of live faces so that `THRESHOLD` refuses `REFUSED` of them, every source weighing
+    the same."""
+    counts = Counter(sources.tolist())
+    weight = np.array([1 / counts[s] / len(counts) for s in sources.tolist()])
+    order = np.argsort(z)
+    below = np.cumsum(weight[order])
+    return float(np.log(THRESHOLD / (1 - THRESHOLD)) - z[order][np.searchsorted(below, REFUSED, side="right")])
+
+
+def fit(samples: list[Sample]) -> np.ndarray:
+    """(wide, middle, near, grain, alarm, offset), to scale."""
+    return scaled(samples, weighed(samples, weights_of(samples)))
+
+
 def logits(samples: list[Sample], fusion: np.ndarray) -> np.ndarray:
     return features(np.array([s.margins for s in samples])) @ fusion[:-1] + fusion[-1]
 
 
 def left_out_logits(samples: list[Sample]) -> np.ndarray:
     """Each webcam sample by a fusion fitted without its source, the others by the whole fit."""
-    out = logits(samples, fit(samples, weights_of(samples)))
+    out = logits(samples, fit(samples))
     for source in sorted({s.source for s in samples if s.kind == "webcam"}):
         inside = [s.kind == "webcam" and s.source == source for s in samples]
         others = [s for s, here in zip(samples, inside) if not here]
-        fusion = fit(others, weights_of(others))
+        fusion = fit(others)
         out[inside] = logits([s for s, here in zip(samples, inside) if here], fusion)
     return out
 
@@ -122,7 +164,7 @@ def left_out_logits(samples: list[Sample]) -> np.ndarray:
 def report(samples: list[Sample], z: np.ndarray) -> dict[str, Any]:
     """Error rates by kind and source at 0.90, untouched and disturbed, and the reliability at even odds."""
     live = np.array([s.live for s in samples])
-    edge = np.log(9.0)
+    edge = np.log(THRESHOLD / (1 - THRESHOLD))
     out: dict[str, Any] = {}
     for touched in (False, True):
         here = np.array([s.kind == "webcam" and s.disturbed == touched for s in samples])

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..backbone import Trunk, folded
 from ..liveness.grain import GrainNet
-from ..liveness.net import BLOCKS
+from ..liveness.net import BLOCKS, LivenessNet
 
 SIZE = 112
 """Side of a view, in pixels."""
@@ -21,6 +21,9 @@ FACTORS = (4.0, 2.7, 1.5)
 """Sides of the wide, the middle and the near view in mean sides of the face box."""
 
 VIEWS = ("wide", "middle", "near")
+
+TAUGHT = 0.5
+"""Where a shipped net lies between the steadied first generation (0) and what labels taught (1)."""
 
 CLASSES = ("live", "print", "screen")
 
@@ -38,28 +41,37 @@ class ViewsNet(nn.Module):
         return self.head(self.trunk(x))
 
 
+def blend(steadied: dict[str, torch.Tensor], taught: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Weights on the line between two nets that started from the same weights (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903): what labels taught of some cameras is
+    kept for others only together with what was known before."""
+    return {
+        name: steadied[name] + share * (weight - steadied[name]) if weight.is_floating_point() else weight.clone()
+        for name, weight in taught.items()
+    }
+
+
+def stored_weights(model: Path) -> dict[str, torch.Tensor]:
+    """The weights of an exported net, by name."""
+    return {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in onnx.load(model).graph.initializer}
+
+
 def taught_net(context: Path) -> nn.Module:
     """A net whose trunk is that of the exported context net, normalisations folded, and whose head answers
     at each scale what the context net's does."""
     net = folded(ViewsNet())
-    stored = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in onnx.load(context).graph.initializer}
-    state = net.state_dict()
-    for name in state:
-        if name.startswith("head."):
-            state[name] = torch.cat([stored[name]] * len(VIEWS))
-        else:
-            state[name] = stored[name]
-    net.load_state_dict(state)
+    stored = stored_weights(context)
+    heads = {n: torch.cat([stored[n]] * len(VIEWS)) for n in net.state_dict() if n.startswith("head.")}
+    net.load_state_dict({n: heads.get(n, stored[n]) for n in net.state_dict()})
     return net
 
 
-def imagenet_net() -> nn.Module:
-    """A net with the trunk's ImageNet weights, normalisations folded, and a head of zeros."""
-    net = ViewsNet()
-    net.trunk.load_imagenet()
-    nn.init.zeros_(net.head.weight)
-    nn.init.zeros_(net.head.bias)
-    return folded(net)
+def first_context(context: Path) -> nn.Module:
+    """The exported context net itself, normalisations folded."""
+    net = folded(LivenessNet())
+    stored = stored_weights(context)
+    net.load_state_dict({n: stored[n] for n in net.state_dict()})
+    return net
 
 
 def taught_grain(checkpoint: Path) -> nn.Module:
