@@ -2,9 +2,9 @@
 
 use crate::{Limits, Photo, decode};
 
-/// What the reader of large JPEGs makes of a file, however small: its pictures at 1/2, 1/4 and 1/8.
-/// A panic passes through, which [`crate::Engine::decode`] would catch.
+/// The pictures of a JPEG, however small, at 1, 1/2, 1/4 and 1/8 of its size. A panic passes through,
+/// which [`crate::Engine::decode`] would catch.
 #[must_use]
-pub fn large_jpeg(file: &[u8], limits: &Limits) -> Option<[Photo; 3]> {
+pub fn reduced_jpeg(file: &[u8], limits: &Limits) -> Option<[Photo; 4]> {
     decode::reduced_of_any_size(file, limits)
 }

@@ -297,7 +297,7 @@ impl Engine {
     /// [`Rejection::TooLarge`] (`003`) or [`Rejection::UnreadableImage`] (`002`).
     pub fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
         let mut watch = Stopwatch::start();
-        let Some(large) = decode::reducible(file, &self.config.limits) else {
+        let Some(large) = decode::reducible(file, &self.config.limits)? else {
             return self.decode_whole(file);
         };
         let search = large.search_reduction();
