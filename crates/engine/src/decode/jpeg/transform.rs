@@ -252,10 +252,10 @@ impl<'a> Strip<'a> {
         for block_row in 0..self.vertical {
             let row = mcu_row * self.vertical + block_row;
             match self.side {
-                1 => self.dispatch(arch, row, block_row, |cells| reduced(cells, inverse_1)),
-                2 => self.dispatch(arch, row, block_row, |cells| reduced(cells, inverse_2)),
-                4 => self.dispatch(arch, row, block_row, |cells| reduced(cells, inverse_4)),
-                _ => self.dispatch(arch, row, block_row, exact),
+                1 => self.dispatch(arch, row, block_row, Eighth),
+                2 => self.dispatch(arch, row, block_row, Quarter),
+                4 => self.dispatch(arch, row, block_row, Half),
+                _ => self.dispatch(arch, row, block_row, Whole),
             }
         }
     }
@@ -266,7 +266,7 @@ impl<'a> Strip<'a> {
         arch: Arch,
         row: usize,
         block_row: usize,
-        inverse: impl Fn(&[Integers; NOWHERE + 1]) -> [[[u8; N]; LANES]; N],
+        inverse: impl Inverse<N>,
     ) {
         arch.dispatch(FillBlocks {
             strip: self,
@@ -282,7 +282,7 @@ impl<'a> Strip<'a> {
         &mut self,
         row: usize,
         block_row: usize,
-        inverse: impl Fn(&[Integers; NOWHERE + 1]) -> [[[u8; N]; LANES]; N],
+        inverse: impl Inverse<N>,
     ) {
         // In zigzag order, none of those needed comes later.
         let last = match N {
@@ -300,6 +300,8 @@ impl<'a> Strip<'a> {
         for start in blocks.clone().step_by(LANES) {
             let group = start..(start + LANES).min(blocks.end);
             cells[..N * N].fill([0; LANES]);
+            // The last coefficient of any of the blocks.
+            let mut highest = 0;
             if self.plane.dense.is_empty() {
                 let starts = &self.plane.starts[group.clone()];
                 for (lane, start) in starts.iter().enumerate() {
@@ -308,12 +310,14 @@ impl<'a> Strip<'a> {
                             break;
                         }
                         let index = usize::from(coefficient.index % 64);
+                        highest = highest.max(coefficient.index);
                         cells[usize::from(slots[index])][lane] =
                             i32::from(coefficient.value) * self.factors[index];
                     }
                 }
             } else {
                 let dense = &self.plane.dense[group.start * 64..group.end * 64];
+                highest = last;
                 for (lane, block) in dense.chunks_exact(64).enumerate() {
                     for (index, value) in block[..=usize::from(last)].iter().enumerate() {
                         cells[usize::from(slots[index])][lane] =
@@ -321,7 +325,7 @@ impl<'a> Strip<'a> {
                     }
                 }
             }
-            let levels = inverse(&cells);
+            let levels = inverse.levels(&cells, highest);
             for (row, levels) in pixels.chunks_exact_mut(self.stride).zip(&levels) {
                 row[at..at + group.len() * N]
                     .copy_from_slice(&levels.as_flattened()[..group.len() * N]);
@@ -485,7 +489,7 @@ struct FillBlocks<'a, 'b, const N: usize, F> {
     inverse: F,
 }
 
-impl<const N: usize, F: Fn(&[Integers; NOWHERE + 1]) -> [[[u8; N]; LANES]; N]> NullaryFnOnce
+impl<const N: usize, F: Inverse<N>> NullaryFnOnce
     for FillBlocks<'_, '_, N, F>
 {
     type Output = ();
@@ -494,6 +498,53 @@ impl<const N: usize, F: Fn(&[Integers; NOWHERE + 1]) -> [[[u8; N]; LANES]; N]> N
     fn call(self) {
         self.strip
             .fill_blocks(self.row, self.block_row, self.inverse);
+    }
+}
+
+/// The transform of [`LANES`] blocks to N × N pixels each. A trait and no closure: closures are not
+/// inlined into what is compiled for the processor.
+trait Inverse<const N: usize> {
+    /// Of blocks whose last coefficient that is not zero is `highest` or before.
+    fn levels(&self, cells: &[Integers; NOWHERE + 1], highest: u8) -> [[[u8; N]; LANES]; N];
+}
+
+struct Whole;
+struct Half;
+struct Quarter;
+struct Eighth;
+
+impl Inverse<8> for Whole {
+    #[inline(always)]
+    fn levels(&self, cells: &[Integers; NOWHERE + 1], highest: u8) -> [[[u8; 8]; LANES]; 8] {
+        // In zigzag order, these lie in the first rows and columns.
+        const IN_TWO: u8 = 2;
+        const IN_FOUR: u8 = 9;
+        match highest {
+            ..=IN_TWO => exact::<2>(cells),
+            ..=IN_FOUR => exact::<4>(cells),
+            _ => exact::<8>(cells),
+        }
+    }
+}
+
+impl Inverse<4> for Half {
+    #[inline(always)]
+    fn levels(&self, cells: &[Integers; NOWHERE + 1], _: u8) -> [[[u8; 4]; LANES]; 4] {
+        reduced(cells, inverse_4)
+    }
+}
+
+impl Inverse<2> for Quarter {
+    #[inline(always)]
+    fn levels(&self, cells: &[Integers; NOWHERE + 1], _: u8) -> [[[u8; 2]; LANES]; 2] {
+        reduced(cells, inverse_2)
+    }
+}
+
+impl Inverse<1> for Eighth {
+    #[inline(always)]
+    fn levels(&self, cells: &[Integers; NOWHERE + 1], _: u8) -> [[[u8; 1]; LANES]; 1] {
+        reduced(cells, inverse_1)
     }
 }
 
@@ -517,22 +568,22 @@ fn reduced<const N: usize>(
     square.map(|line| levels(&inverse(&line)))
 }
 
-/// [`LANES`] blocks at their whole size.
+/// [`LANES`] blocks at their whole size, of which all but the first `SIDE` rows and columns are zero.
 #[inline(always)]
-fn exact(cells: &[Integers; NOWHERE + 1]) -> [[[u8; 8]; LANES]; 8] {
-    let mut square = [[[0; LANES]; 8]; 8];
-    for column in 0..8 {
-        let mut line = [[0; LANES]; 8];
+fn exact<const SIDE: usize>(cells: &[Integers; NOWHERE + 1]) -> [[[u8; 8]; LANES]; 8] {
+    let mut square = [[[0; LANES]; SIDE]; 8];
+    for column in 0..SIDE {
+        let mut line = [[0; LANES]; SIDE];
         for (value, row) in line.iter_mut().zip(cells.chunks_exact(8)) {
             *value = row[column];
         }
-        for (row, value) in square.iter_mut().zip(inverse_8::<DOWN>(&line)) {
+        for (row, value) in square.iter_mut().zip(inverse_8::<SIDE, DOWN>(&line)) {
             row[column] = value;
         }
     }
     square.map(|line| {
         let mut levels = [[0; 8]; LANES];
-        for (column, lanes) in inverse_8::<ALONG>(&line).iter().enumerate() {
+        for (column, lanes) in inverse_8::<SIDE, ALONG>(&line).iter().enumerate() {
             for (line, sample) in levels.iter_mut().zip(lanes) {
                 line[column] = (sample + 128).clamp(0, 255) as u8;
             }
@@ -546,13 +597,14 @@ const DOWN: u32 = 11;
 const ALONG: u32 = 18;
 
 /// The inverse transform of 8 points in integers with 13 bits behind the point; C. Loeffler, A. Ligtenberg
-/// and G. Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", 1989.
+/// and G. Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", 1989. The first `SIDE`
+/// frequencies are given, the others are zero.
 #[inline(always)]
-fn inverse_8<const DROPPED: u32>(x: &[Integers; 8]) -> [Integers; 8] {
+fn inverse_8<const SIDE: usize, const DROPPED: u32>(x: &[Integers; SIDE]) -> [Integers; 8] {
     let mut samples = [[0; LANES]; 8];
     for lane in 0..LANES {
         let [x0, x1, x2, x3, x4, x5, x6, x7] =
-            [0, 1, 2, 3, 4, 5, 6, 7].map(|at: usize| x[at][lane]);
+            [0, 1, 2, 3, 4, 5, 6, 7].map(|at| if at < SIDE { x[at][lane] } else { 0 });
         let times = i32::wrapping_mul;
         let plus = i32::wrapping_add;
         let minus = i32::wrapping_sub;
@@ -735,8 +787,17 @@ fn ycbcr(to: &mut [u8], luma: &[u8], blue: &[u8], red: &[u8]) {
             *b = level(y + 2 * cb - times(cb, BLUE));
         }
         let [r, g, b] = &planes;
-        for (((pixel, r), g), b) in to.chunks_exact_mut(3).zip(r).zip(g).zip(b) {
-            pixel.copy_from_slice(&[*r, *g, *b]);
+        if let Ok(to) = <&mut [u8; 3 * PIXELS]>::try_from(&mut *to) {
+            // Of fixed length: that takes shuffles instead of stores of a byte.
+            for at in 0..PIXELS {
+                to[3 * at] = r[at];
+                to[3 * at + 1] = g[at];
+                to[3 * at + 2] = b[at];
+            }
+        } else {
+            for (((pixel, r), g), b) in to.chunks_exact_mut(3).zip(r).zip(g).zip(b) {
+                pixel.copy_from_slice(&[*r, *g, *b]);
+            }
         }
     }
 }
