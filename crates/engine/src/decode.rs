@@ -21,7 +21,12 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::{Photo, detect::BBox, error::Rejection, policy::Limits};
+use crate::{
+    detect::BBox,
+    error::Rejection,
+    photo::{ContentBox, Photo},
+    policy::Limits,
+};
 use jpeg::{Jpeg, Part, Picture, Refusal};
 
 /// Most bytes a decoder may allocate: 64 megapixels of 16-bit RGBA, the largest image that the
@@ -90,7 +95,7 @@ fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Rejection> {
 pub(crate) fn reduced_of_any_size(file: &[u8], limits: &Limits) -> Option<[Photo; 4]> {
     let large = Reducible(read_jpeg(file, limits).ok()?);
     let [whole, half, quarter, eighth] =
-        [1, 2, 4, 8].map(|reduction| large.render(reduction, &large.whole(reduction)));
+        [1, 2, 4, 8].map(|reduction| large.render(reduction, &large.whole(reduction), 0));
     Some([whole?, half?, quarter?, eighth?])
 }
 
@@ -122,9 +127,10 @@ impl Reducible {
             .unwrap_or(1)
     }
 
-    /// The upright photo at 1/`reduction` (1, 2, 4 or 8) of its size.
-    pub(crate) fn photo(&self, reduction: u32) -> Option<Photo> {
-        let render = || self.render(reduction, &self.whole(reduction));
+    /// The photo at 1/`reduction` (1, 2, 4 or 8) of its size, turned as its orientation says and then
+    /// clockwise by `rotated` degrees.
+    pub(crate) fn photo(&self, reduction: u32, rotated: u16) -> Option<Photo> {
+        let render = || self.render(reduction, &self.whole(reduction), rotated);
         catch_unwind(AssertUnwindSafe(render)).ok()?
     }
 
@@ -133,28 +139,37 @@ impl Reducible {
         Area([0, 0, width, height])
     }
 
-    /// As [`Reducible::photo`], but black where no crop of a face in `bbox` (pixels of the upright
-    /// photo at that size) reaches: what is not looked at is not made.
-    pub(crate) fn photo_around(&self, reduction: u32, bbox: &BBox) -> Option<Photo> {
+    /// As [`Reducible::photo`], turned as `located`, but black where no crop of a face in `bbox` (pixels
+    /// of the upright photo at that size) reaches: what is not looked at is not made.
+    pub(crate) fn photo_around(
+        &self,
+        reduction: u32,
+        located: &Photo,
+        bbox: &BBox,
+    ) -> Option<Photo> {
+        let orientation = turned_further(self.0.orientation(), located.rotated);
         let size = self.0.reduced(reduction);
-        let (width, height) = turned_size(self.0.orientation(), size);
+        let (width, height) = turned_size(orientation, size);
+        let content = located.content.reduced(reduction, width, height);
         let side = PART_FACTOR * bbox.width().max(bbox.height());
-        // As crops do: shifted inside the photo.
-        let span = |from: f32, to: f32, end: u32| {
-            let first = ((from + to - side) / 2.0).min(end as f32 - side).max(0.0);
-            let last = (first + side).ceil().min(end as f32);
+        // As crops do: shifted inside the content.
+        let span = |from: f32, to: f32, start: u32, end: u32| {
+            let (start, end) = (start as f32, end as f32);
+            let first = ((from + to - side) / 2.0).min(end - side).max(start);
+            let last = (first + side).ceil().min(end);
             (first as u32, last as u32)
         };
-        let (left, right) = span(bbox.x0, bbox.x1, width);
-        let (top, bottom) = span(bbox.y0, bbox.y1, height);
+        let (left, right) = span(bbox.x0, bbox.x1, content.x0, content.x1);
+        let (top, bottom) = span(bbox.y0, bbox.y1, content.y0, content.y1);
         let upright = Area([left, top, right, bottom]);
-        let stored = upright.turned(inverse(self.0.orientation()), (width, height));
-        catch_unwind(AssertUnwindSafe(|| self.render(reduction, &stored))).ok()?
+        let stored = upright.turned(inverse(orientation), (width, height));
+        let render = || self.render(reduction, &stored, located.rotated);
+        catch_unwind(AssertUnwindSafe(render)).ok()?
     }
 
     /// The upright photo with at least this area of the stored one.
-    fn render(&self, reduction: u32, area: &Area) -> Option<Photo> {
-        let orientation = self.0.orientation();
+    fn render(&self, reduction: u32, area: &Area, rotated: u16) -> Option<Photo> {
+        let orientation = turned_further(self.0.orientation(), rotated);
         let size = self.0.reduced(reduction);
         let (width, height) = turned_size(orientation, size);
         let [left, top, right, bottom] = area.0;
@@ -180,6 +195,8 @@ impl Reducible {
             reduction,
             full_width,
             full_height,
+            content: ContentBox::whole(full_width, full_height),
+            rotated,
             ..Photo::new(width, height, rgb, "jpeg")
         })
     }
@@ -239,6 +256,34 @@ fn turned_size(orientation: Orientation, (width, height): (u32, u32)) -> (u32, u
     (right, bottom)
 }
 
+/// The same, and then clockwise by so many degrees.
+fn turned_further(orientation: Orientation, degrees: u16) -> Orientation {
+    // Quarters of a circle, and whether it is then mirrored from left to right.
+    let (quarters, mirrored) = match orientation {
+        Orientation::NoTransforms => (0, false),
+        Orientation::Rotate90 => (1, false),
+        Orientation::Rotate180 => (2, false),
+        Orientation::Rotate270 => (3, false),
+        Orientation::FlipHorizontal => (0, true),
+        Orientation::Rotate90FlipH => (1, true),
+        Orientation::FlipVertical => (2, true),
+        Orientation::Rotate270FlipH => (3, true),
+    };
+    let further = degrees / 90 % 4;
+    // A mirrored picture turns the other way.
+    let further = if mirrored { 4 - further } else { further };
+    match ((quarters + further) % 4, mirrored) {
+        (0, false) => Orientation::NoTransforms,
+        (1, false) => Orientation::Rotate90,
+        (2, false) => Orientation::Rotate180,
+        (3, false) => Orientation::Rotate270,
+        (0, true) => Orientation::FlipHorizontal,
+        (1, true) => Orientation::Rotate90FlipH,
+        (2, true) => Orientation::FlipVertical,
+        _ => Orientation::Rotate270FlipH,
+    }
+}
+
 /// What turns back.
 fn inverse(orientation: Orientation) -> Orientation {
     match orientation {
@@ -259,7 +304,7 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
         ImageFormat::Jpeg => {
             let large = Reducible(read_jpeg(file, limits)?);
             large
-                .render(1, &large.whole(1))
+                .render(1, &large.whole(1), 0)
                 .ok_or_else(|| Rejection::UnreadableImage("the JPEG has no pixels".to_owned()))
         }
         ImageFormat::Png => pixels(

@@ -489,9 +489,7 @@ struct FillBlocks<'a, 'b, const N: usize, F> {
     inverse: F,
 }
 
-impl<const N: usize, F: Inverse<N>> NullaryFnOnce
-    for FillBlocks<'_, '_, N, F>
-{
+impl<const N: usize, F: Inverse<N>> NullaryFnOnce for FillBlocks<'_, '_, N, F> {
     type Output = ();
 
     #[inline(always)]
