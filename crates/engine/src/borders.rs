@@ -15,12 +15,15 @@ struct Params {
     outer_deviation: u8,
     /// Share of the points that may be worse.
     outliers: f32,
+    /// Least share of the points of the outer line that keep `inner_deviation`: a camera's noise is in
+    /// most pixels, what compression spreads is not.
+    outer_calm: f32,
     /// As `outer_deviation`, for what is further than `ringing` from the picture: there JPEG leaves one
     /// colour.
     inner_deviation: u8,
     /// Pixels from the picture to which compression spreads it: an MCU of 4:2:0.
     ringing: usize,
-    /// Least share of the points whose colour changes at the depth of the bar, one pixel more or less.
+    /// Least share of the points whose colour changes at the very depth of the bar.
     straight: f32,
     /// Most points whose colour changes before it, beyond what compression explains.
     early: f32,
@@ -34,9 +37,10 @@ const PARAMS: Params = Params {
     points: 160,
     outer_deviation: 20,
     outliers: 0.03,
-    inner_deviation: 4,
+    outer_calm: 0.85,
+    inner_deviation: 2,
     ringing: 16,
-    straight: 0.60,
+    straight: 0.55,
     early: 0.03,
     step: 12,
     depth: 0.45,
@@ -136,6 +140,7 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
         points,
         outer_deviation,
         outliers,
+        outer_calm,
         inner_deviation,
         ringing,
         straight,
@@ -167,6 +172,13 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
     if stray > outer_deviation {
         return 0;
     }
+    let calm = strays
+        .iter()
+        .filter(|stray| **stray <= inner_deviation)
+        .count();
+    if (calm as f32) < outer_calm * points as f32 {
+        return 0;
+    }
     // Noise of the bar is no change of its colour.
     let change = (2 * stray + 4).max(step);
 
@@ -187,10 +199,9 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
         .iter()
         .zip(&places)
         .filter(|(end, at)| {
-            // A hard step: from before the change to behind it.
-            end.abs_diff(depth) <= 1 && {
-                let before = view.pixel(**at, depth.saturating_sub(2));
-                let behind = view.pixel(**at, (depth + 1).min(view.depth - 1));
+            // A hard step, from one pixel to the next.
+            **end == depth && {
+                let (before, behind) = (view.pixel(**at, depth - 1), view.pixel(**at, depth));
                 difference(before, behind) >= step
             }
         })
@@ -215,7 +226,7 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
     depth
 }
 
-/// The depth at which most of `ends` lie, one more or less.
+/// The depth at which most of `ends` lie.
 fn commonest(ends: &[usize], most: usize) -> Option<usize> {
     let mut counts = vec![0_usize; most + 3];
     for end in ends {
@@ -225,7 +236,7 @@ fn commonest(ends: &[usize], most: usize) -> Option<usize> {
     }
     (1..=most)
         .filter(|depth| counts[*depth] > 0)
-        .max_by_key(|depth| counts[depth - 1] + 2 * counts[*depth] + counts[depth + 1])
+        .max_by_key(|depth| counts[*depth])
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn is_found(found: ContentBox, image: &RgbImage, bars: [u32; 4]) -> bool {
 const COLOURS: [(&str, Rgb<u8>); 5] = [
     ("black", Rgb([0; 3])),
     ("white", Rgb([255; 3])),
-    ("grey", Rgb([128; 3])),
+    ("grey", Rgb([50; 3])),
     ("red", Rgb([200, 30, 40])),
     ("blue", Rgb([20, 40, 160])),
 ];
