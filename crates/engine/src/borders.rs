@@ -128,6 +128,14 @@ impl<'a> View<'a> {
     }
 }
 
+/// Compression blurs colours more than light: so many grey levels more of a channel are its work.
+const COLOUR_RINGING: u8 = 40;
+
+/// Luma of a pixel (ITU-R BT.601).
+fn light([r, g, b]: [u8; 3]) -> u8 {
+    ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8
+}
+
 /// The largest difference of a channel.
 fn difference(one: [u8; 3], other: [u8; 3]) -> u8 {
     let channels = one.iter().zip(other);
@@ -187,7 +195,11 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
         .iter()
         .map(|at| {
             (1..=most + 1)
-                .find(|depth| difference(view.pixel(*at, *depth), colour) > change)
+                .find(|depth| {
+                    let pixel = view.pixel(*at, *depth);
+                    light(pixel).abs_diff(light(colour)) > change
+                        || difference(pixel, colour) > change.saturating_add(COLOUR_RINGING)
+                })
                 .unwrap_or(usize::MAX)
         })
         .collect();
@@ -202,7 +214,10 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
             // A hard step, from one pixel to the next.
             **end == depth && {
                 let (before, behind) = (view.pixel(**at, depth - 1), view.pixel(**at, depth));
-                difference(before, behind) >= step
+                light(before)
+                    .abs_diff(light(behind))
+                    .max(difference(before, behind) / 3)
+                    >= step
             }
         })
         .count();
