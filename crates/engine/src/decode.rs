@@ -307,12 +307,18 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
                 .render(1, &large.whole(1), 0)
                 .ok_or_else(|| Rejection::UnreadableImage("the JPEG has no pixels".to_owned()))
         }
-        ImageFormat::Png => pixels(
-            PngDecoder::with_limits(Cursor::new(file), decoder_limits(MAX_PNG_CHUNK_BYTES)),
-            png::orientation(file),
-            limits,
-            format,
-        ),
+        ImageFormat::Png => {
+            let ended = png::ended(file);
+            let file = ended.as_deref().unwrap_or(file);
+            let limited = decoder_limits(MAX_PNG_CHUNK_BYTES);
+            pixels(
+                PngDecoder::with_limits(Cursor::new(file), limited),
+                png::orientation(file),
+                limits,
+                format,
+                |error| png::refusal(file, error),
+            )
+        }
         _ => {
             let orientation = webp::check(file)?;
             pixels(
@@ -320,6 +326,7 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
                 orientation,
                 limits,
                 format,
+                unreadable,
             )
         }
     })?
@@ -384,6 +391,7 @@ fn pixels<D: ImageDecoder>(
     orientation: Orientation,
     limits: &Limits,
     format: ImageFormat,
+    refusal: impl FnOnce(ImageError) -> Rejection,
 ) -> Result<Photo, Rejection> {
     let mut decoder = decoder.map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
@@ -391,7 +399,7 @@ fn pixels<D: ImageDecoder>(
     decoder
         .set_limits(decoder_limits(MAX_DECODER_BYTES))
         .map_err(unreadable)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     if image.color().has_alpha() {
         image = DynamicImage::ImageRgb8(over_white(&image));
     }

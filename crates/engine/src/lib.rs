@@ -304,20 +304,8 @@ impl Engine {
         let faces = self.faces(&photo)?;
         let counts = |face: &Face| face.score >= self.config.thresholds.face;
         if !faces.iter().any(counts) {
-            let mut turned = Vec::new();
-            for quarters in 1..4 {
-                let photo = photo.turned(quarters);
-                let faces = self.faces(&photo)?;
-                if faces.iter().any(counts) {
-                    turned.push((photo, faces));
-                }
-            }
-            if let Some((other, faces)) = turned.pop()
-                && turned.is_empty()
-                && self.single_face(&faces).is_ok()
-            {
+            if let Some((other, _)) = self.clearest_turned(&photo)? {
                 return Ok(Photo {
-                    faces: Some(faces),
                     detect_ms: watch.lap(),
                     ..other
                 });
@@ -380,7 +368,7 @@ impl Engine {
 
         let mask_score = self.mask.score(&shown, &inside.landmarks)?;
         if let Err(rejection) = thresholds.no_mask(mask_score) {
-            return match self.upside_down(photo, &face)? {
+            return match self.not_upright(photo, &face)? {
                 Some(upright) => self.judge(&upright),
                 None => Err(rejection),
             };
@@ -421,21 +409,43 @@ impl Engine {
         })
     }
 
-    /// The photo turned by 180° when its face, taken for a masked one, is upside down: turned, it is seen
-    /// more clearly. To the mask net a forehead is a mask.
-    fn upside_down(&self, photo: &Photo, face: &Face) -> Result<Option<Photo>, Rejection> {
+    /// The photo turned by 90°, 180° or 270° so that it has one face, and that face's score: as it is seen
+    /// most clearly, for the detector sees many a face the other way round too. `None` where it has none,
+    /// or several in one of them.
+    fn clearest_turned(&self, photo: &Photo) -> Result<Option<(Photo, f32)>, Rejection> {
+        let mut clearest: Option<(Photo, f32)> = None;
+        for quarters in 1..4 {
+            let mut turned = photo.turned(quarters);
+            let faces = self.faces(&turned)?;
+            match self.single_face(&faces) {
+                Ok(face)
+                    if clearest
+                        .as_ref()
+                        .is_none_or(|(_, score)| face.score > *score) =>
+                {
+                    turned.faces = Some(faces);
+                    clearest = Some((turned, face.score));
+                }
+                Ok(_) => {}
+                Err(Rejection::FaceCount { scores, .. }) if scores.is_empty() => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(clearest)
+    }
+
+    /// The photo turned, when its face, taken for a masked one, is not upright: turned, it is seen more
+    /// clearly. To the mask net a forehead is a mask.
+    fn not_upright(&self, photo: &Photo, face: &Face) -> Result<Option<Photo>, Rejection> {
         if photo.rotated != 0 {
             return Ok(None);
         }
-        let mut turned = photo.turned(2);
         let mut watch = Stopwatch::start();
-        let faces = self.faces(&turned)?;
-        let clearer = self
-            .single_face(&faces)
-            .is_ok_and(|other| other.score > face.score);
-        turned.faces = Some(faces);
+        let Some((mut turned, score)) = self.clearest_turned(photo)? else {
+            return Ok(None);
+        };
         turned.detect_ms += watch.lap();
-        Ok(clearer.then_some(turned))
+        Ok((score > face.score).then_some(turned))
     }
 
     /// Judges the face in a given box, whatever limits, face and mask thresholds say: for
