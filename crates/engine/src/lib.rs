@@ -303,13 +303,13 @@ impl Engine {
         }
         let faces = self.faces(&photo)?;
         let counts = |face: &Face| face.score >= self.config.thresholds.face;
-        if !faces.iter().any(counts) {
-            if let Some((other, _)) = self.clearest_turned(&photo)? {
-                return Ok(Photo {
-                    detect_ms: watch.lap(),
-                    ..other
-                });
-            }
+        if !faces.iter().any(counts)
+            && let Some((other, _)) = self.clearest_turned(&photo)?
+        {
+            return Ok(Photo {
+                detect_ms: watch.lap(),
+                ..other
+            });
         }
         photo.faces = Some(faces);
         photo.detect_ms = watch.lap();

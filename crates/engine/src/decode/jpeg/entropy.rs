@@ -127,10 +127,7 @@ struct Codes<'a> {
     ac: &'a HuffmanTable,
 }
 
-fn code<'a>(
-    tables: &'a [Option<HuffmanTable>; 4],
-    slot: usize,
-) -> Result<&'a HuffmanTable, Unreadable> {
+fn code(tables: &[Option<HuffmanTable>; 4], slot: usize) -> Result<&HuffmanTable, Unreadable> {
     tables[slot]
         .as_ref()
         .ok_or_else(|| damaged("a Huffman table is missing"))

@@ -250,7 +250,7 @@ impl Tables {
         }
         .factors();
         for one in &mut components {
-            if most.0 % one.horizontal != 0 || most.1 % one.vertical != 0 {
+            if !most.0.is_multiple_of(one.horizontal) || !most.1.is_multiple_of(one.vertical) {
                 return Err(Unreadable(format!(
                     "the JPEG samples a component {}x{} where another is sampled {}x{}; only whole multiples are read: convert it",
                     one.horizontal, one.vertical, most.0, most.1

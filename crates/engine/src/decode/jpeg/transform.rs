@@ -518,8 +518,8 @@ impl Inverse<8> for Whole {
         const IN_TWO: u8 = 2;
         const IN_FOUR: u8 = 9;
         match highest {
-            ..=IN_TWO => exact::<2>(cells),
-            ..=IN_FOUR => exact::<4>(cells),
+            0..=IN_TWO => exact::<2>(cells),
+            3..=IN_FOUR => exact::<4>(cells),
             _ => exact::<8>(cells),
         }
     }
