@@ -41,7 +41,7 @@ fn ppm(image: &RgbImage) -> Vec<u8> {
 
 /// Size and pixels of a PPM or, repeated thrice, of a PGM.
 fn pixels(pnm: &[u8]) -> (u32, u32, Vec<u8>) {
-    let mut fields = pnm.splitn(4, |byte| byte.is_ascii_whitespace());
+    let mut fields = pnm.splitn(4, u8::is_ascii_whitespace);
     let mut field = || fields.next().expect("a header");
     let grey = field() == b"P5";
     let mut number = || {
