@@ -190,6 +190,41 @@ class SilentFacePair:
         return net.run(None, {net.get_inputs()[0].name: blob})[0][0]
 
 
+class MiniFasNetSE:
+    """MiniFASNetV2-SE at 128 px (johnraivenolazo/face-antispoof-onnx, Apache-2.0): the near view."""
+
+    FILE, SIZE, FACTOR = "minifasnet_v2se_128.onnx", 128, 1.5
+
+    def __init__(self, folder: Path):
+        self._session = session(Path(folder) / self.FILE)
+        self._input = self._session.get_inputs()[0].name
+
+    def margin(self, image: np.ndarray, box: np.ndarray) -> float:
+        """Logit of live over attack, for a face box x0, y0, x1, y1."""
+        x0, y0, x1, y1 = (float(v) for v in box)
+        side = max(1, round(self.FACTOR * max(x1 - x0, y1 - y0)))
+        left, top = round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side / 2)
+        height, width = image.shape[:2]
+        # The border reflects, as in the net's published preparation.
+        columns = _reflected(np.arange(left, left + side), width)
+        rows = _reflected(np.arange(top, top + side), height)
+        kind = Image.Resampling.BOX if side > self.SIZE else Image.Resampling.LANCZOS
+        crop = np.asarray(Image.fromarray(image[rows][:, columns]).resize((self.SIZE, self.SIZE), kind))
+        blob = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32) / 255
+        live, attack = self._session.run(None, {self._input: blob})[0][0]
+        return float(live - attack)
+
+
+def _reflected(at: np.ndarray, side: int) -> np.ndarray:
+    """Indices beyond an axis of `side` pixels, mirrored back inside without repeating the border."""
+    if side == 1:
+        return np.zeros_like(at)
+    period = 2 * (side - 1)
+    at = np.mod(at, period)
+    return np.where(at >= side, period - at, at)
+
+
+
 class FeatureTeacher:
     """The first net of the pair with what it computes on the way.
 

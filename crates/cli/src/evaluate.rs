@@ -1,21 +1,24 @@
 //! `livecheck evaluate`: measures error rates on labelled photos, and writes a report.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
-use livecheck_engine::{Engine, EngineConfig, Limits, score_sources};
+use livecheck_engine::{Engine, EngineConfig, Limits, Rate, score_sources};
 use livecheck_evaluate::{
     bootstrap::Bootstrap,
-    data, html,
+    data::{self, Presentation},
+    html,
     outcome::{self, Outcome, Record, exact},
     presets,
     report::{Report, System},
-    stability::{self, Stability, Turned},
+    stability::{self, Answers, Class, Row, Stability},
 };
 
 use crate::{
@@ -76,7 +79,15 @@ pub(crate) fn command() -> Command {
                 .long("stability")
                 .action(ArgAction::SetTrue)
                 .conflicts_with("scores")
-                .help("Also measure how many verdicts turn when the face box moves by 10 %, scales by 15 %, or the picture is compressed again or made smaller (judges each face eight times more)"),
+                .help("Also measure how many verdicts turn, and how large the errors are, in other light, with noise, blur, compression, other sizes, frames and bars, turned, and with other face boxes (judges each photo some sixty times more)"),
+        )
+        .arg(
+            Arg::new("stability-limit")
+                .long("stability-limit")
+                .value_name("N")
+                .requires("stability")
+                .value_parser(value_parser!(NonZeroUsize))
+                .help("Disturb at most N photos of live people and of each kind of attack, spread evenly over DATA [default: all]"),
         )
         .arg(
             Arg::new("system")
@@ -200,7 +211,13 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
     }
     let labelled = labelled(matches)?;
     let disturb = matches.get_flag("stability");
-    let (records, turned) = judge(matches, config, &labelled, disturb)?;
+    let disturbed = if disturb {
+        let limit = matches.get_one::<NonZeroUsize>("stability-limit");
+        spread(&labelled.presentations, limit.copied())
+    } else {
+        BTreeSet::new()
+    };
+    let (records, answers) = judge(matches, config, &labelled, &disturbed)?;
     let threshold = exact(config.thresholds.liveness);
     Ok(Measured {
         system: System {
@@ -215,7 +232,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
         name: labelled.name,
         records,
         threshold,
-        stability: disturb.then(|| Stability::new(threshold, &turned)),
+        stability: disturb.then(|| Stability::new(threshold, &answers)),
     })
 }
 
@@ -226,32 +243,51 @@ fn labelled(matches: &ArgMatches) -> Result<Labelled> {
     measure::labelled(matches, path)
 }
 
-/// Judges every photo; with `disturb` also says of each with a verdict which disturbances turn it.
+/// Images of at most `limit` presentations of each class, spread evenly over all of them.
+fn spread(presentations: &[Presentation], limit: Option<NonZeroUsize>) -> BTreeSet<&str> {
+    let mut classes: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+    for presentation in presentations {
+        let class = classes.entry(presentation.species.as_deref()).or_default();
+        class.push(&presentation.image);
+    }
+    classes
+        .into_values()
+        .flat_map(|images| {
+            let count = limit.map_or(images.len(), |limit| limit.get().min(images.len()));
+            (0..count).map(move |at| images[at * images.len() / count])
+        })
+        .collect()
+}
+
+/// Judges every photo; those of `disturbed` that get a verdict also under each disturbance.
 fn judge(
     matches: &ArgMatches,
     config: EngineConfig,
     labelled: &Labelled,
-    disturb: bool,
-) -> Result<(Vec<Record>, Vec<Turned>)> {
+    disturbed: &BTreeSet<&str>,
+) -> Result<(Vec<Record>, Vec<Answers>)> {
     let workers = measure::workers(matches)?;
     let engine = Engine::new(config)?;
 
     let mut records = Vec::new();
-    let mut turned = Vec::new();
+    let mut answers = Vec::new();
     let mut failures = 0_usize;
     measure::judge(
         &engine,
         labelled,
         workers,
-        |photo, verdict| {
-            disturb
-                .then(|| stability::turned(&engine, photo, verdict))
-                .transpose()
+        |presentation, file| {
+            if !disturbed.contains(presentation.image.as_str()) {
+                return None;
+            }
+            let species = presentation.species.as_deref();
+            // The file was read a moment ago.
+            stability::answers(&engine, file, species).ok().flatten()
         },
         |presentation, outcome| {
             let outcome = match outcome {
                 Ok((verdict, photo)) => {
-                    turned.extend(photo);
+                    answers.extend(photo);
                     Outcome::Score(exact(verdict.score))
                 }
                 Err(rejection) => {
@@ -269,7 +305,7 @@ fn judge(
     if failures == records.len() {
         bail!("the engine failed on every image (005): run `livecheck doctor`");
     }
-    Ok((records, turned))
+    Ok((records, answers))
 }
 
 /// What every preset was measured at, from records made at the defaults.
@@ -352,17 +388,53 @@ fn summary(report: &Report, folder: &Path) -> String {
         text += &format!("  without a verdict: {silent}\n");
     }
     if let Some(stability) = &report.stability {
-        for disturbance in &stability.disturbances {
-            let turned = disturbance.turned;
-            text += &format!(
-                "  {}: {}/{} = {} of the verdicts turned\n",
-                disturbance.name,
-                turned.errors,
-                turned.of,
-                percent(turned.rate)
-            );
-        }
+        text += &disturbances(stability);
     }
     text += &format!("report: {}\n", folder.join("report.html").display());
+    text
+}
+
+/// Each row of the table of disturbances, and the worst ones.
+fn disturbances(stability: &Stability) -> String {
+    let share = |rate: Rate| format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0);
+    let row = |row: &Row| {
+        let mut text = format!(
+            "  {}: {} of the verdicts turned; live called attacks {}",
+            row.name,
+            share(row.turned),
+            share(row.live.wrong)
+        );
+        for (species, class) in &row.attacks {
+            text += &format!(", attacks passed: {species} {}", share(class.wrong));
+        }
+        let silent = |name: &str, class: &Class| {
+            if class.no_verdict.errors == 0 {
+                return String::new();
+            }
+            let codes: Vec<String> = class
+                .by_code
+                .iter()
+                .map(|(code, count)| format!("{count} x {code}"))
+                .collect();
+            format!("; no verdict: {name} {}", codes.join(", "))
+        };
+        text += &silent("live", &row.live);
+        text += &silent("attacks", &row.all_attacks);
+        if stability.is_over(row) {
+            text += &format!("; more than {:.0} % turned", stability.allowed * 100.0);
+        }
+        text + "\n"
+    };
+    let mut text = "disturbed:\n".to_owned();
+    text += &row(&stability.undisturbed);
+    text.extend(stability.disturbances.iter().map(row));
+    for worst in &stability.worst {
+        text += &format!(
+            "  worst, {}: {} ({})\n",
+            worst.what,
+            worst.disturbance,
+            share(worst.rate)
+        );
+    }
     text
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, ValueHint, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use livecheck_engine::{Engine, Photo, Rejection, Verdict};
+use livecheck_engine::{Engine, Rejection, Verdict};
 use livecheck_evaluate::data::{self, Images, Presentation};
 
 use crate::ordered;
@@ -80,16 +80,16 @@ pub(crate) fn workers(matches: &ArgMatches) -> Result<NonZeroUsize> {
     }
 }
 
-/// Judges every photo in threads, calls `also` on each that got a verdict, and hands the outcomes to
-/// `take` in their order.
+/// Judges every photo in threads, calls `also` on the file of each that got a verdict, and hands the
+/// outcomes to `take` in their order.
 ///
 /// # Errors
-/// A file that cannot be read, or an error of `also`.
+/// A file that cannot be read, or an error of `take`.
 pub(crate) fn judge<T: Send>(
     engine: &Engine,
     labelled: &Labelled,
     workers: NonZeroUsize,
-    also: impl Fn(&Photo, &Verdict) -> Result<T, Rejection> + Sync,
+    also: impl Fn(&Presentation, &[u8]) -> T + Sync,
     mut take: impl FnMut(&Presentation, Result<(Verdict, T), Rejection>),
 ) -> Result<()> {
     let limit = engine.config().limits.max_file_bytes;
@@ -99,11 +99,9 @@ pub(crate) fn judge<T: Send>(
         workers,
         |presentation| -> io::Result<Result<(Verdict, T), Rejection>> {
             let file = labelled.images.read(&presentation.image, limit)?;
-            Ok(engine.decode(&file).and_then(|photo| {
-                let verdict = engine.judge(&photo)?;
-                let more = also(&photo, &verdict)?;
-                Ok((verdict, more))
-            }))
+            Ok(engine
+                .check(&file)
+                .map(|verdict| (verdict, also(presentation, &file))))
         },
         |presentation, outcome| {
             let outcome =

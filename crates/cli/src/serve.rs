@@ -4,7 +4,11 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
-use livecheck_server::{Server, ServerConfig, telemetry};
+use livecheck_server::{
+    Server, ServerConfig,
+    config::{EndpointsConfig, Exposure},
+    telemetry,
+};
 use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
 use tokio::runtime::Runtime;
 
@@ -50,6 +54,7 @@ fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
             let store = livecheck_store::open(config.access.database.reveal()).await?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
             let tls = config.network.tls_cert.is_some();
+            let endpoints = config.endpoints.clone();
             let server = Server::bind(
                 config,
                 Arc::new(engine),
@@ -60,7 +65,8 @@ fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
             if demonstrate {
                 let scheme = if tls { "https" } else { "http" };
                 let origin = format!("{scheme}://{}", server.address()?);
-                print_welcome(&origin, &demo_key(store.as_ref(), clock.as_ref()).await?);
+                let key = demo_key(store.as_ref(), clock.as_ref()).await?;
+                print_welcome(&origin, &key, &endpoints);
             }
             server.run(told_to_stop()).await?;
             Ok(ExitCode::SUCCESS)
@@ -85,15 +91,27 @@ async fn demo_key(store: &dyn Store, clock: &dyn Clock) -> Result<String> {
     Ok(key.reveal().to_owned())
 }
 
-fn print_welcome(origin: &str, key: &str) {
+/// Pages that are switched off or on the admin listener are not named.
+fn print_welcome(origin: &str, key: &str, endpoints: &EndpointsConfig) {
+    let is_here = |exposure| exposure == Exposure::Public;
     println!(
         "\nLivecheck {version} listens on {origin}\n\n\
          demo key (works for 24 hours):\n  {key}\n\n\
-         judge a selfie:\n  curl -H 'x-api-key: {key}' -F image=@selfie.jpg {origin}/liveness/\n\n\
-         capture page:\n  {origin}/demo#key={key}\n\n\
-         API documentation:\n  {origin}/docs\n",
+         judge a selfie:\n  curl -H 'x-api-key: {key}' -F image=@selfie.jpg {origin}/liveness/\n",
         version = env!("CARGO_PKG_VERSION"),
     );
+    if is_here(endpoints.demo) {
+        println!(
+            "no photo at hand? This judges a drawn face that comes with the program:\n  \
+             curl -s {origin}/demo/sample.jpg | curl -H 'x-api-key: {key}' -F image=@- {origin}/liveness/\n  \
+             Expect \"success\":true with a score. Nobody real is in it, so neither verdict is wrong: \
+             it shows what an answer looks like.\n\n\
+             capture page:\n  {origin}/demo#key={key}\n"
+        );
+    }
+    if is_here(endpoints.docs) {
+        println!("API documentation:\n  {origin}/docs\n");
+    }
 }
 
 /// Done at SIGTERM or Ctrl-C.

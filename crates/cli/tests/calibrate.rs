@@ -148,8 +148,11 @@ fn nine_tenths_become_the_error_rate_asked_for() {
         }
         bench.write(&format!("{shade}.png"), &drawn::png_of(&darker));
     }
-    let row = |shade: u8, label: &str| format!("{shade}.png,{label},p{}\n", shade % 10);
-    let head = "image,label,subject\n".to_owned();
+    let row = |shade: u8, label: &str| {
+        let camera = ["front", "rear"][usize::from(shade % 10 / 5)];
+        format!("{shade}.png,{label},p{},{camera}\n", shade % 10)
+    };
+    let head = "image,label,subject,source\n".to_owned();
     let unsorted: String = shades
         .map(|shade| row(shade, if shade % 2 == 0 { "live" } else { "print" }))
         .collect();
@@ -203,11 +206,14 @@ fn nine_tenths_become_the_error_rate_asked_for() {
         "--date",
         "today",
     ];
-    let shown = bench.succeed(&[calibrate.as_slice(), &lenient].concat());
+    let output = bench.run(&[calibrate.as_slice(), &lenient].concat());
+    let (shown, warned) = (common::text(&output.stdout), common::text(&output.stderr));
+    assert!(output.status.success(), "{warned}");
     assert!(
         shown.contains("50 live, 50 attacks of 10 people"),
         "{shown}"
     );
+    assert_eq!(before_and_after(&shown, &warned, &scores), 0, "{warned}");
     let made =
         std::fs::read_to_string(bench.folder.path().join("calibration.json")).expect("a file");
     let made: Value = serde_json::from_str(&made).expect("JSON");
@@ -229,8 +235,79 @@ fn nine_tenths_become_the_error_rate_asked_for() {
         (&json!(0.9), &json!(50))
     );
     assert_eq!(measured["apcer"]["print"]["of"], 50);
+    // Asked to refuse more than the shipped score does, it says so.
+    let strict = [
+        "calibrate",
+        "sorted.csv",
+        "--bpcer",
+        "0.45",
+        "-o",
+        "strict.json",
+    ];
+    let output = bench.run(&[strict.as_slice(), &lenient].concat());
+    let (shown, warned) = (common::text(&output.stdout), common::text(&output.stderr));
+    assert!(before_and_after(&shown, &warned, &scores) > 0, "{shown}");
+    assert!(
+        warned.contains("all sources, at 0.90: BPCER grows from "),
+        "{warned}"
+    );
     // The file works where it is meant to.
     bench.succeed(&["version", "--calibration", "calibration.json"]);
+}
+
+/// The error rates are printed by source and together, and what grows is warned of: how much that
+/// is. `scores` are the shipped ones by rising score, the lower half attacks.
+fn before_and_after(shown: &str, warned: &str, scores: &[(f64, u8)]) -> usize {
+    let refused = scores[50..]
+        .iter()
+        .filter(|(score, _)| *score < 0.9)
+        .count();
+    let passed = scores[..50]
+        .iter()
+        .filter(|(score, _)| *score >= 0.9)
+        .count();
+    let (_, all) = shown.split_once("all sources:\n").expect("all sources");
+    assert!(
+        all.contains(&format!("  at 0.90: BPCER before {refused}/50 = ")),
+        "{shown}"
+    );
+    assert!(
+        all.contains(&format!("  at 0.90: APCER print before {passed}/50 = ")),
+        "{shown}"
+    );
+    let live = |group: &str| -> usize {
+        let (_, rest) = shown.split_once(group).expect(group);
+        let line = rest.lines().nth(1).expect("BPCER");
+        let (_, counts) = line.split_once("before ").expect("counts");
+        let (_, of) = counts.split_once('/').expect("a share");
+        of.split(' ')
+            .next()
+            .and_then(|of| of.parse().ok())
+            .expect("a count")
+    };
+    assert_eq!(live("front:") + live("rear:"), 50, "{shown}");
+    assert_eq!(all.matches(" at 0.95: ").count(), 2, "{shown}");
+    // Every line of the table whose second count is higher has its warning, and no other has.
+    let grown = shown
+        .lines()
+        .filter_map(|line| line.split_once(" before ")?.1.split_once(", after "))
+        .filter(|(before, after)| {
+            let errors = |text: &str| -> u32 {
+                text.split('/')
+                    .next()
+                    .and_then(|count| count.parse().ok())
+                    .expect("a count")
+            };
+            errors(after) > errors(before)
+        })
+        .count();
+    assert_eq!(
+        warned.matches("warning: ").count(),
+        grown,
+        "{warned}{shown}"
+    );
+    assert_eq!(warned.matches("grows from ").count(), grown, "{warned}");
+    grown
 }
 
 #[derive(serde::Deserialize)]

@@ -7,6 +7,7 @@ mod files;
 use std::collections::HashSet;
 
 use common::Bench;
+use livecheck_evaluate::disturb::DISTURBANCES;
 use livecheck_testing::{drawn, real};
 use serde_json::Value;
 
@@ -469,14 +470,90 @@ fn real_people_and_attacks_are_measured() {
             .as_u64()
             .expect("a count");
     assert!(responded >= 6, "{shown}");
-    let disturbances = report["stability"]["disturbances"]
-        .as_array()
-        .expect("disturbances");
-    assert_eq!(disturbances.len(), 8);
-    for disturbance in disturbances {
-        assert!(
-            disturbance["turned"]["of"].as_u64() >= Some(responded),
-            "{disturbance}"
+    let stability = &report["stability"];
+    let disturbances = stability["disturbances"].as_array().expect("disturbances");
+    assert_eq!(disturbances.len(), DISTURBANCES.len());
+    let of = |row: &Value, what: [&str; 2]| row[what[0]][what[1]]["of"].as_u64();
+    let judged = of(&stability["undisturbed"], ["live", "wrong"]);
+    assert!(judged >= Some(1), "{shown}");
+    for row in disturbances {
+        // Each photo got a verdict or an error code, in its own class.
+        let silent = &row["live"]["no_verdict"];
+        assert_eq!(silent["of"].as_u64(), judged, "{row}");
+        let answered = of(row, ["live", "wrong"]).zip(silent["errors"].as_u64());
+        assert_eq!(answered.map(|(a, b)| a + b), judged, "{row}");
+        for name in ["print", "screen"] {
+            assert!(row["attacks"][name]["wrong"]["lower"].is_number(), "{row}");
+        }
+        let name = row["name"].as_str().expect("a name");
+        assert!(shown.contains(&format!("  {name}: ")), "{name} in {shown}");
+    }
+    let page = bench.text("evaluation/report.html");
+    elements(&page);
+    for words in [
+        "live called attacks",
+        "attacks passed: print",
+        "letterbox (bars to 9:16)",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+/// Drawn faces in a folder, light enough for the detector at a low threshold.
+#[test]
+fn a_few_photos_of_each_class_are_disturbed_when_asked() {
+    let bench = Bench::new();
+    for shade in 0..6_u8 {
+        let mut face = drawn::face(256, 256);
+        for channel in face.iter_mut() {
+            *channel = channel.saturating_sub(shade * 3);
+        }
+        let class = ["live", "print", "screen"][usize::from(shade % 3)];
+        bench.write(
+            &format!("photos/{class}/{shade}.png"),
+            &drawn::png_of(&face),
         );
     }
+    let lenient = [
+        "evaluate",
+        "photos",
+        "--resamples",
+        "0",
+        "--face-threshold",
+        "0.05",
+        "--mask-threshold",
+        "1",
+        "--min-image-side",
+        "200",
+        "--min-face-side",
+        "20",
+        "--stability",
+    ];
+    let shown = bench.succeed(&[lenient.as_slice(), &["--stability-limit", "1"]].concat());
+    let report = bench.report();
+    let undisturbed = &report["stability"]["undisturbed"];
+    for (class, all) in [
+        (&undisturbed["live"], 1),
+        (&undisturbed["attacks"]["print"], 1),
+        (&undisturbed["attacks"]["screen"], 1),
+        (&undisturbed["all_attacks"], 2),
+    ] {
+        assert_eq!(class["no_verdict"]["of"], all, "{undisturbed}");
+    }
+    assert_eq!(undisturbed["turned"]["errors"], 0);
+    // 128 pixels are below the limit: no verdict, and no error either.
+    let half = report["stability"]["disturbances"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["name"] == "resized to 50 %")
+        .expect("a row");
+    assert_eq!(half["live"]["by_code"]["007"], 1, "{half}");
+    assert_eq!(half["live"]["wrong"]["of"], 0);
+    assert!(shown.contains("no verdict: live 1 x 007"), "{shown}");
+    // The photos themselves are all in the figures.
+    assert_eq!(report["overall"]["bona_fide"]["responded"], 2);
+
+    let (_, message) = bench.fail(&["evaluate", "photos", "--stability-limit", "1"]);
+    assert!(message.contains("--stability"), "{message}");
 }

@@ -9,7 +9,7 @@ mod process;
 
 use std::{
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
@@ -558,12 +558,20 @@ fn a_damaged_model_ends_the_start_and_is_named() {
     for model in &names {
         let program = damaged(bench.folder.path(), model);
         for command in ["serve", "doctor"] {
-            let output = common::without_settings(&program)
+            let mut command_line = common::without_settings(&program);
+            command_line
                 .arg(command)
                 .args(["--listen", "127.0.0.1:0"])
-                .current_dir(bench.folder.path())
-                .output()
-                .expect("it runs");
+                .current_dir(bench.folder.path());
+            let output = loop {
+                match command_line.output() {
+                    // A child that another test is just starting still holds the written file open.
+                    Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    output => break output.expect("it runs"),
+                }
+            };
             let said = common::text(&output.stdout) + &common::text(&output.stderr);
             assert!(!output.status.success(), "{command}: {said}");
             assert!(

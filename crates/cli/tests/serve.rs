@@ -11,7 +11,7 @@ mod service;
 use std::collections::HashSet;
 
 use common::Bench;
-use livecheck_testing::{drawn, real};
+use livecheck_testing::{drawn, portrait::portrait, real};
 use service::Service;
 
 #[test]
@@ -36,6 +36,31 @@ fn the_demonstration_answers_as_the_contract_says() {
         );
     }
     assert!(service.stop(), "SIGTERM ends it well");
+}
+
+#[test]
+fn the_sample_photo_is_the_drawn_portrait_and_gets_a_verdict() {
+    let sample = include_bytes!("../../../web/sample.jpg");
+    let pixels = |file: &[u8]| image::load_from_memory(file).expect("a photo").into_rgb8();
+    let again = drawn::jpeg_of(&portrait(720, 900), false);
+    let (sample_pixels, again) = (pixels(sample), pixels(&again));
+    assert_eq!(sample_pixels.dimensions(), again.dimensions());
+    let worst = sample_pixels
+        .as_raw()
+        .iter()
+        .zip(again.as_raw())
+        .map(|(one, other)| one.abs_diff(*other))
+        .max();
+    // Another processor may round a sine differently.
+    assert!(
+        worst <= Some(8),
+        "off by {worst:?}: cargo run -p livecheck-testing --example portrait > web/sample.jpg"
+    );
+
+    let bench = Bench::new();
+    let service = Service::demonstration(&bench, &[]);
+    let (status, body) = service.judge(&service.key, sample);
+    assert_eq!((status, &body["success"]), (200, &true.into()), "{body}");
 }
 
 #[test]

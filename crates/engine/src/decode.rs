@@ -6,6 +6,7 @@
 //! [`Rejection::UnreadableImage`].
 
 mod exif;
+mod format;
 mod jpeg;
 mod png;
 mod webp;
@@ -63,7 +64,7 @@ pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Result<Option<Reducible
     const SMALL: Option<Rejection> = None;
 
     limits.check_file(file.len())?;
-    if accepted_format(file)? != ImageFormat::Jpeg {
+    if format::accepted(file)? != ImageFormat::Jpeg {
         return Ok(None);
     }
     let read = || {
@@ -299,7 +300,7 @@ fn inverse(orientation: Orientation) -> Orientation {
 /// [`Rejection::TooLarge`] or [`Rejection::UnreadableImage`].
 pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
     limits.check_file(file.len())?;
-    let format = accepted_format(file)?;
+    let format = format::accepted(file)?;
     guarded(|| match format {
         ImageFormat::Jpeg => {
             let large = Reducible(read_jpeg(file, limits)?);
@@ -337,44 +338,6 @@ fn name(format: ImageFormat) -> &'static str {
         ImageFormat::Jpeg => "jpeg",
         ImageFormat::Png => "png",
         _ => "webp",
-    }
-}
-
-/// The format by its magic numbers, when it is one that the API takes.
-fn accepted_format(file: &[u8]) -> Result<ImageFormat, Rejection> {
-    if file.is_empty() {
-        return Err(Rejection::UnreadableImage("the image is empty".to_owned()));
-    }
-    match image::guess_format(file) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
-        other => {
-            let found = isobmff_brand(file).map(str::to_owned).or_else(|| {
-                other.ok().map(|format| {
-                    let extension = format.extensions_str().first().copied();
-                    extension.unwrap_or("unknown").to_uppercase()
-                })
-            });
-            Err(Rejection::UnreadableImage(match found {
-                Some(found) => {
-                    format!("the image is {found}; only JPEG, PNG and WebP are read: convert it")
-                }
-                None => "the bytes are no JPEG, PNG or WebP image".to_owned(),
-            }))
-        }
-    }
-}
-
-/// HEIC or AVIF by the major brand of the ISO base media file format (ISO/IEC 14496-12, 23008-12).
-fn isobmff_brand(file: &[u8]) -> Option<&'static str> {
-    if file.get(4..8)? != b"ftyp" {
-        return None;
-    }
-    match file.get(8..12)? {
-        b"avif" | b"avis" => Some("AVIF"),
-        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => {
-            Some("HEIC")
-        }
-        _ => None,
     }
 }
 

@@ -15,16 +15,89 @@ fn refusal(engine: &Engine, file: &[u8]) -> Rejection {
 #[test]
 fn other_formats_are_named() {
     let engine = engine();
-    let heic = [b"\0\0\0\x18ftypheic".as_slice(), &[0; 64]].concat();
-    let avif = [b"\0\0\0\x18ftypavif".as_slice(), &[0; 64]].concat();
+    let brands = |major: &[u8; 4], compatible: &[&[u8; 4]]| {
+        let length = 16 + 4 * compatible.len();
+        let mut file = u32::try_from(length)
+            .expect("a few brands")
+            .to_be_bytes()
+            .to_vec();
+        file.extend_from_slice(b"ftyp");
+        file.extend_from_slice(major);
+        file.extend_from_slice(&[0; 4]);
+        file.extend(compatible.iter().copied().flatten());
+        file.resize(length + 64, 0);
+        file
+    };
+    // A frame header of this process and precision behind a comment.
+    let frame = |marker: u8, bits: u8| {
+        [
+            b"\xFF\xD8\xFF\xFE\0\x04hi\xFF\xFF".as_slice(),
+            &[marker, 0, 11, bits, 1, 0, 1, 0, 1, 1, 0x11, 0],
+        ]
+        .concat()
+    };
     for (name, file, says) in [
         ("empty", Vec::new(), "empty"),
         ("text", b"hello".to_vec(), "no JPEG, PNG or WebP"),
-        ("GIF", b"GIF89a\x01\0\x01\0".to_vec(), "GIF"),
-        ("TIFF", b"II*\0\x08\0\0\0".to_vec(), "TIF"),
-        ("BMP", b"BM\0\0\0\0".to_vec(), "BMP"),
-        ("HEIC", heic, "HEIC"),
-        ("AVIF", avif, "AVIF"),
+        ("GIF", b"GIF89a\x01\0\x01\0".to_vec(), "is GIF;"),
+        ("TIFF", b"II*\0\x08\0\0\0".to_vec(), "is TIFF;"),
+        ("BMP", b"BM\0\0\0\0".to_vec(), "is BMP;"),
+        ("ICO", b"\0\0\x01\0\x01\0".to_vec(), "is ICO;"),
+        ("PDF", b"%PDF-1.7\n".to_vec(), "is PDF;"),
+        (
+            "JPEG XL stream",
+            b"\xFF\x0A\xFA\x7F".to_vec(),
+            "is JPEG XL;",
+        ),
+        (
+            "JPEG XL box",
+            b"\0\0\0\x0CJXL \r\n\x87\n\0".to_vec(),
+            "is JPEG XL;",
+        ),
+        (
+            "JPEG 2000 box",
+            b"\0\0\0\x0CjP  \r\n\x87\n\0".to_vec(),
+            "is JPEG 2000;",
+        ),
+        (
+            "JPEG 2000 stream",
+            b"\xFF\x4F\xFF\x51\0".to_vec(),
+            "is JPEG 2000;",
+        ),
+        ("SVG", b"<svg xmlns=\"\">".to_vec(), "is SVG;"),
+        ("HEIC", brands(b"heic", &[]), "is HEIC;"),
+        (
+            "HEIC by a compatible brand",
+            brands(b"mif1", &[b"mif1", b"heic"]),
+            "is HEIC;",
+        ),
+        ("AVIF", brands(b"avif", &[]), "is AVIF;"),
+        (
+            "AVIF by a compatible brand",
+            brands(b"mif1", &[b"avif", b"miaf"]),
+            "is AVIF;",
+        ),
+        (
+            "AVIF sequence",
+            brands(b"msf1", &[b"miaf", b"avis"]),
+            "is AVIF;",
+        ),
+        (
+            "AVIF by its profile",
+            brands(b"miaf", &[b"MA1B"]),
+            "is AVIF;",
+        ),
+        (
+            "HEIF of another codec",
+            brands(b"mif1", &[b"miaf"]),
+            "is HEIF;",
+        ),
+        ("MP4", brands(b"isom", &[b"mp41"]), "is a video;"),
+        ("12 bits", frame(0xC1, 12), "JPEG with 12 bits;"),
+        ("lossless", frame(0xC3, 8), "lossless JPEG;"),
+        ("hierarchical", frame(0xC5, 8), "hierarchical JPEG;"),
+        ("arithmetic", frame(0xC9, 8), "arithmetic coding;"),
+        ("JPEG-LS", frame(0xF7, 8), "is JPEG-LS;"),
     ] {
         let refusal = refusal(&engine, &file);
         assert_eq!(refusal.code(), ErrorCode::UnreadableImage, "{name}");

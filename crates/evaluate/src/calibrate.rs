@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use livecheck_engine::{
-    CalibrationCounts, CalibrationFile, MeasuredPoint, OperatingPoint, ScoreCalibration,
+    CalibrationCounts, CalibrationFile, MeasuredPoint, OperatingPoint, Rate, ScoreCalibration,
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64Mcg;
@@ -61,6 +61,67 @@ pub struct Sample {
     pub logit: f64,
 }
 
+/// A calibration and what it changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibrated {
+    /// The file for the setting `calibration`.
+    pub file: CalibrationFile,
+    /// Error rates before and after: each source, when there are several, then all together.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Error rates of a group of photos at the product's thresholds with the shipped score and with
+/// the calibration, cross-validated by subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Its source, or [`ALL_SOURCES`].
+    pub group: String,
+    /// With the shipped score.
+    pub before: Vec<MeasuredPoint>,
+    /// With the calibration, at the same thresholds.
+    pub after: Vec<MeasuredPoint>,
+}
+
+/// Names the photos of all sources together.
+pub const ALL_SOURCES: &str = "all sources";
+
+/// An error rate that the calibration makes higher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Growth {
+    /// `"BPCER"`, or `"APCER print"`.
+    pub what: String,
+    /// The threshold.
+    pub threshold: f64,
+    /// With the shipped score.
+    pub before: Rate,
+    /// With the calibration.
+    pub after: Rate,
+}
+
+impl Comparison {
+    /// What the calibration makes worse in this group.
+    pub fn grown(&self) -> impl Iterator<Item = Growth> {
+        self.before
+            .iter()
+            .zip(&self.after)
+            .flat_map(|(before, after)| {
+                let apcer = before.apcer.iter().filter_map(|(species, rate)| {
+                    let after = after.apcer.get(species)?;
+                    Some((format!("APCER {species}"), *rate, *after))
+                });
+                std::iter::once(("BPCER".to_owned(), before.bpcer, after.bpcer))
+                    .chain(apcer)
+                    .filter(|(_, before, after)| after.errors > before.errors)
+                    .map(|(what, rate, after)| Growth {
+                        what,
+                        threshold: before.threshold,
+                        before: rate,
+                        after,
+                    })
+            })
+    }
+}
+
 /// Why there is no calibration; one sentence each.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -81,7 +142,7 @@ pub enum CalibrateError {
     },
 }
 
-/// Fits a calibration and measures it. `no_response` counts the photos without a score.
+/// Fits a calibration and measures what it changes. `no_response` counts the photos without a score.
 ///
 /// # Errors
 /// The rate is out of range, the data is too little, or the scores do not separate the classes.
@@ -90,7 +151,7 @@ pub fn calibrate(
     samples: &[Sample],
     no_response: u64,
     asked: OperatingPoint,
-) -> Result<CalibrationFile, CalibrateError> {
+) -> Result<Calibrated, CalibrateError> {
     let (OperatingPoint::Bpcer(asked_rate) | OperatingPoint::Apcer(asked_rate)) = asked;
     if !ALLOWED_RATES.contains(&asked_rate) {
         return Err(CalibrateError::Rate(asked_rate));
@@ -101,7 +162,8 @@ pub fn calibrate(
     let calibration = fit(&all, asked)?;
 
     let folds = people.folds();
-    let mut errors: Vec<Errors> = vec![Errors::default(); MARKED_THRESHOLDS.len()];
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut together = Tally::default();
     for fold in 0..FOLDS {
         let (inside, outside): (Vec<_>, Vec<_>) = samples
             .iter()
@@ -110,24 +172,29 @@ pub fn calibrate(
         let training: Vec<&Sample> = outside.into_iter().map(|(_, sample)| sample).collect();
         let fitted = fit(&training, asked)?;
         for (_, sample) in inside {
-            let score = exact(fitted.score(sample.logit));
-            for (errors, threshold) in errors.iter_mut().zip(MARKED_THRESHOLDS) {
-                errors.count(sample, score >= threshold);
-            }
+            let source = sample.presentation.source.as_str();
+            tallies.entry(source).or_default().count(sample, fitted);
+            together.count(sample, fitted);
         }
     }
-    let measured = errors
-        .into_iter()
-        .zip(MARKED_THRESHOLDS)
-        .map(|(errors, threshold)| errors.measured(threshold))
-        .collect();
+    let together = together.comparison(ALL_SOURCES);
+    let measured = together.after.clone();
+    let mut comparisons = Vec::new();
+    if tallies.len() > 1 {
+        comparisons.extend(
+            tallies
+                .into_iter()
+                .map(|(source, tally)| tally.comparison(source)),
+        );
+    }
+    comparisons.push(together);
     let mut attacks = BTreeMap::new();
     for sample in samples {
         if let Some(species) = &sample.presentation.species {
             *attacks.entry(species.clone()).or_default() += 1;
         }
     }
-    Ok(CalibrationFile::new(
+    let file = CalibrationFile::new(
         data,
         data::fingerprint(samples.iter().map(|sample| &sample.presentation)),
         calibration,
@@ -142,7 +209,44 @@ pub fn calibrate(
         format!(
             "{FOLDS}-fold cross-validation by subject: each person was measured with a calibration fitted without them"
         ),
-    ))
+    );
+    Ok(Calibrated { file, comparisons })
+}
+
+/// Errors of one group at each of the product's thresholds, before and after.
+#[derive(Debug, Default)]
+struct Tally {
+    before: [Errors; MARKED_THRESHOLDS.len()],
+    after: [Errors; MARKED_THRESHOLDS.len()],
+}
+
+impl Tally {
+    fn count(&mut self, sample: &Sample, fitted: ScoreCalibration) {
+        for (errors, calibration) in [
+            (&mut self.before, ScoreCalibration::default()),
+            (&mut self.after, fitted),
+        ] {
+            let score = exact(calibration.score(sample.logit));
+            for (errors, threshold) in errors.iter_mut().zip(MARKED_THRESHOLDS) {
+                errors.count(sample, score >= threshold);
+            }
+        }
+    }
+
+    fn comparison(self, group: &str) -> Comparison {
+        let measured = |errors: [Errors; MARKED_THRESHOLDS.len()]| {
+            errors
+                .into_iter()
+                .zip(MARKED_THRESHOLDS)
+                .map(|(errors, threshold)| errors.measured(threshold))
+                .collect()
+        };
+        Comparison {
+            group: group.to_owned(),
+            before: measured(self.before),
+            after: measured(self.after),
+        }
+    }
 }
 
 /// Errors of the folds together.
@@ -484,7 +588,11 @@ mod tests {
             // The worse kind, screens, has at most 10 of 200 above.
             (OperatingPoint::Apcer(0.05), 0, Some(10)),
         ] {
-            let file = calibrate("drawn".to_owned(), &samples, 3, asked).expect("enough");
+            let made = calibrate("drawn".to_owned(), &samples, 3, asked).expect("enough");
+            let file = made.file;
+            // One source: its photos are all photos.
+            assert_eq!(made.comparisons.len(), 1);
+            assert_eq!(made.comparisons[0].after, file.measured);
             let found = errors(&samples, file.calibration, 0.90);
             match passed {
                 None => assert_eq!(found.bpcer.errors, refused),
@@ -505,6 +613,59 @@ mod tests {
             // The stricter threshold refuses more.
             assert!(file.measured[1].bpcer.errors >= measured.bpcer.errors);
         }
+    }
+
+    #[test]
+    fn before_and_after_are_told_by_source_and_what_grows_is_named() {
+        // A second camera whose logits lie lower by 2: there more live people are refused.
+        let mut samples = samples();
+        for mut sample in samples.clone() {
+            sample.logit -= 2.0;
+            sample.presentation.source = "dark".to_owned();
+            samples.push(sample);
+        }
+        let made =
+            calibrate(String::new(), &samples, 0, OperatingPoint::Bpcer(0.3)).expect("enough");
+        let groups: Vec<&str> = made
+            .comparisons
+            .iter()
+            .map(|one| one.group.as_str())
+            .collect();
+        assert_eq!(groups, ["dark", "drawn", ALL_SOURCES]);
+        let [dark, drawn, all] = [0, 1, 2].map(|at| &made.comparisons[at]);
+        // 0.90 is a logit of 2.197: above 110 of 200 live logits from 0 to 4, and above all from -2 to 2.
+        assert_eq!(
+            drawn.before[0],
+            errors(&samples[..600], ScoreCalibration::default(), 0.90,)
+        );
+        assert_eq!(
+            (drawn.before[0].bpcer.errors, drawn.before[0].bpcer.of),
+            (110, 200)
+        );
+        assert_eq!(dark.before[0].bpcer.errors, 200);
+        assert_eq!(all.before[0].bpcer.errors, 310);
+        assert_eq!(all.after[0].bpcer.of, 400);
+        assert_eq!(all.after, made.file.measured);
+        let passed = |points: &[MeasuredPoint]| points[0].apcer["screen"].errors;
+        for (one, other, sum) in [
+            (&dark.before, &drawn.before, &all.before),
+            (&dark.after, &drawn.after, &all.after),
+        ] {
+            assert_eq!(passed(one) + passed(other), passed(sum));
+        }
+        // Fewer live people are refused, so more screens pass: only that is named.
+        assert!(all.after[0].bpcer.errors < all.before[0].bpcer.errors);
+        let grown: Vec<Growth> = all.grown().collect();
+        assert!(
+            grown
+                .iter()
+                .any(|one| one.what == "APCER screen" && one.threshold == 0.90)
+        );
+        assert!(
+            grown
+                .iter()
+                .all(|one| one.what != "BPCER" && one.after.errors > one.before.errors)
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     figures::{Estimate, Figures, Share},
     plots,
     report::Report,
-    stability::Stability,
+    stability::{Class, Stability},
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -481,26 +481,74 @@ fn refusals(figures: &Figures) -> Markup {
 }
 
 fn stable(stability: &Stability) -> Markup {
+    let species: Vec<&String> = stability.undisturbed.attacks.keys().collect();
     html! {
         section {
             h2 { "Stability" }
             p {
-                "How many verdicts turn at the threshold " (number(stability.threshold))
-                " when the same photo comes a little differently. At most "
-                (percent(stability.allowed)) " of them should."
+                "What becomes of the same photos in other light, noisier, compressed, framed or turned, and when the face box lies a little differently, at the threshold "
+                (number(stability.threshold))
+                ". Each row says how many verdicts turn, and how large the errors are then; photos that no longer get a verdict are counted apart. Of the small disturbances, marked •, none should turn more than "
+                (percent(stability.allowed)) " of the verdicts."
             }
+            @if !stability.worst.is_empty() {
+                h3 { "The worst rows" }
+                div.scroll { table {
+                    thead { tr {
+                        th scope="col" { "what" } th scope="col" { "disturbance" } th scope="col" { "rate" }
+                    } }
+                    tbody { @for worst in &stability.worst {
+                        tr { th scope="row" { (worst.what) } td { (worst.disturbance) } (plain_cell(&worst.rate)) }
+                    } }
+                } }
+            }
+            h3 { "Every row" }
             div.scroll { table {
-                thead { tr { th scope="col" { "disturbance" } th scope="col" { "verdicts turned" } } }
-                tbody { @for disturbance in &stability.disturbances {
-                    tr class=[(disturbance.turned.rate > stability.allowed).then_some("over")] {
+                thead { tr {
+                    th scope="col" { "disturbance" }
+                    th scope="col" { "verdicts turned" }
+                    th scope="col" { "live called attacks" }
+                    @for name in &species { th scope="col" { "attacks passed: " (name) } }
+                    @if species.len() > 1 { th scope="col" { "all attacks passed" } }
+                    th scope="col" { "live without a verdict" }
+                    th scope="col" { "attacks without a verdict" }
+                } }
+                tbody { @for row in std::iter::once(&stability.undisturbed).chain(&stability.disturbances) {
+                    tr class=[stability.is_over(row).then_some("over")] {
                         th scope="row" {
-                            (disturbance.name)
-                            @if disturbance.turned.rate > stability.allowed { small { "more than allowed" } }
+                            (row.name) @if row.limited { " •" }
+                            @if stability.is_over(row) { small { "more than allowed" } }
                         }
-                        (plain_cell(&disturbance.turned))
+                        (plain_cell(&row.turned))
+                        (plain_cell(&row.live.wrong))
+                        @for name in &species {
+                            @match row.attacks.get(*name) {
+                                Some(class) => (plain_cell(&class.wrong)),
+                                None => td { "–" },
+                            }
+                        }
+                        @if species.len() > 1 { (plain_cell(&row.all_attacks.wrong)) }
+                        (silent_cell(&row.live))
+                        (silent_cell(&row.all_attacks))
                     }
                 } }
             } }
+        }
+    }
+}
+
+/// Photos without a verdict, with their error codes.
+fn silent_cell(class: &Class) -> Markup {
+    let rate = class.no_verdict;
+    html! {
+        td {
+            @if rate.of == 0 { "–" } @else if rate.errors == 0 { "0" } @else {
+                strong { (percent(rate.rate)) }
+                span.count { (rate.errors) "/" (rate.of) }
+                @for (code, count) in &class.by_code {
+                    span.range { (count) " × " (code) " " (code_words(code)) }
+                }
+            }
         }
     }
 }

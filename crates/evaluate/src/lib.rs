@@ -2,8 +2,8 @@
 //!
 //! `data` (what is measured on) → `outcome` (what the detector said) → `figures` (error rates with
 //! intervals, from `scores`, `interval` and `bootstrap`) → `report` (everything, as JSON) → `html`
-//! (one page for people, with `plots`). `calibrate` fits the user's own calibration, `stability`
-//! disturbs photos.
+//! (one page for people, with `plots`). `calibrate` fits the user's own calibration.
+//! `disturb` changes pictures, and `stability` counts what that does to verdicts.
 //!
 //! Terms and definitions are those of ISO/IEC 30107-3:2023, "Biometric presentation attack
 //! detection, Part 3: Testing and reporting". A *bona fide* presentation is a live person's own; a
@@ -16,6 +16,7 @@
 pub mod bootstrap;
 pub mod calibrate;
 pub mod data;
+pub mod disturb;
 pub mod figures;
 pub mod html;
 pub mod interval;

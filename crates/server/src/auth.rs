@@ -139,7 +139,7 @@ pub(crate) async fn session(
     key: &KeyRecord,
     headers: &HeaderMap,
 ) -> Result<Option<TokenHash>, ApiError> {
-    let Some(token) = sent_token(headers) else {
+    let Some(sent) = sent_token(headers) else {
         if !key.require_session {
             return Ok(None);
         }
@@ -152,7 +152,7 @@ pub(crate) async fn session(
     if let Some(wait) = app.guesses.token_wait(&key.id, now) {
         return Err(slowed(app, wait, "wrong session tokens of this key"));
     }
-    let hash = token.map(|token| token.hash());
+    let hash = sent.token.map(|token| token.hash());
     let state = match &hash {
         Some(hash) => app
             .store
@@ -164,6 +164,7 @@ pub(crate) async fn session(
     if state == SessionState::NotFound {
         app.guesses.token_failed(&key.id, now);
         app.metrics.auth_failed(AuthFailure::Token);
+        return Err(unknown_session(sent.header));
     }
     usable(app, state)?;
     Ok(hash)
@@ -176,7 +177,10 @@ pub(crate) async fn session(
 pub(crate) fn usable(app: &App, state: SessionState) -> Result<(), ApiError> {
     match state {
         SessionState::Ready { .. } => Ok(()),
-        SessionState::NotFound => Err(unknown_session()),
+        SessionState::NotFound => Err(ApiError::new(
+            ErrorCode::SessionNotFound,
+            "the session has ended: get a new token from GET /session/",
+        )),
         SessionState::Exhausted => Err(ApiError::new(
             ErrorCode::SessionLimit,
             format!(
@@ -187,9 +191,11 @@ pub(crate) fn usable(app: &App, state: SessionState) -> Result<(), ApiError> {
     }
 }
 
-fn unknown_session() -> ApiError {
+fn unknown_session(header: &str) -> ApiError {
     ApiError::new(
         ErrorCode::SessionNotFound,
-        "the token in the header x-session-token is unknown, expired or another key's: get one from GET /session/",
+        format!(
+            "the token in the header {header} is unknown, expired or another key's: get one from GET /session/"
+        ),
     )
 }

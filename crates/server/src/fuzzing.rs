@@ -8,7 +8,7 @@ use crate::auth;
 /// The session token that a request names.
 #[must_use]
 pub fn session_token(headers: &HeaderMap) -> Option<SessionToken> {
-    auth::sent_token(headers).flatten()
+    auth::sent_token(headers)?.token
 }
 
 /// The API key that a request names, when it has the form of one.

@@ -15,6 +15,7 @@ use utoipa::openapi::schema::{
     SchemaType, Type,
 };
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Content, ContentBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr,
     Required, Response, ResponseBuilder, ServerBuilder,
@@ -78,6 +79,9 @@ fn build() -> OpenApi {
         .info(info)
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .paths(paths)
+        .tags(Some(
+            ["liveness", "operations"].map(|name| TagBuilder::new().name(name).build()),
+        ))
         .components(Some(components))
         .build()
 }
@@ -679,22 +683,18 @@ fn image_text() -> Schema {
 }
 
 fn image_file() -> Schema {
+    // `image_bytes` works here too, but API consoles would send it empty beside the file.
     ObjectBuilder::new()
         .schema_type(Type::Object)
-        .description(Some("Exactly one of `image` and `image_bytes`."))
+        .description(Some(
+            "The image as a file. A part `image_bytes` that holds base64 is accepted in place of `image`.",
+        ))
         .property(
             "image",
             ObjectBuilder::new()
                 .schema_type(Type::String)
                 .content_media_type("application/octet-stream")
                 .description(Some("The image file.")),
-        )
-        .property(
-            "image_bytes",
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .content_encoding("base64")
-                .description(Some("The image file in base64, in place of `image`.")),
         )
         .property("details", flag_text())
         .build()

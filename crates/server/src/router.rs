@@ -14,7 +14,8 @@ use axum::routing::{get, post};
 use crate::app::App;
 use crate::config::Exposure;
 use crate::error::ApiError;
-use crate::routes::{demo, docs, health, liveness, metrics, session, version};
+use crate::routes::index::Link;
+use crate::routes::{demo, docs, health, index, liveness, metrics, session, version};
 
 /// The API, and those operations endpoints that are public.
 pub(crate) fn public(app: &Arc<App>) -> Router {
@@ -41,32 +42,61 @@ pub(crate) fn admin(app: &Arc<App>) -> Router {
 fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App>> {
     let on = &app.config.endpoints;
     let mut router = Router::new();
-    if here(on.healthz) {
-        router = router.route("/healthz", get(health::healthz));
-    }
-    if here(on.readyz) {
-        router = router.route("/readyz", get(health::readyz));
-    }
-    if here(on.metrics) {
-        router = router.route("/metrics", get(metrics::show));
-    }
-    if here(on.version) {
-        router = router.route("/version", get(version::show));
-    }
-    if here(on.openapi) {
-        router = router.route("/openapi.json", get(docs::openapi));
+    let mut links = Vec::new();
+    let mut link = |path, title, text| links.push(Link { path, title, text });
+    if here(on.demo) {
+        link(
+            "demo/",
+            "Capture page",
+            "takes a selfie and shows the verdict",
+        );
+        router = router
+            .route("/demo", get(demo::redirect))
+            .route("/demo/", get(demo::index))
+            .route("/demo/{*file}", get(demo::file));
     }
     if here(on.docs) {
+        link(
+            "docs/",
+            "API documentation",
+            "with a form to try each request",
+        );
         router = router
             .route("/docs", get(docs::redirect))
             .route("/docs/", get(docs::index))
             .route("/docs/{*file}", get(docs::file));
     }
-    if here(on.demo) {
-        router = router
-            .route("/demo", get(demo::redirect))
-            .route("/demo/", get(demo::index))
-            .route("/demo/{*file}", get(demo::file));
+    if here(on.openapi) {
+        link("openapi.json", "OpenAPI document", "for code generators");
+        router = router.route("/openapi.json", get(docs::openapi));
+    }
+    if here(on.version) {
+        link(
+            "version",
+            "Version",
+            "build, models, thresholds and measured error rates",
+        );
+        router = router.route("/version", get(version::show));
+    }
+    if here(on.readyz) {
+        link(
+            "readyz",
+            "Readiness",
+            "whether the service can judge photos",
+        );
+        router = router.route("/readyz", get(health::readyz));
+    }
+    if here(on.healthz) {
+        link("healthz", "Health", "whether the process is up");
+        router = router.route("/healthz", get(health::healthz));
+    }
+    if here(on.metrics) {
+        link("metrics", "Metrics", "for Prometheus");
+        router = router.route("/metrics", get(metrics::show));
+    }
+    if !links.is_empty() {
+        let page = index::page(&links);
+        router = router.route("/", get(async move || index::show(page.clone())));
     }
     router
 }

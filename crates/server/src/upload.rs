@@ -68,9 +68,14 @@ impl UploadError {
     }
 }
 
+/// What some editors and .NET write before a text, and no form means.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// The parser of one body.
 pub struct Form {
     kind: Kind,
+    /// Bytes of a byte order mark that the body began with; `None` once it has not, or is through.
+    mark: Option<usize>,
     received: usize,
     file_limit: usize,
     body_limit: usize,
@@ -82,6 +87,36 @@ enum Kind {
     Json(Json),
 }
 
+impl Kind {
+    fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+        match self {
+            Self::Multipart(form) => form.push(chunk),
+            Self::UrlEncoded(form) => form.push(chunk),
+            Self::Json(form) => {
+                form.push(chunk);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Refuses a body that is encoded, by whichever of any number of `Content-Encoding` headers and of
+/// names in them. A character set, which some clients name there, is no encoding and does no harm.
+fn check_encoding(headers: &HeaderMap) -> Result<(), UploadError> {
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for name in value.as_bytes().split(|byte| *byte == b',') {
+            let name = name.trim_ascii().to_ascii_lowercase();
+            if !matches!(name.as_slice(), b"" | b"identity" | b"utf-8" | b"utf8") {
+                let shown: String = String::from_utf8_lossy(&name).chars().take(40).collect();
+                return Err(UploadError::UnsupportedMediaType(format!(
+                    "the header Content-Encoding says {shown:?}: send the body as it is, without this header"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Form {
     /// Chooses the form by `Content-Type`. `file_limit`: most bytes of the decoded image file.
     ///
@@ -89,18 +124,21 @@ impl Form {
     /// [`UploadError::UnsupportedMediaType`] for any other type or a `Content-Encoding`,
     /// [`UploadError::Malformed`] for a multipart type without a usable boundary.
     pub fn new(headers: &HeaderMap, file_limit: usize) -> Result<Self, UploadError> {
-        if let Some(encoding) = headers.get(CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            return Err(UploadError::UnsupportedMediaType(
-                "a compressed body (Content-Encoding) is not accepted: send it as it is".to_owned(),
-            ));
-        }
+        check_encoding(headers)?;
         let Some(content_type) = headers.get(CONTENT_TYPE) else {
             return Err(UploadError::UnsupportedMediaType(format!(
                 "the request has no Content-Type; {ACCEPTED}"
             )));
         };
+        if headers
+            .get_all(CONTENT_TYPE)
+            .iter()
+            .any(|other| other != content_type)
+        {
+            return Err(UploadError::UnsupportedMediaType(format!(
+                "the request has two headers Content-Type that differ; {ACCEPTED}"
+            )));
+        }
         let text = String::from_utf8_lossy(content_type.as_bytes());
         let (essence, parameters) = text.split_once(';').unwrap_or((&text, ""));
         let kind = match essence.trim().to_ascii_lowercase().as_str() {
@@ -116,6 +154,7 @@ impl Form {
         };
         Ok(Self {
             kind,
+            mark: Some(0),
             received: 0,
             file_limit,
             body_limit: body_limit(file_limit),
@@ -133,14 +172,26 @@ impl Form {
                 limit: self.body_limit,
             });
         }
-        match &mut self.kind {
-            Kind::Multipart(form) => form.push(chunk),
-            Kind::UrlEncoded(form) => form.push(chunk),
-            Kind::Json(form) => {
-                form.push(chunk);
-                Ok(())
-            }
+        let Some(seen) = self.mark else {
+            return self.kind.push(chunk);
+        };
+        let expected = &BYTE_ORDER_MARK[seen..];
+        let same = expected
+            .iter()
+            .zip(chunk)
+            .take_while(|(a, b)| a == b)
+            .count();
+        if same == chunk.len() && same < expected.len() {
+            self.mark = Some(seen + same);
+            return Ok(());
         }
+        self.mark = None;
+        if same == expected.len() {
+            return self.kind.push(&chunk[same..]);
+        }
+        // It only began like one.
+        self.kind.push(&BYTE_ORDER_MARK[..seen])?;
+        self.kind.push(chunk)
     }
 
     /// Makes room for a body of `bytes`, so that it is not copied as it grows. Call it only when that
@@ -167,7 +218,10 @@ impl Form {
     ///
     /// # Errors
     /// What is wrong with the body as a whole.
-    pub fn finish(self) -> Result<Upload, UploadError> {
+    pub fn finish(mut self) -> Result<Upload, UploadError> {
+        if let Some(seen) = self.mark {
+            self.kind.push(&BYTE_ORDER_MARK[..seen])?;
+        }
         match self.kind {
             Kind::Multipart(form) => form.finish(),
             Kind::UrlEncoded(form) => form.finish(),

@@ -339,7 +339,6 @@ async fn wrong_methods_and_paths_have_the_envelope() {
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
     }
     for path in [
-        "/",
         "/liveness/x",
         "/sessions",
         "/docs/nothing.js",
@@ -347,6 +346,31 @@ async fn wrong_methods_and_paths_have_the_envelope() {
         "/demo/..%2f..%2fCargo.toml",
     ] {
         server.get(path).await.assert_error(404, "004");
+    }
+}
+
+#[tokio::test]
+async fn the_root_links_to_what_is_switched_on() {
+    let mut config = config();
+    config.endpoints.metrics = Exposure::Off;
+    let server = start_with(config, Scripted::default()).await;
+    let answer = reqwest::get(server.url("/")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    let page = answer.text().await.unwrap();
+    assert!(!page.contains("metrics"), "{page}");
+    let links: Vec<&str> = page
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(links.len(), 6, "{page}");
+    for link in links {
+        let status = reqwest::get(server.url(&format!("/{link}")))
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(status, 200, "{link}");
     }
 }
 

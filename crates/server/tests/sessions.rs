@@ -68,6 +68,40 @@ async fn a_revoked_key_stops_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_token_may_be_sent_under_its_other_name() {
+    let server = start().await;
+    let token = server.session(&server.session_key).await;
+    let ask = |headers: &[(&'static str, &str)]| {
+        let request = server.post_as(&server.session_key);
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        send(request.multipart(image_form(b"live")))
+    };
+    ask(&[("x-session-key", &token)]).await.assert_live();
+    ask(&[("x-session-key", &token), ("x-session-token", &token)])
+        .await
+        .assert_live();
+    ask(&[("x-session-key", &token), ("x-session-token", "")])
+        .await
+        .assert_live();
+    ask(&[("x-session-key", &token)])
+        .await
+        .assert_error(429, "062");
+    let other = server.session(&server.session_key).await;
+    ask(&[("x-session-key", &other), ("x-session-token", &token)])
+        .await
+        .assert_error(401, "061");
+    let wrong = ask(&[("x-session-key", "x")]).await;
+    wrong.assert_error(401, "061");
+    assert!(
+        wrong.detail().contains("in the header x-session-key"),
+        "{}",
+        wrong.detail()
+    );
+}
+
+#[tokio::test]
 async fn a_key_that_needs_sessions_gets_061_without_a_good_one() {
     let server = start().await;
     let (key, other) = (&server.session_key, &server.key);

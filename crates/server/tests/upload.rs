@@ -57,6 +57,22 @@ fn malformed(kind: &str, body: impl AsRef<[u8]>) -> String {
     }
 }
 
+trait ReplaceAll {
+    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8>;
+}
+
+impl ReplaceAll for Vec<u8> {
+    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8> {
+        let mut bytes = self.clone();
+        for at in 0..bytes.len().saturating_sub(1) {
+            if bytes[at..at + 2] == *from {
+                bytes[at..at + 2].copy_from_slice(to);
+            }
+        }
+        bytes
+    }
+}
+
 /// Bytes that use every base64 character, both special ones among them.
 fn sample(length: usize) -> Vec<u8> {
     let step = |n: usize| n.wrapping_mul(2_654_435_761) >> 7;
@@ -106,6 +122,11 @@ fn base64_is_read_as_clients_send_it() {
             format!("data:image/jpeg;base64,{standard}"),
             format!("DATA:image/png;charset=utf-8;BASE64,{standard}"),
             format!("data:;base64,{standard}"),
+            format!("data:image/jpeg;base64, {standard}"),
+            format!("data:image/jpeg; base64,\r\n {standard}"),
+            format!("data:image/jpeg ; base64 ,{standard}"),
+            lines.join(" \r\n  "),
+            format!(" {standard} \r\n"),
         ];
         for text in variants {
             let body = multipart(&[(TEXT_PART, text.as_bytes())]);
@@ -124,6 +145,256 @@ fn base64_is_read_as_clients_send_it() {
                 bytes,
                 "form {escaped:?}"
             );
+        }
+    }
+}
+
+/// `curl -d "image_bytes=$(base64 photo.jpg)"` sends `+` and line breaks as they are; a form that
+/// encodes sends spaces as `+`.
+#[test]
+fn a_plus_beside_a_line_break_is_one_where_nothing_is_escaped() {
+    let bytes = [0xFB, 0xEF, 0xBE, 0xFB, 0xEF, 0xBE];
+    assert_eq!(base64(&bytes), "++++++++");
+    for text in ["A++B\n++++\nCDEF", "A++B++++CDEF", "A++B\r\n++++CDEF\r\n"] {
+        assert_eq!(
+            base64(&file(URLENCODED, format!("image_bytes={text}"))),
+            "A++B++++CDEF",
+            "{text:?}"
+        );
+    }
+    for text in ["AAAA%0D%0A++BBBB", "%41AAA+%0ABBBB", "AAAABBBB%0A+"] {
+        assert_eq!(
+            base64(&file(URLENCODED, format!("image_bytes={text}"))),
+            "AAAABBBB",
+            "{text:?}"
+        );
+    }
+    assert_eq!(
+        base64(&file(URLENCODED, "image_bytes=data:image/png;base64,+AAAA")),
+        "AAAA"
+    );
+}
+
+#[test]
+fn an_empty_image_field_beside_an_image_is_as_good_as_absent() {
+    let empty_file = "Content-Disposition: form-data; name=\"image\"; filename=\"\"\r\nContent-Type: application/octet-stream";
+    let empty_text = "Content-Disposition: form-data; name=\"image\"";
+    for parts in [
+        [(IMAGE_PART, b"x".as_slice()), (TEXT_PART, b"")],
+        [(TEXT_PART, b""), (IMAGE_PART, b"x")],
+        [(TEXT_PART, b" \r\n"), (IMAGE_PART, b"x")],
+        [(IMAGE_PART, b"x"), (TEXT_PART, b"data:image/jpeg;base64,")],
+        [(TEXT_PART, b"data:image/jpeg;base64,"), (IMAGE_PART, b"x")],
+        [(IMAGE_PART, b"x"), (empty_file, b"")],
+        [(TEXT_PART, b"eA=="), (empty_file, b"")],
+        [(empty_file, b""), (TEXT_PART, b"eA==")],
+        [(empty_text, b""), (TEXT_PART, b"eA==")],
+        [(empty_text, b""), (IMAGE_PART, b"x")],
+    ] {
+        assert_eq!(file(MULTIPART, multipart(&parts)), b"x", "{parts:?}");
+    }
+    for body in [
+        r#"{"image_bytes": "eA==", "image": ""}"#,
+        r#"{"image": null, "image_bytes": "eA=="}"#,
+    ] {
+        assert_eq!(file("application/json", body), b"x", "{body}");
+    }
+    assert_eq!(file(URLENCODED, "image=&image_bytes=eA%3D%3D"), b"x");
+    assert_eq!(file(URLENCODED, "image_bytes=&image_bytes=eA%3D%3D"), b"x");
+    for parts in [
+        [(empty_file, b"".as_slice()), (TEXT_PART, b"")],
+        [(TEXT_PART, b""), (TEXT_PART, b" ")],
+    ] {
+        assert!(malformed(MULTIPART, multipart(&parts)).contains("is empty"));
+    }
+}
+
+#[test]
+fn part_heads_may_be_folded() {
+    for head in [
+        "Content-Disposition: form-data; name=\"image\";\r\n filename=\"a.jpg\"",
+        "Content-Disposition:\r\n\tform-data;\r\n\tname=\"image\";\r\n\tfilename=\"a.jpg\"",
+        "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg;\r\n name=\"a.jpg\"",
+    ] {
+        assert_eq!(
+            file(MULTIPART, multipart(&[(head, b"x")])),
+            b"x",
+            "{head:?}"
+        );
+    }
+}
+
+#[test]
+fn a_part_may_be_encoded_in_base64_for_the_way() {
+    let bytes = sample(100);
+    let text = base64(&bytes);
+    let lines = text
+        .as_bytes()
+        .chunks(76)
+        .collect::<Vec<_>>()
+        .join(&b"\r\n"[..]);
+    let encoded = |head: &str| format!("{head}\r\nContent-Transfer-Encoding: BASE64");
+    for head in [encoded(IMAGE_PART), encoded(TEXT_PART)] {
+        assert_eq!(
+            file(MULTIPART, multipart(&[(&head, &lines)])),
+            bytes,
+            "{head}"
+        );
+    }
+    // Encoded for the way, and again by what the field means.
+    let twice = base64(text.as_bytes());
+    let body = multipart(&[(&encoded(TEXT_PART), twice.as_bytes())]);
+    assert_eq!(file(MULTIPART, body), bytes);
+    let details = encoded("Content-Disposition: form-data; name=\"details\"");
+    let body = multipart(&[(IMAGE_PART, b"x"), (&details, b"b24=")]);
+    assert_eq!(parse(MULTIPART, body).unwrap().details, Some(true));
+    for (encoding, content) in [("binary", b"x"), ("8BIT", b"x"), ("7bit", b"x"), ("", b"x")] {
+        let head = format!("{IMAGE_PART}\r\nContent-Transfer-Encoding: {encoding}");
+        assert_eq!(
+            file(MULTIPART, multipart(&[(&head, content)])),
+            b"x",
+            "{encoding}"
+        );
+    }
+    match parse(MULTIPART, multipart(&[(&encoded(IMAGE_PART), b"\xFF\xD8")])) {
+        Err(UploadError::NotBase64(detail)) => assert!(
+            detail.contains("Content-Transfer-Encoding") && detail.contains("character 1"),
+            "{detail}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    // The limit holds for the file, not for its text.
+    for (length, fits) in [(LIMIT, true), (LIMIT + 1, false)] {
+        let text = base64(&sample(length));
+        let parsed = parse(
+            MULTIPART,
+            multipart(&[(&encoded(IMAGE_PART), text.as_bytes())]),
+        );
+        assert_eq!(parsed.is_ok(), fits, "{length}: {parsed:?}");
+    }
+}
+
+#[test]
+fn bare_line_feeds_are_line_breaks_where_the_first_delimiter_uses_them() {
+    let content = b"\r\n--YY\r\n\xFF\n\n--X\n";
+    let head = IMAGE_PART.replace("\r\n", "\n");
+    let mut body = format!("a preamble\n--XX\n{head}\n\n").into_bytes();
+    body.extend_from_slice(content);
+    body.extend_from_slice(
+        b"\n--XX\nContent-Disposition: form-data; name=\"details\"\n\n1\n--XX--\n",
+    );
+    let upload = parse(MULTIPART, body).unwrap();
+    assert_eq!(
+        (upload.file.as_slice(), upload.details),
+        (content.as_slice(), Some(true))
+    );
+    // Otherwise they are content, wherever a delimiter follows; only a head may use them.
+    let content = b"\xFFa\n--XX\nb\n--XX--\nc";
+    assert_eq!(
+        file(MULTIPART, multipart(&[(IMAGE_PART, content)])),
+        content
+    );
+    let mut body = format!("--XX\r\n{head}\n\n").into_bytes();
+    body.extend_from_slice(b"x\r\n--XX--\r\n");
+    assert_eq!(file(MULTIPART, body), b"x");
+}
+
+#[test]
+fn a_byte_order_mark_before_a_body_is_skipped() {
+    for (kind, body) in [
+        ("application/json", br#"{"image_bytes":"eA=="}"#.to_vec()),
+        (URLENCODED, b"image_bytes=eA==".to_vec()),
+        (MULTIPART, multipart(&[(IMAGE_PART, b"x")])),
+    ] {
+        let marked = [b"\xEF\xBB\xBF".as_slice(), &body].concat();
+        assert_eq!(file(kind, marked), b"x", "{kind}");
+        // What only begins like one is no mark.
+        let half = [b"\xEF\xBB".as_slice(), &body].concat();
+        assert!(parse(kind, half).is_err(), "{kind}");
+        assert!(parse(kind, b"\xEF\xBB").is_err());
+        assert!(parse(kind, b"\xEF\xBB\xBF").is_err());
+    }
+}
+
+#[test]
+fn base64_text_in_a_file_part_is_told_where_it_belongs() {
+    let text = base64(&sample(200));
+    for content in [
+        text.clone(),
+        format!("{}\r\n{}\r\n", &text[..76], &text[76..]),
+        format!("data:image/jpeg;base64,{text}"),
+    ] {
+        match parse(MULTIPART, multipart(&[(IMAGE_PART, content.as_bytes())])) {
+            Err(UploadError::NotBase64(detail)) => {
+                assert!(detail.contains("as the field image_bytes"), "{detail}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Files begin otherwise.
+    for start in [
+        b"RIFF\x24\0\0\0WEBPVP8 ".as_slice(),
+        b"a text of words that is no base64",
+    ] {
+        assert_eq!(file(MULTIPART, multipart(&[(IMAGE_PART, start)])), start);
+    }
+}
+
+#[test]
+fn encoded_bodies_are_told_by_every_header_and_character_sets_are_none() {
+    for (values, refused) in [
+        (vec!["identity"], None),
+        (vec!["UTF-8"], None),
+        (vec!["utf8, identity"], None),
+        (vec![""], None),
+        (vec!["gzip"], Some("gzip")),
+        (vec!["identity", "gzip"], Some("gzip")),
+        (vec!["identity, br"], Some("br")),
+        (vec!["x-unknown"], Some("x-unknown")),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for value in &values {
+            headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
+        }
+        match (Form::new(&headers, LIMIT).err(), refused) {
+            (None, None) => {}
+            (Some(UploadError::UnsupportedMediaType(detail)), Some(name)) => {
+                assert!(detail.contains(&format!("{name:?}")), "{detail}");
+            }
+            (other, _) => panic!("{values:?}: {other:?}"),
+        }
+    }
+    let mut headers = HeaderMap::new();
+    headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    assert!(Form::new(&headers, LIMIT).is_ok());
+    headers.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    assert!(Form::new(&headers, LIMIT).is_err());
+}
+
+#[test]
+fn details_are_read_as_forms_send_them() {
+    for (text, wanted) in [
+        ("true", Some(true)),
+        ("1", Some(true)),
+        ("on", Some(true)),
+        ("YES", Some(true)),
+        (" True\n", Some(true)),
+        ("false", Some(false)),
+        ("0", Some(false)),
+        ("off", Some(false)),
+        ("No", Some(false)),
+        ("", Some(false)),
+        ("maybe", None),
+        ("2", None),
+    ] {
+        let part = "Content-Disposition: form-data; name=\"details\"";
+        let multi = multipart(&[(IMAGE_PART, b"x"), (part, text.as_bytes())]);
+        let json = serde_json::json!({ "image_bytes": "eA==", "details": text }).to_string();
+        for (kind, body) in [(MULTIPART, multi), ("application/json", json.into_bytes())] {
+            let parsed = parse(kind, body).map(|upload| upload.details);
+            assert_eq!(parsed.ok(), wanted.map(Some), "{kind} {text:?}");
         }
     }
 }
@@ -244,7 +515,8 @@ fn a_body_without_exactly_one_image_is_malformed() {
             b"image_bytes=AAAA&details=1&details=1".to_vec(),
             "more than once",
         ),
-        ("application/json", b"".to_vec(), "too early"),
+        ("application/json", b"".to_vec(), "JSON body is empty"),
+        ("application/json", b" \n".to_vec(), "JSON body is empty"),
         (
             "application/json",
             b"{\"image_bytes\": \"AA".to_vec(),
@@ -277,13 +549,24 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"image_bytes\": \"AAAA\"}".to_vec(),
-            "one base64 string",
+            "image_bytes is there more than once",
         ),
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"image\": 1}".to_vec(),
+            "image cannot be sent as JSON",
+        ),
+        (
+            "application/json",
+            b"{\"image_bytes\": \"AAAA\", \"image\": \"AAAA\"}".to_vec(),
             "more than one",
         ),
+        (
+            "application/json",
+            b"{\"image_bytes\": \"AAAA\", \"details\": true, \"details\": true}".to_vec(),
+            "details is there more than once",
+        ),
+        ("application/json", b"\xFF\xFE{\0}\0".to_vec(), "UTF-16"),
         (
             "application/json",
             b"{\"image\": \"AAAA\"}".to_vec(),
@@ -304,7 +587,12 @@ fn a_body_without_exactly_one_image_is_malformed() {
             b"{\"image_bytes\": \"A\xffAA\"}".to_vec(),
             "JSON",
         ),
-        (MULTIPART, b"".to_vec(), "closing boundary"),
+        (MULTIPART, b"".to_vec(), "multipart body is empty"),
+        (
+            MULTIPART,
+            multipart(&[(IMAGE_PART, b"x")]).replace_all(b"XX", b"YY"),
+            "never begins a part",
+        ),
         (MULTIPART, b"--XX--\r\n".to_vec(), "neither"),
         (
             MULTIPART,
@@ -332,6 +620,14 @@ fn a_body_without_exactly_one_image_is_malformed() {
             MULTIPART,
             multipart(&[("no colon here", b"x")]),
             "without a colon",
+        ),
+        (
+            MULTIPART,
+            multipart(&[(
+                &format!("{IMAGE_PART}\r\nContent-Transfer-Encoding: quoted-printable"),
+                b"x",
+            )]),
+            "none of base64, binary",
         ),
         (
             MULTIPART,
@@ -650,6 +946,198 @@ async fn wrong_bodies_have_their_status_over_http() {
     );
 }
 
+/// Each sentence says what is wrong with this very request, and what is allowed.
+#[tokio::test]
+async fn every_detail_is_true_of_what_was_sent() {
+    const JSON: &str = "application/json";
+    let part = |head: &str, content: &[u8]| multipart(&[(head, content)]);
+    let text = base64(&sample(100));
+    let server = start().await;
+    for (kind, encoding, body, status, code, detail) in [
+        (
+            JSON,
+            "",
+            b"{".to_vec(),
+            400,
+            "004",
+            "the JSON body ends too early, at line 1 column 1",
+        ),
+        (
+            JSON,
+            "",
+            b"{]".to_vec(),
+            400,
+            "004",
+            "the body is not JSON, at line 1 column 2",
+        ),
+        (JSON, "", b"".to_vec(), 400, "004", "the JSON body is empty"),
+        (
+            JSON,
+            "",
+            b"\"AAAA\"".to_vec(),
+            400,
+            "004",
+            "the JSON body must be an object with the field image_bytes",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": 7}".to_vec(),
+            400,
+            "004",
+            "image_bytes must be one base64 string, but it is a number",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": {}}".to_vec(),
+            400,
+            "004",
+            "image_bytes must be one base64 string, but it is an object",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": \"\"}".to_vec(),
+            400,
+            "004",
+            "the field image_bytes is empty",
+        ),
+        (
+            JSON,
+            "",
+            b"{}".to_vec(),
+            400,
+            "004",
+            "the request holds neither of the fields image and image_bytes",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": \"A\xFFA\"}".to_vec(),
+            400,
+            "004",
+            "the body is not JSON, at line 1 column 19",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": \"AA*A\"}".to_vec(),
+            400,
+            "002",
+            "image_bytes is not base64: character 3 is '*'",
+        ),
+        (
+            JSON,
+            "",
+            b"{\"image_bytes\": \"AAAAA\"}".to_vec(),
+            400,
+            "002",
+            "image_bytes is not base64: its 5 characters cannot be whole bytes; it may have been cut off",
+        ),
+        (
+            JSON,
+            "gzip",
+            b"{}".to_vec(),
+            415,
+            "004",
+            "the header Content-Encoding says \"gzip\": send the body as it is, without this header",
+        ),
+        (
+            URLENCODED,
+            "",
+            b"image_bytes=%zz".to_vec(),
+            400,
+            "004",
+            "the form holds a \"%\" that is not followed by two hexadecimal digits",
+        ),
+        (
+            URLENCODED,
+            "",
+            b"image=AAAA".to_vec(),
+            400,
+            "004",
+            "image must be sent as a file part of multipart/form-data; base64 text goes into image_bytes",
+        ),
+        (
+            URLENCODED,
+            "",
+            b"image_bytes=AAAA&details=2".to_vec(),
+            400,
+            "004",
+            "details must be true, 1, on or yes, or false, 0, off or no",
+        ),
+        (
+            MULTIPART,
+            "",
+            b"".to_vec(),
+            400,
+            "004",
+            "the multipart body is empty",
+        ),
+        (
+            MULTIPART,
+            "",
+            part(IMAGE_PART, b""),
+            400,
+            "004",
+            "the field image is empty",
+        ),
+        (
+            MULTIPART,
+            "",
+            part(IMAGE_PART, b"x").replace_all(b"XX", b"YY"),
+            400,
+            "004",
+            "the boundary that the Content-Type names never begins a part in the multipart body",
+        ),
+        (
+            MULTIPART,
+            "",
+            b"--XX\r\n".to_vec(),
+            400,
+            "004",
+            "the multipart body ends before its closing boundary",
+        ),
+        (
+            MULTIPART,
+            "",
+            part(IMAGE_PART, text.as_bytes()),
+            400,
+            "002",
+            "the file part image holds base64 text and not an image file: send the text as the field image_bytes",
+        ),
+        (
+            "multipart/form-data",
+            "",
+            part(IMAGE_PART, b"x"),
+            400,
+            "004",
+            "the Content-Type multipart/form-data has no boundary",
+        ),
+        (
+            "image/jpeg",
+            "",
+            b"x".to_vec(),
+            415,
+            "004",
+            "the Content-Type is \"image/jpeg\"; send multipart/form-data, application/x-www-form-urlencoded or application/json",
+        ),
+    ] {
+        let mut request = server.post().header("content-type", kind);
+        if !encoding.is_empty() {
+            request = request.header("content-encoding", encoding);
+        }
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        let answer = send(request.body(body)).await;
+        assert_eq!(
+            answer.assert_error(status, code).detail(),
+            detail,
+            "{shown}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn details_come_only_when_asked_for() {
     let server = start().await;
@@ -667,8 +1155,12 @@ async fn details_come_only_when_asked_for() {
         ("?details=false", false),
         ("?details=0", false),
         ("?x=1", false),
+        ("?details", false),
+        ("?details=off", false),
         ("?details=true", true),
         ("?details=1", true),
+        ("?details=on", true),
+        ("?details=yes", true),
     ] {
         let answer = ask(query).await;
         answer.assert_live();

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{root, run};
+use crate::{console::install, root};
 
 /// An environment with the packages of some lock files.
 #[derive(Clone, Copy)]
@@ -95,16 +95,20 @@ impl Environment {
         let commands = folder.join("bin");
         let stamp = folder.join("installed.lock");
         if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            run(Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder))?;
-            let mut install = Command::new(commands.join("python"));
-            install.args(["-m", "pip", "install", "--quiet"]);
-            install.arg("--disable-pip-version-check");
+            let log = format!("install Python {}", self.name);
+            install(
+                &log,
+                Command::new("python3")
+                    .args(["-m", "venv", "--clear"])
+                    .arg(&folder),
+            )?;
+            let mut pip = Command::new(commands.join("python"));
+            pip.args(["-m", "pip", "install", "--quiet"]);
+            pip.arg("--disable-pip-version-check");
             for lock in self.locks {
-                install.arg("--requirement").arg(root().join(lock));
+                pip.arg("--requirement").arg(root().join(lock));
             }
-            run(&mut install)?;
+            install(&log, &mut pip)?;
             fs::write(stamp, wanted)?;
         }
         Ok(commands)

@@ -13,12 +13,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{cargo, root, run};
 
-/// Builds `livecheck` and returns its path.
-pub(crate) fn binary() -> Result<PathBuf> {
-    run(cargo().args(["build", "--package", "livecheck", "--locked"]))?;
-    Ok(target().join("debug/livecheck"))
-}
-
 /// Builds `livecheck` as it is shipped and returns its path.
 pub(crate) fn release_binary() -> Result<PathBuf> {
     run(cargo().args(["build", "--release", "--package", "livecheck", "--locked"]))?;
@@ -47,11 +41,12 @@ fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Sends what the OpenAPI document allows, and what it does not, to a running service:
+/// The command that sends what the OpenAPI document allows, and what it does not, to a running service:
 /// [Schemathesis](https://schemathesis.readthedocs.io) finds no answer that the document lacks.
-pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
+pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<(Command, Service)> {
     let service = Service::start(binary, &[], None)?;
-    run(Command::new(schemathesis)
+    let mut command = Command::new(schemathesis);
+    command
         .arg("run")
         .arg(format!("{}/openapi.json", service.origin))
         .arg("--header")
@@ -64,7 +59,8 @@ pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<()> {
             "positive_data_acceptance",
         ])
         .args(["--max-examples", "25", "--seed", "1"])
-        .args(["--request-timeout", "30", "--no-color"]))
+        .args(["--request-timeout", "30", "--no-color"]);
+    Ok((command, service))
 }
 
 /// A demonstration on a free port with a database of its own; ends with this value.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::run;
+use crate::console::{install, say};
 
 /// A program that tests start, and the Debian package that holds it.
 struct Need {
@@ -97,7 +97,8 @@ fn promtool_present() -> bool {
     succeeds(Command::new("promtool").arg("--version"))
 }
 
-fn chromium_present() -> bool {
+/// Whether the capture page can be tested.
+pub(crate) fn chromium_present() -> bool {
     succeeds(Command::new("chromium").arg("--version"))
 }
 
@@ -111,14 +112,20 @@ pub(crate) fn prepare() -> Vec<String> {
     let missing = || NEEDS.iter().filter(|need| !(need.present)());
     if missing().next().is_some() && may_install() {
         let packages: Vec<_> = missing().map(|need| need.package).collect();
-        let installed = run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| {
-            run(Command::new("apt-get")
-                .args(["install", "-y", "-qq", "--no-install-recommends"])
-                .args(&packages)
-                .env("DEBIAN_FRONTEND", "noninteractive"))
-        });
+        say(&format!("installing {}", packages.join(" ")));
+        let log = "install packages";
+        let installed =
+            install(log, Command::new("apt-get").args(["update", "-qq"])).and_then(|()| {
+                install(
+                    log,
+                    Command::new("apt-get")
+                        .args(["install", "-y", "-qq", "--no-install-recommends"])
+                        .args(&packages)
+                        .env("DEBIAN_FRONTEND", "noninteractive"),
+                )
+            });
         if let Err(error) = installed {
-            println!("{error:#}");
+            say(&format!("{error:#}"));
         }
     }
     missing()

@@ -5,6 +5,8 @@ use livecheck_store::SessionToken;
 
 pub(crate) const API_KEY: &str = "x-api-key";
 pub(crate) const SESSION_TOKEN: &str = "x-session-token";
+/// Another name of the same header, which some clients send.
+pub(crate) const SESSION_KEY: &str = "x-session-key";
 
 /// The one key header of a request.
 pub(crate) fn sent_key(headers: &HeaderMap) -> Option<&HeaderValue> {
@@ -15,16 +17,30 @@ pub(crate) fn sent_key(headers: &HeaderMap) -> Option<&HeaderValue> {
     }
 }
 
-/// The session token of a request: `None` when it sends none, `Some(None)` when what it sends has
-/// not the form of one.
-pub(crate) fn sent_token(headers: &HeaderMap) -> Option<Option<SessionToken>> {
-    let mut values = headers
-        .get_all(SESSION_TOKEN)
-        .iter()
-        .filter(|value| !value.is_empty());
-    let first = values.next()?;
-    if values.next().is_some() {
-        return Some(None);
-    }
-    Some(first.to_str().ok().and_then(SessionToken::parse))
+/// The session token of a request.
+pub(crate) struct SentToken {
+    /// The header that it came in.
+    pub(crate) header: &'static str,
+    /// `None` when what was sent has not the form of a token.
+    pub(crate) token: Option<SessionToken>,
+}
+
+/// The session token of a request, under either of its names; `None` when it sends none.
+pub(crate) fn sent_token(headers: &HeaderMap) -> Option<SentToken> {
+    let mut values = [SESSION_TOKEN, SESSION_KEY].into_iter().flat_map(|header| {
+        let values = headers.get_all(header).iter();
+        values.map(move |value| (header, value))
+    });
+    let mut sent = values.by_ref().filter(|(_, value)| !value.is_empty());
+    let (header, first) = sent.next()?;
+    // The same token under both names is one token.
+    let is_one = sent.all(|(other, value)| other != header && value == first);
+    Some(SentToken {
+        header,
+        token: first
+            .to_str()
+            .ok()
+            .filter(|_| is_one)
+            .and_then(SessionToken::parse),
+    })
 }

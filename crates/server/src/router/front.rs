@@ -221,7 +221,7 @@ fn preflight(app: &App, request: &Request<Body>) -> Option<Response> {
                 (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
                 (
                     ACCESS_CONTROL_ALLOW_HEADERS,
-                    "x-api-key, x-session-token, x-request-id, content-type",
+                    "x-api-key, x-session-token, x-session-key, x-request-id, content-type",
                 ),
                 (ACCESS_CONTROL_MAX_AGE, "600"),
             ],

@@ -22,6 +22,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 #[include = "*.css"]
 #[include = "*.js"]
 #[include = "*.svg"]
+#[include = "sample.jpg"]
 #[exclude = "tests/*"]
 struct Web;
 

@@ -1,5 +1,9 @@
 //! A base64 decoder for what clients really send: both alphabets, padding or not, line breaks, a
 //! `data:` prefix, spaces where a `+` was not percent-encoded. Streaming: memory is the output.
+//!
+//! A run of spaces counts as that many `+`, except at the start, behind a `data:` prefix, and beside
+//! a line break, where white space is dropped. At the end it counts only where it completes a group
+//! of four.
 
 use super::UploadError;
 
@@ -7,6 +11,9 @@ use super::UploadError;
 const LONGEST_DATA_HEAD: usize = 256;
 
 const DATA_SCHEME: &[u8] = b"data:";
+
+/// Characters whose output is dropped at a time.
+const DISCARDED_PIECE: usize = 4096;
 
 /// Decodes one field piece by piece.
 pub(super) struct Decoder {
@@ -18,8 +25,14 @@ pub(super) struct Decoder {
     group_len: u8,
     /// Base64 characters seen, good or bad: the size is judged before the alphabet.
     characters: usize,
-    /// Spaces that count as `+` when more data follows them.
+    /// Spaces that count as `+` when more data follows them on the same line.
     spaces: usize,
+    /// `+` of a form that was not percent-encoded: spaces, unless data or a line break follows.
+    pluses: usize,
+    /// Whether a line has just begun, so that spaces indent it.
+    line_start: bool,
+    /// Whether the output is dropped as it comes: only size and emptiness matter.
+    discard: bool,
     problem: Option<String>,
 }
 
@@ -44,8 +57,31 @@ impl Decoder {
             group_len: 0,
             characters: 0,
             spaces: 0,
+            pluses: 0,
+            line_start: true,
+            discard: false,
             problem: None,
         }
+    }
+
+    /// As [`Decoder::new`], without output: it only watches the limit.
+    pub(super) fn counting(limit: usize) -> Self {
+        Self {
+            discard: true,
+            ..Self::new(limit)
+        }
+    }
+
+    /// Whether nothing but white space, and perhaps a `data:` prefix, has come: an empty field.
+    pub(super) fn is_blank(&self) -> bool {
+        self.characters == 0
+            && self.spaces + self.pluses == 0
+            && self.problem.is_none()
+            && match &self.phase {
+                Phase::Head(head) => head.is_empty(),
+                Phase::Body => true,
+                Phase::DataHead(_) | Phase::Padding(_) => false,
+            }
     }
 
     /// Text of `bytes` comes: room for the file in it is made at once.
@@ -62,6 +98,17 @@ impl Decoder {
 
     /// Takes the next characters; only a broken size limit is told at once.
     pub(super) fn push(&mut self, text: &[u8]) -> Result<(), UploadError> {
+        if !self.discard {
+            return self.push_piece(text);
+        }
+        for piece in text.chunks(DISCARDED_PIECE) {
+            self.push_piece(piece)?;
+            self.output.clear();
+        }
+        Ok(())
+    }
+
+    fn push_piece(&mut self, text: &[u8]) -> Result<(), UploadError> {
         let mut rest = text;
         while let Some((&byte, after)) = rest.split_first() {
             rest = self.take_groups(rest)?;
@@ -73,12 +120,23 @@ impl Decoder {
         Ok(())
     }
 
+    /// Takes a `+` of a form's body, which stands for a space unless the client forgot to
+    /// percent-encode it.
+    pub(super) fn push_plus(&mut self) -> Result<(), UploadError> {
+        if matches!(self.phase, Phase::Body) && !(self.line_start && self.characters == 0) {
+            self.pluses += 1;
+            self.line_start = false;
+            return Ok(());
+        }
+        self.push(b" ")
+    }
+
     /// Takes whole groups of four plain characters, as long as nothing else needs care; the fast
     /// way through a large image. Returns what is left.
     fn take_groups<'a>(&mut self, mut text: &'a [u8]) -> Result<&'a [u8], UploadError> {
         let plain = matches!(self.phase, Phase::Body)
             && self.group_len == 0
-            && self.spaces == 0
+            && self.spaces + self.pluses == 0
             && self.problem.is_none();
         if !plain {
             return Ok(text);
@@ -100,6 +158,7 @@ impl Decoder {
             }
             let [_, a, b, c] = bits.to_be_bytes();
             self.output.extend_from_slice(&[a, b, c]);
+            self.line_start = false;
             text = after;
         }
         Ok(text)
@@ -132,6 +191,8 @@ impl Decoder {
                     if !marked {
                         self.complain("its data: prefix does not end in \";base64,\"".to_owned());
                     }
+                } else if byte.is_ascii_whitespace() {
+                    // No part of a type or a parameter.
                 } else if head.len() < LONGEST_DATA_HEAD {
                     head.push(byte);
                 } else {
@@ -146,9 +207,14 @@ impl Decoder {
 
     fn character(&mut self, byte: u8) -> Result<(), UploadError> {
         match byte {
-            b'\r' | b'\n' | b'\t' => Ok(()),
+            b'\r' | b'\n' => {
+                self.spaces = 0;
+                self.line_start = true;
+                self.flush_spaces()
+            }
+            b'\t' => Ok(()),
             b' ' => {
-                if matches!(self.phase, Phase::Body) {
+                if matches!(self.phase, Phase::Body) && !self.line_start {
                     self.spaces += 1;
                 }
                 Ok(())
@@ -167,6 +233,7 @@ impl Decoder {
             }
             _ => {
                 self.flush_spaces()?;
+                self.line_start = false;
                 if matches!(self.phase, Phase::Padding(_)) {
                     self.complain("it goes on after its padding \"=\"".to_owned());
                 }
@@ -182,7 +249,8 @@ impl Decoder {
     }
 
     fn flush_spaces(&mut self) -> Result<(), UploadError> {
-        for _ in 0..std::mem::take(&mut self.spaces) {
+        let run = std::mem::take(&mut self.spaces) + std::mem::take(&mut self.pluses);
+        for _ in 0..run {
             self.sextet(62)?;
         }
         Ok(())
@@ -214,8 +282,9 @@ impl Decoder {
         }
     }
 
-    /// The decoded bytes; none at all when the field held no character.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>, UploadError> {
+    /// The decoded bytes; none at all when the field held no character. `what` begins the sentence
+    /// that says why it is not base64.
+    pub(super) fn finish(mut self, what: &str) -> Result<Vec<u8>, UploadError> {
         match std::mem::replace(&mut self.phase, Phase::Body) {
             // Shorter than "data:", so it is data.
             Phase::Head(head) => {
@@ -226,7 +295,7 @@ impl Decoder {
             Phase::DataHead(_) => self.complain("its data: prefix has no comma".to_owned()),
             Phase::Body => {
                 // Trailing spaces are `+` only where they complete a group of four.
-                if (self.characters + self.spaces).is_multiple_of(4) {
+                if (self.characters + self.spaces + self.pluses).is_multiple_of(4) {
                     self.flush_spaces()?;
                 }
             }
@@ -250,9 +319,7 @@ impl Decoder {
             }
         }
         if let Some(problem) = self.problem {
-            return Err(UploadError::NotBase64(format!(
-                "image_bytes is not base64: {problem}"
-            )));
+            return Err(UploadError::NotBase64(format!("{what}: {problem}")));
         }
         if self.output.len() > self.limit {
             return Err(UploadError::FileTooLarge { limit: self.limit });
@@ -277,6 +344,29 @@ const SEXTETS: [u8; 256] = {
     table[b'_' as usize] = 63;
     table
 };
+
+/// Most bytes that [`looks_like_text`] reads, and fewest that it judges.
+const TEXT_SAMPLE: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Whether a file is base64 text (perhaps behind a `data:` prefix) and not an image: no image format
+/// begins with that many characters of the alphabet.
+pub(super) fn looks_like_text(file: &[u8]) -> bool {
+    let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
+    let file = file.trim_ascii();
+    let is_data_uri = file
+        .get(..DATA_SCHEME.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(DATA_SCHEME))
+        && file
+            .iter()
+            .take(LONGEST_DATA_HEAD)
+            .any(|byte| *byte == b',');
+    let sample = &file[..file.len().min(*TEXT_SAMPLE.end())];
+    is_data_uri
+        || sample.len() >= *TEXT_SAMPLE.start()
+            && sample
+                .iter()
+                .all(|byte| sextet(*byte).is_some() || matches!(byte, b'\r' | b'\n' | b'='))
+}
 
 fn sextet(byte: u8) -> Option<u8> {
     Some(SEXTETS[usize::from(byte)]).filter(|sextet| *sextet != NO_SEXTET)

@@ -1,8 +1,12 @@
 //! `multipart/form-data` (RFC 7578), parsed as it streams in: part contents go straight to their
 //! field, and only a part's head or a possible piece of a delimiter is ever held back.
+//!
+//! Lines end with CR LF. A body whose first delimiter line ends with a bare line feed is read with
+//! bare line feeds throughout; a part's head may use either in every body.
 
 use memchr::memmem;
 
+use super::fields::Transfer;
 use super::{Fields, Upload, UploadError};
 
 /// Most bytes of one part's head.
@@ -16,8 +20,12 @@ const LONGEST_PADDING: usize = 64;
 
 pub(super) struct Multipart {
     fields: Fields,
-    /// `\r\n--boundary`.
+    /// `\n--boundary` until the first one has shown how lines end, then perhaps `\r\n--boundary`.
     delimiter: Vec<u8>,
+    /// Whether a delimiter has come.
+    is_begun: bool,
+    /// Whether any byte has come.
+    is_empty: bool,
     /// Received and not yet understood.
     pending: Vec<u8>,
     state: State,
@@ -41,6 +49,8 @@ struct PartHead {
     name: Option<Vec<u8>>,
     has_filename: bool,
     has_file_type: bool,
+    /// `Content-Transfer-Encoding`, lower case.
+    transfer_encoding: Option<Vec<u8>>,
 }
 
 impl Multipart {
@@ -57,9 +67,11 @@ impl Multipart {
         }
         Ok(Self {
             fields: Fields::new(file_limit),
-            delimiter: [b"\r\n--", boundary.as_slice()].concat(),
+            delimiter: [b"\n--", boundary.as_slice()].concat(),
+            is_begun: false,
+            is_empty: true,
             // The first delimiter needs no line break in front.
-            pending: b"\r\n".to_vec(),
+            pending: b"\n".to_vec(),
             state: State::Content,
         })
     }
@@ -76,6 +88,7 @@ impl Multipart {
         if self.state == State::Closed {
             return Ok(());
         }
+        self.is_empty &= chunk.is_empty();
         self.pending.extend_from_slice(chunk);
         let pending = std::mem::take(&mut self.pending);
         let mut rest = pending.as_slice();
@@ -121,10 +134,13 @@ impl Multipart {
             .count();
         match &input[padding..] {
             [b'\r', b'\n', ..] if padding <= LONGEST_PADDING => {
-                self.fields.end();
-                self.state = State::Head;
-                // The line break stays: it is also the end of an empty head.
-                Ok(Some(padding))
+                if !self.is_begun {
+                    self.delimiter.insert(0, b'\r');
+                }
+                Ok(Some(self.begin_head(padding)))
+            }
+            [b'\n', ..] if padding <= LONGEST_PADDING && !self.has_crlf() => {
+                Ok(Some(self.begin_head(padding)))
             }
             [] | [b'\r'] if padding <= LONGEST_PADDING => Ok(None),
             [b'-'] if padding == 0 => Ok(None),
@@ -139,9 +155,23 @@ impl Multipart {
         }
     }
 
+    /// Whether delimiters must stand behind CR LF.
+    fn has_crlf(&self) -> bool {
+        self.delimiter.first() == Some(&b'\r')
+    }
+
+    /// The line of a delimiter is over behind `padding` bytes; its line break stays, because it is
+    /// also the end of an empty head.
+    fn begin_head(&mut self, padding: usize) -> usize {
+        self.fields.end();
+        self.is_begun = true;
+        self.state = State::Head;
+        padding
+    }
+
     /// `input` starts with the line break before the head.
     fn head(&mut self, input: &[u8]) -> Result<Option<usize>, UploadError> {
-        let Some(end) = memmem::find(input, b"\r\n\r\n") else {
+        let Some((end, content)) = head_end(input) else {
             if input.len() > LONGEST_HEAD {
                 return Err(UploadError::Malformed(format!(
                     "the head of a multipart part has more than {LONGEST_HEAD} bytes"
@@ -154,33 +184,51 @@ impl Multipart {
                 "the head of a multipart part has more than {LONGEST_HEAD} bytes"
             )));
         }
-        let head = PartHead::parse(input.get(2..end).unwrap_or_default())?;
+        let head = PartHead::parse(&input[..end])?;
         if let Some(name) = &head.name {
+            let transfer = head.transfer(name)?;
             self.fields
-                .begin(name, head.has_filename || head.has_file_type);
+                .begin(name, head.has_filename || head.has_file_type, transfer);
         }
         self.state = State::Content;
-        Ok(Some(end + 4))
+        Ok(Some(content))
     }
 
     pub(super) fn finish(self) -> Result<Upload, UploadError> {
-        if self.state != State::Closed {
-            return Err(UploadError::malformed(
+        match self.state {
+            State::Closed => self.fields.finish(),
+            _ if self.is_empty => Err(UploadError::malformed("the multipart body is empty")),
+            _ if self.is_begun => Err(UploadError::malformed(
                 "the multipart body ends before its closing boundary",
-            ));
+            )),
+            _ => Err(UploadError::malformed(
+                "the boundary that the Content-Type names never begins a part in the multipart body",
+            )),
         }
-        self.fields.finish()
     }
 }
 
+/// Where the head in `input` ends and where the content behind it begins: the first empty line.
+fn head_end(input: &[u8]) -> Option<(usize, usize)> {
+    memchr::memchr_iter(b'\n', input).find_map(|at| {
+        let end = if at > 0 && input[at - 1] == b'\r' {
+            at - 1
+        } else {
+            at
+        };
+        match &input[at + 1..] {
+            [b'\n', ..] => Some((end, at + 2)),
+            [b'\r', b'\n', ..] => Some((end, at + 3)),
+            _ => None,
+        }
+    })
+}
+
 impl PartHead {
+    /// `head`: lines without the empty one at their end.
     fn parse(head: &[u8]) -> Result<Self, UploadError> {
         let mut parsed = Self::default();
-        for line in head.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
-                continue;
-            }
+        for line in unfolded(head) {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else {
                 return Err(UploadError::malformed(
                     "the head of a multipart part holds a line without a colon",
@@ -195,10 +243,44 @@ impl PartHead {
             } else if name.eq_ignore_ascii_case(b"content-type") {
                 let (essence, _) = split_once(value, b';');
                 parsed.has_file_type = !essence.trim_ascii().eq_ignore_ascii_case(b"text/plain");
+            } else if name.eq_ignore_ascii_case(b"content-transfer-encoding") {
+                parsed.transfer_encoding = Some(value.to_ascii_lowercase());
             }
         }
         Ok(parsed)
     }
+
+    /// How the part's content is encoded; of parts that are not read, it does not matter.
+    fn transfer(&self, name: &[u8]) -> Result<Transfer, UploadError> {
+        match self.transfer_encoding.as_deref() {
+            None | Some(b"" | b"7bit" | b"8bit" | b"binary") => Ok(Transfer::AsIs),
+            Some(b"base64") => Ok(Transfer::Base64),
+            Some(_) if matches!(name, b"image" | b"image_bytes" | b"details") => {
+                Err(UploadError::malformed(
+                    "the Content-Transfer-Encoding of a part is none of base64, binary, 8bit and 7bit: send the image as it is",
+                ))
+            }
+            Some(_) => Ok(Transfer::AsIs),
+        }
+    }
+}
+
+/// The lines of a head that are not empty. A line that begins with white space goes on with the one
+/// before it.
+fn unfolded(head: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match (line.first(), lines.last_mut()) {
+            (None, _) => {}
+            (Some(b' ' | b'\t'), Some(before)) => {
+                before.push(b' ');
+                before.extend_from_slice(line.trim_ascii());
+            }
+            _ => lines.push(line.to_vec()),
+        }
+    }
+    lines
 }
 
 fn split_once(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {

@@ -1,5 +1,6 @@
 //! `application/x-www-form-urlencoded`, decoded as it streams in.
 
+use super::fields::Transfer;
 use super::{Fields, Upload, UploadError};
 
 /// No field of ours has a longer name.
@@ -12,6 +13,8 @@ pub(super) struct UrlEncoded {
     fields: Fields,
     name: Vec<u8>,
     in_value: bool,
+    /// Whether this value has an escape: its client encodes, so that a `+` is a space.
+    is_escaped: bool,
     escape: Escape,
     batch: Vec<u8>,
 }
@@ -31,6 +34,7 @@ impl UrlEncoded {
             fields: Fields::new(file_limit),
             name: Vec::new(),
             in_value: false,
+            is_escaped: false,
             escape: Escape::None,
             batch: Vec::with_capacity(BATCH),
         }
@@ -64,9 +68,16 @@ impl UrlEncoded {
                     self.escape = Escape::None;
                     self.decoded(high << 4 | low)?;
                 }
-                (Escape::None, b'%') => self.escape = Escape::First,
+                (Escape::None, b'%') => {
+                    self.is_escaped = true;
+                    self.escape = Escape::First;
+                }
                 (Escape::None, b'&') => self.end_pair()?,
                 (Escape::None, b'=') if !self.in_value => self.begin_value(),
+                (Escape::None, b'+') if self.in_value && !self.is_escaped => {
+                    self.flush()?;
+                    self.fields.plus()?;
+                }
                 (Escape::None, b'+') => self.decoded(b' ')?,
                 (Escape::None, _) => self.decoded(byte)?,
             }
@@ -105,7 +116,8 @@ impl UrlEncoded {
 
     fn begin_value(&mut self) {
         self.in_value = true;
-        self.fields.begin(&self.name, false);
+        self.is_escaped = false;
+        self.fields.begin(&self.name, false, Transfer::AsIs);
     }
 
     fn end_pair(&mut self) -> Result<(), UploadError> {

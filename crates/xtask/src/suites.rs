@@ -1,0 +1,410 @@
+//! `cargo xtask test`: installs what the tests need while they compile, runs every suite whatever
+//! became of the ones before it, and says at the end what failed and what was left out.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::{
+    console::{self, Captured, capture, last_lines, say},
+    python,
+    report::{Failure, Findings, Format},
+    root,
+    rust::{self, Built},
+    service::{self, Service},
+    system,
+};
+
+/// How long a suite in another language may take.
+const SUITE: Duration = Duration::from_secs(20 * 60);
+
+/// Names the folder of real photos to the tests.
+const DATA: &str = "LIVECHECK_DATA";
+
+/// Names the shared library of ONNX Runtime to the tests.
+const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";
+
+/// Which tests run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The workspace's own tests, with what this machine has: nothing is installed.
+    Quick,
+    /// Every test but the training pipeline's.
+    All,
+    /// The training pipeline's as well.
+    Training,
+    /// All of them, as somebody without data has them and then with the data; a suite that cannot be
+    /// set up fails.
+    Ci,
+}
+
+/// What the tests find of the data that is no part of this repository.
+#[derive(Default)]
+pub(crate) struct Environment {
+    data: Option<PathBuf>,
+    onnx_runtime: Option<PathBuf>,
+}
+
+impl Environment {
+    /// As a fresh clone has it.
+    fn bare() -> Self {
+        Self::default()
+    }
+
+    /// With all that this machine has.
+    fn full() -> Self {
+        let named = env::var_os(ONNX_RUNTIME).map(PathBuf::from);
+        let installed =
+            || python::Environment::TRAINING.file("onnxruntime/capi", "libonnxruntime.so");
+        Self {
+            data: env::var_os(DATA).map(PathBuf::from),
+            onnx_runtime: named.or_else(installed),
+        }
+    }
+
+    /// Sets both variables for a command, or takes them away.
+    pub(crate) fn apply(&self, command: &mut Command) {
+        for (name, value) in [(DATA, &self.data), (ONNX_RUNTIME, &self.onnx_runtime)] {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    }
+
+    fn has_more_than_bare(&self) -> bool {
+        self.data.is_some() || self.onnx_runtime.is_some()
+    }
+}
+
+impl Findings {
+    /// What the exit code says where the output said nothing.
+    pub(crate) fn settle(&mut self, captured: &Captured) {
+        if !captured.status.success() && self.failed.is_empty() {
+            self.failed.push(Failure {
+                name: format!("({})", captured.status),
+                message: format!(
+                    "{}\n(all of it: {})",
+                    last_lines(&captured.output, 25).join("\n"),
+                    captured.log.display()
+                ),
+            });
+        }
+    }
+}
+
+/// What became of the suites so far.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    failed: Vec<Failure>,
+    left_out: BTreeSet<String>,
+}
+
+impl Outcome {
+    pub(crate) fn add(&mut self, suite: &str, findings: Findings) {
+        self.left_out.extend(findings.left_out);
+        self.failed
+            .extend(findings.failed.into_iter().map(|failure| Failure {
+                name: format!("{suite}: {}", failure.name),
+                ..failure
+            }));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.left_out.extend(other.left_out);
+    }
+
+    fn fail(&mut self, suite: &str, message: String) {
+        self.failed.push(Failure {
+            name: suite.to_owned(),
+            message,
+        });
+    }
+}
+
+/// Makes the command of a suite, given the program's path, and the service that it needs.
+type Prepare = Box<dyn Fn(&Path) -> Result<(Command, Option<Service>)>>;
+
+/// A suite in another language.
+struct Suite {
+    name: &'static str,
+    format: Format,
+    /// Whether tests of it use photos of people where there are any.
+    uses_data: bool,
+    command: Prepare,
+}
+
+/// Runs the tests of a scope.
+///
+/// # Errors
+/// When one failed.
+pub(crate) fn test(scope: Scope) -> Result<()> {
+    let mut outcome = Outcome::default();
+    // Downloads wait for the network while the compiler has the processors.
+    let preparation = (scope != Scope::Quick).then(|| thread::spawn(move || Prepared::new(scope)));
+    let built = rust::build();
+    let prepared = preparation.map(std::thread::JoinHandle::join);
+    let built = built?;
+    let prepared = match prepared {
+        Some(Ok(prepared)) => prepared,
+        Some(Err(_)) => bail!("the preparation panicked"),
+        None => Prepared::default(),
+    };
+    outcome.left_out.extend(prepared.missing.iter().cloned());
+    for (name, reason) in &prepared.unavailable {
+        if scope == Scope::Ci {
+            outcome.fail(name, reason.clone());
+        } else {
+            outcome.left_out.insert(format!("{name}: {reason}"));
+        }
+    }
+
+    let full = Environment::full();
+    let first = if scope == Scope::Ci {
+        Environment::bare()
+    } else {
+        Environment::full()
+    };
+    let suites = if scope == Scope::Quick {
+        Vec::new()
+    } else {
+        suites(scope)
+    };
+    let available = |suite: &&Suite| prepared.has(suite.name);
+
+    let (rust, for_data) = rust::test(&built, &first)?;
+    let mut last = rust;
+    for suite in suites.iter().filter(available) {
+        run(suite, &built, &first, "", &mut last);
+    }
+    if scope == Scope::Ci && full.has_more_than_bare() {
+        // What was missing the first time is there now: only what is missing still was left out.
+        last.left_out.retain(|reason| !rust::wants_data(reason));
+        outcome.merge(last);
+        let mut last = rust::test_with_data(&for_data, &full)?;
+        for suite in suites.iter().filter(available) {
+            if suite.uses_data {
+                run(suite, &built, &full, " with data", &mut last);
+            }
+        }
+        outcome.merge(last);
+    } else {
+        outcome.merge(last);
+    }
+
+    match scope {
+        Scope::Quick => outcome.left_out.insert(
+            "every suite outside of the workspace: run `cargo xtask test` without --quick".to_owned(),
+        ),
+        Scope::All => outcome.left_out.insert(
+            "the training pipeline: `cargo xtask test --training` installs PyTorch (5 GB) and tests it"
+                .to_owned(),
+        ),
+        Scope::Training | Scope::Ci => false,
+    };
+    finish(&outcome)
+}
+
+/// Says what was left out and what failed.
+fn finish(outcome: &Outcome) -> Result<()> {
+    if !outcome.left_out.is_empty() {
+        println!("\nLEFT OUT of this run:");
+        for what in &outcome.left_out {
+            println!("  {what}");
+        }
+    }
+    println!();
+    if outcome.failed.is_empty() {
+        say("every suite passed");
+        return Ok(());
+    }
+    println!("FAILED:");
+    for Failure { name, message } in &outcome.failed {
+        println!("\n  {name}");
+        for line in message.lines() {
+            println!("    {line}");
+        }
+    }
+    println!("\nlogs: {}\n", console::logs().display());
+    let tests = if outcome.failed.len() == 1 {
+        "test"
+    } else {
+        "tests"
+    };
+    bail!("{} {tests} failed", outcome.failed.len())
+}
+
+fn run(suite: &Suite, built: &Built, environment: &Environment, how: &str, outcome: &mut Outcome) {
+    let name = format!("{}{how}", suite.name);
+    say(&name);
+    let captured = (suite.command)(&built.binary).and_then(|(mut command, _service)| {
+        command.env("LIVECHECK_BINARY", &built.binary);
+        environment.apply(&mut command);
+        capture(&name, &mut command, SUITE)
+    });
+    match captured {
+        Ok(captured) => {
+            let mut findings = suite.format.read(&captured.output);
+            findings.settle(&captured);
+            for what in &mut findings.left_out {
+                *what = format!("{}: {what}", suite.name);
+            }
+            for line in &findings.closing {
+                println!("{line}");
+            }
+            let said = if findings.failed.is_empty() {
+                "passed"
+            } else {
+                "FAILED"
+            };
+            say(&format!("{name}: {said}, {:.0} s", captured.seconds));
+            outcome.add(&name, findings);
+        }
+        Err(error) => outcome.fail(&name, format!("{error:#}")),
+    }
+}
+
+/// What the preparation found and made.
+#[derive(Default)]
+struct Prepared {
+    /// Programs that tests would use, with the package that has them.
+    missing: Vec<String>,
+    /// Suites that cannot run, and why.
+    unavailable: Vec<(&'static str, String)>,
+}
+
+impl Prepared {
+    /// Installs packages, Python environments and Node packages.
+    fn new(scope: Scope) -> Self {
+        let missing = system::prepare();
+        let mut prepared = Self {
+            missing,
+            unavailable: Vec::new(),
+        };
+        let mut environments = vec![
+            ("OpenAPI", python::Environment::OPENAPI),
+            ("clients", python::Environment::CLIENTS),
+            ("deployment", python::Environment::DEPLOYMENT),
+        ];
+        if matches!(scope, Scope::Training | Scope::Ci) {
+            environments.push(("training", python::Environment::TRAINING));
+        }
+        for (suite, environment) in environments {
+            prepared.note(suite, environment.commands().map(|_| ()));
+        }
+        for folder in JAVASCRIPT {
+            let installed = if system::node_present() {
+                console::install(
+                    &format!("install {folder}"),
+                    Command::new("npm")
+                        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                        .current_dir(root().join(folder)),
+                )
+            } else {
+                Err(anyhow!("npm is not installed"))
+            };
+            prepared.note(folder, installed);
+        }
+        if !system::chromium_present() {
+            prepared.note(PAGE, Err(anyhow!("Chromium is not installed")));
+        }
+        prepared
+    }
+
+    fn note(&mut self, suite: &'static str, made: Result<()>) {
+        if let Err(error) = made
+            && self.has(suite)
+        {
+            self.unavailable.push((suite, format!("{error:#}")));
+        }
+    }
+
+    fn has(&self, suite: &str) -> bool {
+        self.unavailable.iter().all(|(name, _)| *name != suite)
+    }
+}
+
+/// The tests of the capture page.
+const PAGE: &str = "web/tests";
+
+/// Folders of tests in JavaScript.
+const JAVASCRIPT: [&str; 3] = ["clients/javascript", "clients/postman", PAGE];
+
+fn suites(scope: Scope) -> Vec<Suite> {
+    let mut suites = vec![
+        Suite {
+            name: "OpenAPI",
+            format: Format::Plain,
+            uses_data: false,
+            command: Box::new(|binary| {
+                let schemathesis = python::Environment::OPENAPI.tool("schemathesis")?;
+                let (command, service) = service::openapi_holds(binary, &schemathesis)?;
+                Ok((command, Some(service)))
+            }),
+        },
+        Suite {
+            name: "clients",
+            format: Format::Pytest,
+            uses_data: true,
+            command: Box::new(|_| {
+                let mut command = pytest(python::Environment::CLIENTS)?;
+                command.arg(".").current_dir(root().join("clients"));
+                Ok((command, None))
+            }),
+        },
+        Suite {
+            name: "deployment",
+            format: Format::Plain,
+            uses_data: false,
+            command: Box::new(|_| {
+                let tools = python::Environment::DEPLOYMENT.commands()?;
+                let path = env::var_os("PATH").unwrap_or_default();
+                let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&path)))?;
+                let mut command = Command::new("bash");
+                command.arg("deploy/check.sh").env("PATH", path);
+                Ok((command, None))
+            }),
+        },
+    ];
+    suites.extend(JAVASCRIPT.map(|folder| Suite {
+        name: folder,
+        format: Format::Tap,
+        uses_data: true,
+        command: Box::new(move |_| {
+            let mut command = Command::new("npm");
+            command
+                .args(["test", "--silent", "--", "--test-reporter=tap"])
+                .current_dir(root().join(folder));
+            Ok((command, None))
+        }),
+    }));
+    if matches!(scope, Scope::Training | Scope::Ci) {
+        suites.push(Suite {
+            name: "training",
+            format: Format::Pytest,
+            uses_data: false,
+            command: Box::new(|_| {
+                let mut command = pytest(python::Environment::TRAINING)?;
+                command
+                    .arg("training/tests")
+                    .env("PYTHONPATH", root().join("training"));
+                Ok((command, None))
+            }),
+        });
+    }
+    suites
+}
+
+fn pytest(environment: python::Environment) -> Result<Command> {
+    let mut command = Command::new(environment.tool("python")?);
+    command.args(["-m", "pytest", "--quiet", "-ra", "-p", "no:cacheprovider"]);
+    Ok(command)
+}

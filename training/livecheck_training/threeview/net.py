@@ -1,0 +1,70 @@
+"""The views net: a square view of the face in, three logits for each scale out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from ..backbone import Trunk, folded
+from ..liveness.grain import GrainNet
+from ..liveness.net import BLOCKS
+
+SIZE = 112
+"""Side of a view, in pixels."""
+
+FACTORS = (4.0, 2.7, 1.5)
+"""Sides of the wide, the middle and the near view in mean sides of the face box."""
+
+VIEWS = ("wide", "middle", "near")
+
+CLASSES = ("live", "print", "screen")
+
+
+class ViewsNet(nn.Module):
+    """RGB 0..255 of shape (n, 3, 112, 112) to logits of shape (n, 9): live, print, screen for each of
+    VIEWS. One trunk serves all scales; the caller reads the three logits of the scale that it cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = Trunk(BLOCKS)
+        self.head = nn.Linear(self.trunk.channels, len(VIEWS) * len(CLASSES))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.trunk(x))
+
+
+def taught_net(context: Path) -> nn.Module:
+    """A net whose trunk is that of the exported context net, normalisations folded, and whose head answers
+    at each scale what the context net's does."""
+    net = folded(ViewsNet())
+    stored = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in onnx.load(context).graph.initializer}
+    state = net.state_dict()
+    for name in state:
+        if name.startswith("head."):
+            state[name] = torch.cat([stored[name]] * len(VIEWS))
+        else:
+            state[name] = stored[name]
+    net.load_state_dict(state)
+    return net
+
+
+def imagenet_net() -> nn.Module:
+    """A net with the trunk's ImageNet weights, normalisations folded, and a head of zeros."""
+    net = ViewsNet()
+    net.trunk.load_imagenet()
+    nn.init.zeros_(net.head.weight)
+    nn.init.zeros_(net.head.bias)
+    return folded(net)
+
+
+def taught_grain(checkpoint: Path) -> nn.Module:
+    """The grain net with the weights of a checkpoint, normalisations folded."""
+    net = GrainNet()
+    stored = torch.load(checkpoint, weights_only=True)
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
+    return folded(net)
