@@ -10,11 +10,12 @@ use std::{
 use anyhow::Result;
 use livecheck_engine::{Engine, LimitExceeded, Rejection};
 
-use super::{explain, report::Outcome};
+use super::{explain, files::STDIN, report::Outcome};
 use crate::ordered;
 
 /// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
-/// A drawing of each verdict is in the folder `explain` before its outcome is shown.
+/// A drawing of each photo whose faces were looked for is in the folder `explain` before its outcome is
+/// shown.
 ///
 /// # Errors
 /// The first error of `show`, or a drawing that cannot be written; the other threads stop then.
@@ -34,34 +35,36 @@ pub(super) fn all(
 }
 
 fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {
-    let judged = read(file, engine.config().limits.max_file_bytes)
-        .and_then(|bytes| match explain {
-            // Drawn into at its full size.
-            Some(_) => engine.decode_whole(&bytes),
-            None => engine.decode(&bytes),
-        })
-        .and_then(|photo| Ok((engine.judge(&photo)?, photo)));
-    match judged {
-        Ok((verdict, photo)) => {
-            if let Some(folder) = explain {
-                explain::write(folder, file, photo, &verdict)?;
-            }
-            Ok(Ok(verdict))
-        }
-        Err(rejection) => Ok(Err(rejection)),
-    }
+    let bytes = match read(file, engine.config().limits.max_file_bytes) {
+        Ok(bytes) => bytes,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let Some(folder) = explain else {
+        return Ok(engine.check(&bytes));
+    };
+    // Drawn into at its full size.
+    let photo = match engine.decode_whole(&bytes) {
+        Ok(photo) => photo,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let outcome = engine.judge(&photo);
+    let thresholds = &engine.config().thresholds;
+    explain::write(folder, file, photo, &outcome, thresholds)?;
+    Ok(outcome)
 }
 
 /// The file's bytes; of one that is too large no more than tells so.
 fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Rejection> {
     let unreadable =
         |error: io::Error| Rejection::UnreadableImage(format!("the file cannot be read: {error}"));
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    File::open(file)
-        .map_err(unreadable)?
-        .take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let read = if file.as_os_str() == STDIN {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(unreadable)?;
     if bytes.len() > limit {
         return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
             actual: None,
