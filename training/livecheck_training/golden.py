@@ -28,7 +28,7 @@ from .threeview.net import FACTORS
 from .threeview.net import SIZE as VIEWS_SIZE
 
 ENGINE = Path(__file__).resolve().parents[2] / "crates/engine"
-MODELS = ("face-detector", "face-refiner", "face-mask", "liveness-views", "liveness-grain")
+MODELS = ("face-detector", "face-refiner", "face-mask", "liveness-views", "liveness-grain", "liveness-small-context", "liveness-small-grain")
 BEST_CELLS = 5
 """Cells of the detector's output that are written out, best score first."""
 
@@ -169,6 +169,9 @@ def write_golden(folder: Path, models: Path) -> None:
                 "mask": float(run("face-mask", aligned)["mask"][0, 0]),
                 "views": [[float(v) for v in run("liveness-views", square)["logits"][0]] for square in squares],
                 "grain": [float(v) for v in run("liveness-grain", sampled)["logits"][0]],
+                # Its view is the middle one.
+                "small_context": [float(v) for v in run("liveness-small-context", squares[1])["logits"][0]],
+                "small_grain": [float(v) for v in run("liveness-small-grain", sampled)["logits"][0]],
             }
         )
     golden = {

@@ -11,8 +11,8 @@ use crate::{
     decode::decode,
     detect::{BBox, Face, Landmarks},
     network::{
-        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_VIEWS,
-        MODELS, Model,
+        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN,
+        LIVENESS_SMALL_CONTEXT, LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
     },
     policy::Limits,
     refine::{FaceRefiner, WINDOW_FACTOR},
@@ -51,6 +51,8 @@ struct Picture {
     mask: f32,
     views: Vec<Vec<f32>>,
     grain: [f32; 3],
+    small_context: [f32; 3],
+    small_grain: [f32; 3],
 }
 
 #[derive(Deserialize)]
@@ -286,6 +288,17 @@ fn networks_agree_with_onnx_runtime() {
         let mut cases = vec![
             (&FACE_REFINER, "window".to_owned(), row.refiner.as_slice()),
             (&LIVENESS_GRAIN, "sampled".to_owned(), &row.grain),
+            (
+                &LIVENESS_SMALL_GRAIN,
+                "sampled".to_owned(),
+                &row.small_grain,
+            ),
+            // Its view is the middle one.
+            (
+                &LIVENESS_SMALL_CONTEXT,
+                "square1".to_owned(),
+                &row.small_context,
+            ),
         ];
         for (number, answer) in row.views.iter().enumerate() {
             cases.push((&LIVENESS_VIEWS, format!("square{number}"), answer));

@@ -1,10 +1,13 @@
-//! Face → live or which presentation attack: two nets over four views of the face and its
-//! surroundings, fused into one calibrated score.
+//! Face → live or which presentation attack, fused into one calibrated score.
 //!
 //! The views net sees three averaged views at three scales: wide (edges of paper and screens, hands,
 //! the room), middle, and near (skin, gloss, moiré). The grain net sees single pixels of the photo:
 //! noise, print grain, the raster of a screen. Each view fails on other attacks, so beside their
-//! weighted sum the score has a soft minimum: one view that is sure of an attack is not outvoted.
+//! sum the score has a soft minimum: one view that is sure of an attack is not outvoted.
+//!
+//! These two learnt from cameras of today. Photos of fewer pixels than any of those cameras gives
+//! are judged by another pair, the small nets, which learnt from pictures of that size; between the
+//! two sizes both count.
 
 use serde::Deserialize;
 
@@ -20,8 +23,8 @@ use crate::{
 /// was trained on them.
 const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
 
-/// Side of the grain net's view over the side of the face box: that of Silent-Face's first net, which
-/// taught it.
+/// Side of the view of the grain nets and of the small context net over the side of the face box: that of
+/// Silent-Face's first net, which taught them.
 const GRAIN_FACTOR: f64 = 2.7;
 
 /// Views of a face: those of [`VIEW_FACTORS`] and the grain net's.
@@ -30,8 +33,26 @@ const VIEWS: usize = VIEW_FACTORS.len() + 1;
 /// The numbers that turn the nets' margins into one logit, as the training pipeline wrote them.
 pub(crate) const FUSION: &str = include_str!("../models/liveness.json");
 
-/// Maps the margins of the views to the logit of the score. Fitted by the training pipeline,
-/// `training/livecheck_training/threeview/fuse.py`.
+/// `models/liveness.json`, which `training/livecheck_training/threeview/fuse.py` writes.
+#[derive(Debug, Clone, Deserialize)]
+struct Settings {
+    fusion: Fusion,
+    small: SmallFusion,
+    /// Longer sides of a photo, pixels: up to the first the small nets alone judge, from the second
+    /// on the others alone.
+    sides: [f64; 2],
+}
+
+impl Settings {
+    /// Weight of the views net and the grain net against the small nets, 0 to 1.
+    fn large_share(&self, photo: &Photo) -> f64 {
+        let [small, large] = self.sides;
+        let longer = f64::from(photo.full_width.max(photo.full_height));
+        ((longer - small) / (large - small)).clamp(0.0, 1.0)
+    }
+}
+
+/// Maps the margins of the views to the logit of the score.
 #[derive(Debug, Clone, Deserialize)]
 struct Fusion {
     /// Weights of the wide, middle and near view and of the grain net's.
@@ -56,6 +77,29 @@ impl Fusion {
     }
 }
 
+/// Maps the margins of the small nets to the logit of the score.
+#[derive(Debug, Clone, Deserialize)]
+struct SmallFusion {
+    context: f64,
+    grain: f64,
+    offset: f64,
+    /// Scores of the first look, from the one to below the other, that are made of two looks.
+    doubt: [f64; 2],
+    /// Share of its view that the grain net sees then.
+    closer: f64,
+}
+
+impl SmallFusion {
+    fn logit(&self, context: f64, grain: f64) -> f64 {
+        self.context * context + self.grain * grain + self.offset
+    }
+
+    fn in_doubt(&self, logit: f64) -> bool {
+        let [from, to] = self.doubt.map(|score| (score / (1.0 - score)).ln());
+        (from..to).contains(&logit)
+    }
+}
+
 /// What the liveness nets say of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Liveness {
@@ -65,48 +109,117 @@ pub(crate) struct Liveness {
     pub(crate) attacks: AttackScores,
 }
 
+impl Liveness {
+    /// The one and the other, which counts `share`.
+    #[expect(clippy::cast_possible_truncation, reason = "a share of 0 to 1")]
+    fn mixed(self, other: Self, share: f64) -> Self {
+        let mix = |one: f32, two: f32| one + (two - one) * share as f32;
+        Self {
+            logit: self.logit + (other.logit - self.logit) * share,
+            attacks: AttackScores {
+                print: mix(self.attacks.print, other.attacks.print),
+                screen: mix(self.attacks.screen, other.attacks.screen),
+            },
+        }
+    }
+}
+
 /// Judges whether a face is a live person.
 pub(crate) struct LivenessClassifier {
     views: Box<dyn Network>,
     grain: Box<dyn Network>,
-    fusion: Fusion,
+    small_context: Box<dyn Network>,
+    small_grain: Box<dyn Network>,
+    settings: Settings,
 }
 
 impl LivenessClassifier {
     /// The nets with their names, for the self-test.
-    pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 2] {
+    pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 4] {
         [
             (network::LIVENESS_VIEWS.name, self.views.as_ref()),
             (network::LIVENESS_GRAIN.name, self.grain.as_ref()),
+            (
+                network::LIVENESS_SMALL_CONTEXT.name,
+                self.small_context.as_ref(),
+            ),
+            (
+                network::LIVENESS_SMALL_GRAIN.name,
+                self.small_grain.as_ref(),
+            ),
         ]
     }
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
-        let fusion = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
+        let settings = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
             name: network::LIVENESS_VIEWS.name,
             reason: format!("models/liveness.json cannot be read: {error}"),
         })?;
         Ok(Self {
             views: network::LIVENESS_VIEWS.load(runtime)?,
             grain: network::LIVENESS_GRAIN.load(runtime)?,
-            fusion,
+            small_context: network::LIVENESS_SMALL_CONTEXT.load(runtime)?,
+            small_grain: network::LIVENESS_SMALL_GRAIN.load(runtime)?,
+            settings,
         })
     }
 
     pub(crate) fn judge(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
+        let share = self.settings.large_share(photo);
+        if share >= 1.0 {
+            return self.judge_large(photo, face);
+        }
+        let small = self.judge_small(photo, face)?;
+        if share <= 0.0 {
+            return Ok(small);
+        }
+        Ok(small.mixed(self.judge_large(photo, face)?, share))
+    }
+
+    /// By the views net and the grain net.
+    fn judge_large(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
         let mut answers = [Logits([0.0; 3]); VIEWS];
         for (number, factor) in VIEW_FACTORS.into_iter().enumerate() {
             let view = crop::square_crop(photo, face, factor, self.views.size())?;
             // The net answers for every scale; only the answer for the scale that it saw counts.
             answers[number] = logits(self.views.as_ref(), &view, number, VIEW_FACTORS.len())?;
         }
-        let sampled = crop::sampled_crop(photo, face, GRAIN_FACTOR, 1.0, self.grain.size());
-        answers[VIEWS - 1] = logits(self.grain.as_ref(), &sampled, 0, 1)?;
+        answers[VIEWS - 1] = grain_logits(self.grain.as_ref(), photo, face, 1.0)?;
         Ok(Liveness {
-            logit: self.fusion.logit(answers.map(Logits::margin)),
+            logit: self.settings.fusion.logit(answers.map(Logits::margin)),
             attacks: attacks(&answers),
         })
     }
+
+    /// By the small nets. Which pixels the grain net sees depends on where the face box lies to a pixel,
+    /// so where the score is in doubt it looks again, closer, at other pixels.
+    fn judge_small(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
+        let fusion = &self.settings.small;
+        let averaged = crop::square_crop(photo, face, GRAIN_FACTOR, self.small_context.size())?;
+        let context = logits(self.small_context.as_ref(), &averaged, 0, 1)?;
+        let grain = grain_logits(self.small_grain.as_ref(), photo, face, 1.0)?;
+        let mut logit = fusion.logit(context.margin(), grain.margin());
+        if fusion.in_doubt(logit) {
+            let closer = grain_logits(self.small_grain.as_ref(), photo, face, fusion.closer)?;
+            let mean = f64::midpoint(grain.margin(), closer.margin());
+            logit = fusion.logit(context.margin(), mean);
+        }
+        Ok(Liveness {
+            logit,
+            attacks: attacks(&[context, grain]),
+        })
+    }
+}
+
+/// A grain net on `share` of its view.
+fn grain_logits(
+    network: &dyn Network,
+    photo: &Photo,
+    face: &BBox,
+    share: f64,
+) -> Result<Logits, Rejection> {
+    let sampled = crop::sampled_crop(photo, face, GRAIN_FACTOR, share, network.size());
+    logits(network, &sampled, 0, 1)
 }
 
 /// Runs a net on a view: the answer at `scale` of the `scales` that it gives.
@@ -158,9 +271,10 @@ impl Logits {
 
 /// The mean of what the views say of the attack species.
 #[expect(clippy::cast_possible_truncation, reason = "probabilities")]
-fn attacks(answers: &[Logits; VIEWS]) -> AttackScores {
+fn attacks(answers: &[Logits]) -> AttackScores {
+    let count = answers.len() as f64;
     let mean = |kind: usize| {
-        (answers.iter().map(|answer| answer.attacks()[kind]).sum::<f64>() / VIEWS as f64) as f32
+        (answers.iter().map(|answer| answer.attacks()[kind]).sum::<f64>() / count) as f32
     };
     AttackScores {
         print: mean(0),
@@ -214,6 +328,49 @@ mod tests {
     fn equal_margins_are_their_own_soft_minimum() {
         let logit = fusion([0.0; VIEWS], 1.0).logit([1.5; VIEWS]);
         assert!((logit - 1.5).abs() < 1e-12, "{logit}");
+    }
+
+    fn settings() -> Settings {
+        serde_json::from_str(FUSION).expect("models/liveness.json as the pipeline writes it")
+    }
+
+    #[test]
+    fn the_small_nets_judge_small_photos_and_the_share_of_the_others_grows_with_the_longer_side() {
+        let settings = settings();
+        let [small, large] = settings.sides;
+        let share = |side: f64| {
+            let side = side as u32;
+            let tall = Photo::new(side / 2, side, Vec::new(), "jpeg");
+            settings.large_share(&tall)
+        };
+        assert_eq!(share(small - 1.0), 0.0);
+        assert_eq!(share(small), 0.0);
+        assert!((share((small + large) / 2.0) - 0.5).abs() < 1e-9);
+        assert_eq!(share(large), 1.0);
+        assert_eq!(share(large * 4.0), 1.0);
+    }
+
+    #[test]
+    fn mixing_goes_from_the_one_judgement_to_the_other() {
+        let of = |logit: f64, print: f32| Liveness {
+            logit,
+            attacks: AttackScores { print, screen: 0.5 },
+        };
+        let (one, other) = (of(-2.0, 0.25), of(2.0, 0.75));
+        assert_eq!(one.mixed(other, 0.0), one);
+        assert_eq!(one.mixed(other, 1.0), other);
+        assert_eq!(one.mixed(other, 0.5), of(0.0, 0.5));
+    }
+
+    #[test]
+    fn doubt_begins_with_its_first_score_and_ends_before_its_second() {
+        let small = settings().small;
+        let logit = |score: f64| (score / (1.0 - score)).ln();
+        let [from, to] = small.doubt;
+        assert!(small.in_doubt(logit(from)));
+        assert!(!small.in_doubt(logit(from - 1e-6)));
+        assert!(small.in_doubt(logit(to - 1e-6)));
+        assert!(!small.in_doubt(logit(to)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""`python -m livecheck_training.threeview gather|folds|train|steady|export|fuse`."""
+"""`python -m livecheck_training.threeview gather|folds|train|export|fuse`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,20 +17,21 @@ from ..data import add_data_arguments, open_set
 from ..liveness.grain import SIZE as GRAIN_SIZE
 from ..liveness.scenes import gather
 from ..rates import apcer_at_bpcer, auc
-from ..runlog import RunLog, record_evaluation, write_json
+from ..runlog import RUNS, RunLog, record_evaluation, write_json
 from . import frames as gathered
 from . import fuse
 from .frames import LIVE, Frame
-from .net import SIZE, TAUGHT, VIEWS, blend, first_context, taught_grain, taught_net
-from .steady import Settings as SteadySettings
-from .steady import steady
+from .net import SIZE, TAUGHT, VIEWS, blend, taught_grain, taught_net
 from .train import Settings, judged, train, trains
 
 MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 FOLDS = 3
-RATES = {"views": 4e-4, "grain": 1.5e-4, "context": 4e-4}
+RATES = {"views": 4e-4, "grain": 1.5e-4}
+KEEP = {"views": 0.5, "grain": 0.0}
+"""How strongly each net keeps to what it said before; the grain net is held back by a blend instead."""
+
 MADE, MADE_HELD_OUT = 6400, 800
 """Simulated frames that train, and simulated attacks of held-out faces that calibrate."""
 
@@ -46,7 +48,7 @@ def load(arguments: argparse.Namespace) -> dict[str, list[Frame]]:
         return scenes
 
     def made(held: bool, count: int, seed: int):
-        return gathered.parallel_made([s for s in all_scenes() if s.held_out == held], teachers, count, seed, arguments.makers, held)
+        return gathered.parallel_made([s for s in all_scenes() if s.held_out == held], MODELS, teachers, count, seed, arguments.makers, held)
 
     return {
         "webcam": gathered.cached(work / "webcam-train.pickle", lambda: gathered.webcam_frames(arguments.webcams, MODELS, teachers, "train")),
@@ -76,26 +78,17 @@ def figures(margin: np.ndarray, live: np.ndarray) -> dict[str, float]:
 
 
 def untaught(kind: str) -> torch.nn.Module:
-    """A net as its training starts: with the weights of the first generation."""
-    if kind == "context":
-        return first_context(CHECKPOINTS / "liveness-context.onnx")
+    """A net as its training starts: with the weights of the small net of its kind."""
     if kind == "grain":
-        return taught_grain(CHECKPOINTS / "liveness-grain.pt")
-    return taught_net(CHECKPOINTS / "liveness-context.onnx")
+        return taught_grain(CHECKPOINTS / "liveness-small-grain.pt")
+    return taught_net(MODELS / "liveness-small-context.onnx")
 
 
-def averaged(path: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a checkpoint."""
-    return torch.load(path, weights_only=False)["average"]
-
-
-def blended(kind: str, work: Path, name: str) -> torch.nn.Module:
-    """The net between what labels taught (checkpoint `name`) and the steadied first generation."""
+def finished(kind: str, path: Path) -> torch.nn.Module:
+    """The net that ships, or would, of a checkpoint."""
     net = untaught(kind)
-    steadied = averaged(work / f"steady-{'grain' if kind == 'grain' else 'context'}.pt")
-    if kind == "views":
-        steadied = {n: torch.cat([w] * len(VIEWS)) if n.startswith("head.") else w for n, w in steadied.items()}
-    net.load_state_dict(blend(steadied, averaged(work / f"{name}.pt"), TAUGHT))
+    taught = torch.load(path, weights_only=False)["average"]
+    net.load_state_dict(blend(net.state_dict(), taught, TAUGHT) if kind == "grain" else taught)
     return net.eval()
 
 
@@ -113,15 +106,15 @@ def watcher(left: list[Frame], kind: str) -> Callable[[torch.nn.Module], dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.threeview", description=__doc__)
-    parser.add_argument("command", choices=("gather", "folds", "train", "steady", "export", "fuse"))
+    parser.add_argument("command", choices=("gather", "folds", "train", "export", "fuse"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--webcams", type=Path, required=True, help="folder that the tool beside the data gathered: frames and webcams.csv")
     parser.add_argument("--work", type=Path, help="folder for frames and checkpoints (default: the cache)")
     parser.add_argument("--makers", type=int, default=1, help="processes that make simulated frames")
     parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--net", choices=("views", "grain", "context"), default="views")
-    parser.add_argument("--keep", type=float, default=Settings.keep, help="weight of what the first generation says of frames without a webcam's label")
+    parser.add_argument("--net", choices=("views", "grain"), default="views")
+    parser.add_argument("--keep", type=float, help="weight of what the net said before, on frames of no webcam (default: 0.5 of views, 0 of grain)")
     parser.add_argument("--fold", type=int, help="only this fold")
     parser.add_argument("--tag", default="", help="name of a trial, part of the checkpoints' names")
     arguments = parser.parse_args()
@@ -129,7 +122,7 @@ def main() -> None:
     frames = load(arguments)
     everything = [f for name in ("webcam", "scene", "patch", "made") for f in frames[name]]
     kind = arguments.net
-    settings = Settings(steps=arguments.steps, net=kind, rate=RATES[kind], keep=arguments.keep)
+    settings = Settings(steps=arguments.steps, net=kind, rate=RATES[kind], keep=KEEP[kind] if arguments.keep is None else arguments.keep)
 
     def start() -> torch.nn.Module:
         return untaught(kind)
@@ -144,12 +137,9 @@ def main() -> None:
             train(start(), [f for f in everything if trains(f, out)], settings, arguments.work / f"{name}-fold{fold}.pt", watch)
     elif arguments.command == "train":
         train(start(), [f for f in everything if trains(f, frozenset())], settings, arguments.work / f"{name}.pt")
-    elif arguments.command == "steady":
-        some = [f for f in everything if trains(f, frozenset()) and f.kind != "patch"]
-        steady(start(), some, SteadySettings(kind, arguments.steps), arguments.work / f"steady-{name}.pt")
     elif arguments.command == "export":
         stored = torch.load(arguments.work / f"{name}.pt", weights_only=False)
-        net = blended(kind, arguments.work, name)
+        net = finished(kind, arguments.work / f"{name}.pt")
         model = f"liveness-{kind}"
         difference = export_onnx(net, SIZE if kind == "views" else GRAIN_SIZE, "logits", MODELS / f"{model}.onnx")
         sets = [open_set(name, arguments.data, arguments.cache) for name in ("faces", "recapture_whole")]
@@ -162,11 +152,16 @@ def main() -> None:
         fused(arguments.work, arguments.tag, frames, folds)
 
 
+def small_fusion() -> dict[str, Any]:
+    """What `liveness calibrate` found for the small nets."""
+    return json.loads((RUNS / "liveness-small.json").read_text(encoding="utf-8"))["evaluation"]["fusion"]
+
+
 def fused(work: Path, tag: str, frames: dict[str, list[Frame]], folds: dict[str, int]) -> None:
     """Fits fusion and scale, writes `liveness.json`, and the figures of sources left out into its record."""
 
     def nets(suffix: str) -> dict[str, torch.nn.Module]:
-        return {kind: blended(kind, work, f"{kind}{tag}{suffix}") for kind in ("views", "grain")}
+        return {kind: finished(kind, work / f"{kind}{tag}{suffix}.pt") for kind in ("views", "grain")}
 
     samples = []
     for fold in range(FOLDS):
@@ -181,12 +176,16 @@ def fused(work: Path, tag: str, frames: dict[str, list[Frame]], folds: dict[str,
     write_json(
         MODELS / "liveness.json",
         {
-            "weights": numbers[:4],
-            "alarm": numbers[4],
-            "sharpness": fuse.SHARPNESS,
-            "limit": fuse.LIMIT,
-            "offset": numbers[5],
-            "fitted_on": "webcam frames judged by nets that left their source out, untouched and disturbed; held-out bona fide pictures, photographed screens and simulated presentations; the scale on the webcams alone",
+            "fusion": {
+                "weights": numbers[:4],
+                "alarm": numbers[4],
+                "sharpness": fuse.SHARPNESS,
+                "limit": fuse.LIMIT,
+                "offset": numbers[5],
+                "fitted_on": "slope and offset: webcam frames judged by nets that left their source out, untouched and disturbed",
+            },
+            "small": small_fusion(),
+            "sides": list(fuse.SIDES),
         },
     )
     print(json.dumps({"fusion": numbers, "samples": len(samples)} | report, indent=1))

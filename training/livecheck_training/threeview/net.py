@@ -12,7 +12,7 @@ from torch import nn
 
 from ..backbone import Trunk, folded
 from ..liveness.grain import GrainNet
-from ..liveness.net import BLOCKS, LivenessNet
+from ..liveness.net import BLOCKS
 
 SIZE = 112
 """Side of a view, in pixels."""
@@ -23,7 +23,8 @@ FACTORS = (4.0, 2.7, 1.5)
 VIEWS = ("wide", "middle", "near")
 
 TAUGHT = 0.5
-"""Where a shipped net lies between the steadied first generation (0) and what labels taught (1)."""
+"""Where the grain net lies between the small grain net, from which its training started (0), and what labels
+taught (1)."""
 
 CLASSES = ("live", "print", "screen")
 
@@ -41,12 +42,12 @@ class ViewsNet(nn.Module):
         return self.head(self.trunk(x))
 
 
-def blend(steadied: dict[str, torch.Tensor], taught: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    """Weights on the line between two nets that started from the same weights (Wortsman et al. 2022, "Robust
+def blend(before: dict[str, torch.Tensor], taught: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Weights on the line between a net before and after its training (Wortsman et al. 2022, "Robust
     fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903): what labels taught of some cameras is
     kept for others only together with what was known before."""
     return {
-        name: steadied[name] + share * (weight - steadied[name]) if weight.is_floating_point() else weight.clone()
+        name: before[name] + share * (weight - before[name]) if weight.is_floating_point() else weight.clone()
         for name, weight in taught.items()
     }
 
@@ -63,14 +64,6 @@ def taught_net(context: Path) -> nn.Module:
     stored = stored_weights(context)
     heads = {n: torch.cat([stored[n]] * len(VIEWS)) for n in net.state_dict() if n.startswith("head.")}
     net.load_state_dict({n: heads.get(n, stored[n]) for n in net.state_dict()})
-    return net
-
-
-def first_context(context: Path) -> nn.Module:
-    """The exported context net itself, normalisations folded."""
-    net = folded(LivenessNet())
-    stored = stored_weights(context)
-    net.load_state_dict({n: stored[n] for n in net.state_dict()})
     return net
 
 

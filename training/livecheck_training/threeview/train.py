@@ -235,7 +235,7 @@ def loss_of(net: nn.Module, batch: tuple[torch.Tensor, ...], settings: Settings,
     if settings.keep:
         view = 1 if views.shape[1] > 1 else 0
         with torch.no_grad():
-            wanted = centred(view_margins(before, views[kept][:, view : view + 1])[1][:, 0])
+            wanted = centred(view_margins(before, views[kept])[1][:, view])
         loss = loss + settings.keep * functional.smooth_l1_loss(centred(logits[kept, view]), wanted)
     return loss
 
