@@ -1,5 +1,7 @@
 //! The service as a process: the demonstration, its answers, its end.
 
+#[path = "serve/cases.rs"]
+mod cases;
 #[path = "serve/cluster.rs"]
 mod cluster;
 mod common;
