@@ -46,7 +46,7 @@ enum Task {
         /// Also install PyTorch (5 GB) and run the tests of the training pipeline.
         #[arg(long)]
         training: bool,
-        /// Install nothing: run the Rust tests alone, with what this machine has.
+        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
         #[arg(long, conflicts_with = "training")]
         quick: bool,
     },
