@@ -13,6 +13,7 @@ mod service;
 mod suites;
 mod supply;
 mod system;
+mod wasm;
 
 use std::{
     env,
@@ -74,6 +75,12 @@ enum Task {
     Audit,
     /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the face detector of the capture page: web/face-detector.wasm.
+    Wasm {
+        /// Write nothing: fail when the file is not what its sources give.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -100,6 +107,8 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Rude { options, seconds } => load::rude(options, *seconds),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Wasm { check: true } => wasm::check(),
+        Task::Wasm { check: false } => wasm::write(),
     }
 }
 
@@ -125,6 +134,7 @@ fn ci() -> Result<()> {
         .args(["--log-level", "error", "check"])
         .args(["bans", "licenses", "sources"]))?;
     supply::audit()?;
+    wasm::check()?;
     suites::test(Scope::Ci)
 }
 
