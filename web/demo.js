@@ -338,9 +338,13 @@ function cameraNote() {
 function showMeasured({ quality, image, timings, attack_scores: attacks, mask_score: mask, thresholds }) {
   $('measured').replaceChildren(
     make('h2', { id: 'measured-title' }, 'What was measured'),
-    bar('Printed photo', attacks.print),
-    bar('Screen', attacks.screen, { note: 'Informative: only the liveness score decides.' }),
-    bar('Face covering', mask, { threshold: thresholds.mask, note: 'Below its threshold: no mask.' }),
+    make(
+      'div',
+      {},
+      bar('Printed photo', attacks.print),
+      bar('Screen', attacks.screen, { note: 'Informative: only the liveness score decides.' }),
+      bar('Face covering', mask, { threshold: thresholds.mask, note: 'Below its threshold: no mask.' }),
+    ),
     facts([
       ['Picture', `${image.width} × ${image.height}, ${image.format.toUpperCase()}`],
       ['Face width', `${percent(quality.face_share)} of the picture`],
@@ -372,6 +376,12 @@ function retake() {
   capture.focus();
   capture.start();
 }
+
+/** The ways to another photo. */
+const another = (primary) => [
+  button('Take another photo', retake, primary),
+  button('Upload a photo', () => capture.choose()),
+];
 
 /** The answer of the server, word for word. */
 function raw(body) {
@@ -419,7 +429,7 @@ function showVerdict(body) {
     showMeasured(details);
   }
   nodes.push(
-    make('div', { class: 'actions' }, button('Take another photo', retake, !liveness)),
+    make('div', { class: 'actions' }, ...another(!liveness)),
     raw(body),
   );
   $('answer').replaceChildren(...nodes);
@@ -446,8 +456,8 @@ function showError(body, wait) {
   nodes.push(...cameraNote(), ...findings(body?.findings));
   // The same photo gets the same answer, unless the fault was elsewhere.
   const actions = {
-    retake: [button('Take another photo', retake, true)],
-    resend: [button('Send again', send, true), button('Take another photo', retake)],
+    retake: another(true),
+    resend: [button('Send again', send, true), ...another(false)],
     key: [button('Change the API key', () => askForKey(), true)],
   };
   nodes.push(make('div', { class: 'actions' }, ...actions[error.next]));

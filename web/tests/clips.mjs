@@ -17,7 +17,7 @@ const FACE = { x: 360, y: 430, width: 300 };
  * One picture of a clip.
  *
  * @typedef {{people?: {x?: number, y?: number, size?: number, roll?: number, yaw?: number}[],
- *   light?: number, blur?: number, wall?: string, good?: boolean}} Picture  `x`, `y`: the middle of the
+ *   light?: number, blur?: number, wall?: string, good?: boolean, unmarked?: boolean}} Picture  `x`, `y`: the middle of the
  *   face as a share of the picture; `size`: the face's width as a share of the picture's height;
  *   `good`: marked by a white corner, which the test reads as the moment when everything fits
  */
@@ -91,7 +91,23 @@ async function paint({ sample, pictures, width, height, face, mark }) {
       context.translate(x * width, y * height);
       context.rotate((roll * Math.PI) / 180);
       context.scale(scale, scale);
-      context.drawImage(turned(yaw), -face.x, -face.y);
+      const sprite = turned(yaw);
+      const [w, h] = [sprite.width, sprite.height];
+      context.translate(-face.x, -face.y);
+      if (!picture.wall) {
+        // The wall and the shoulders go on beyond the portrait.
+        const far = 4000;
+        for (const [fromX, fromW, toX, toW] of [
+          [0, 2, -far, far],
+          [0, w, 0, w],
+          [w - 2, 2, w, far],
+        ]) {
+          context.drawImage(sprite, fromX, 0, fromW, 2, toX, -far, toW, far + 1);
+          context.drawImage(sprite, fromX, 0, fromW, h, toX - 1, 0, toW + 2, h);
+          context.drawImage(sprite, fromX, h - 2, fromW, 2, toX, h - 1, toW, far);
+        }
+      }
+      context.drawImage(sprite, 0, 0);
       context.restore();
     }
     context.filter = 'none';
@@ -106,8 +122,10 @@ async function paint({ sample, pictures, width, height, face, mark }) {
         context.fillRect(0, 0, width, height);
       }
     }
-    context.fillStyle = picture.good ? '#fff' : '#000';
-    context.fillRect(0, height - mark, mark, mark);
+    if (!picture.unmarked) {
+      context.fillStyle = picture.good ? '#fff' : '#000';
+      context.fillRect(0, height - mark, mark, mark);
+    }
     const { data } = context.getImageData(0, 0, width, height);
     let text = '';
     for (let at = 0; at < data.length; at += 32_768) {

@@ -14,12 +14,12 @@ import { startService } from './service.mjs';
 const PORTRAIT = { width: 720, height: 960, people: [{ x: 0.5, y: 0.5, scale: 2.3 }] };
 /** The drawn portrait before the camera: so far away that a hint is shown, then where it fits. */
 const COMES_CLOSER = [
-  ...Array(35).fill({ people: [{ size: 0.2 }] }),
-  ...Array(60).fill({ people: [{ size: 0.46, y: 0.52 }] }),
+  ...Array(45).fill({ unmarked: true, people: [{ size: 0.22 }] }),
+  ...Array(60).fill({ unmarked: true, people: [{ size: 0.46, y: 0.52 }] }),
 ];
 const UPRIGHT = [
-  ...Array(35).fill({ people: [{ size: 0.17 }] }),
-  ...Array(60).fill({ people: [{ size: 0.34 }] }),
+  ...Array(45).fill({ unmarked: true, people: [{ size: 0.17 }] }),
+  ...Array(60).fill({ unmarked: true, people: [{ size: 0.34 }] }),
 ];
 /** The landmarks of that face for the answers of the test. */
 const SAMPLE_FACE = { scale: 1.72 };
@@ -180,8 +180,8 @@ describe('a face that comes closer', () => {
     await screenshot(page(), 'start');
     await named(page(), 'Start the camera').click();
     await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
-    await assertAccessible(page());
     await screenshot(page(), 'camera');
+    await assertAccessible(page());
     await title(page()).waitFor();
     assert.equal(await title(page()).textContent(), 'A live person');
     assert.equal(await page().locator('livecheck-capture').getByRole('status').textContent(), 'Photo taken');
@@ -453,9 +453,9 @@ for (const dark of [false, true]) {
       await screenshot(page(), `phone-${scheme}-start`);
       await named(page(), 'Start the camera').click();
       await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
+      await screenshot(page(), `phone-${scheme}-camera`);
       await assertFits(page(), 360);
       await assertAccessible(page());
-      await screenshot(page(), `phone-${scheme}-camera`);
       for (const name of ['live', 'attack', 'error']) {
         await title(page()).waitFor();
         await assertFits(page(), 360);
@@ -500,9 +500,9 @@ describe('in Arabic', () => {
     await named(page(), 'تشغيل الكاميرا').click();
     await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
     await page().getByText('اقترب أكثر.').waitFor();
+    await screenshot(page(), 'phone-arabic-camera');
     await assertFits(page(), 360);
     await assertAccessible(page());
-    await screenshot(page(), 'phone-arabic-camera');
     await title(page()).waitFor();
   });
 });
