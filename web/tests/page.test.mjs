@@ -176,12 +176,25 @@ describe('a face that comes closer', () => {
   const { page } = lazily(browser({ clip: COMES_CLOSER, size: { width: 960, height: 720 } }));
 
   test('hint, photo without a button, verdict', async () => {
-    const requests = await answer(page(), verdict(0.973, SAMPLE_FACE));
+    let release;
+    const held = new Promise((resolve) => {
+      release = resolve;
+    });
+    const requests = [];
+    await page().route('**/liveness/**', async (route) => {
+      requests.push(route.request());
+      await held;
+      await route.fulfill(verdict(0.973, SAMPLE_FACE));
+    });
     await screenshot(page(), 'start');
     await named(page(), 'Start the camera').click();
     await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
     await screenshot(page(), 'camera');
     await assertAccessible(page());
+    await page().locator('#waiting').waitFor();
+    await screenshot(page(), 'taken');
+    await assertAccessible(page());
+    release();
     await title(page()).waitFor();
     assert.equal(await title(page()).textContent(), 'A live person');
     assert.equal(await page().locator('livecheck-capture').getByRole('status').textContent(), 'Photo taken');
@@ -442,11 +455,16 @@ for (const dark of [false, true]) {
     );
 
     test('every step fits the screen', async () => {
+      const refused = failure('051', '2 faces were found (scores 0.97, 0.93)');
+      refused.json.findings = [
+        { check: 'second_face', value: 0.93, limit: 0.75, severity: 'warning', hint: 'Be alone in the picture.' },
+        { check: 'dark', value: 0.17, limit: 0.2, severity: 'info', hint: 'Face a window or a lamp.' },
+      ];
       await answer(
         page(),
         verdict(0.973, { ...PORTRAIT, scale: 1.7 }),
         verdict(0.113, { ...PORTRAIT, scale: 2.3, screen: 0.86 }),
-        failure('051', '2 faces were found (scores 0.97, 0.93)'),
+        refused,
       );
       await assertFits(page(), 360);
       await assertAccessible(page());
@@ -524,14 +542,14 @@ describe('serving', () => {
 
   test('the page can be used within a second', async (context) => {
     const times = [];
-    for (let i = 0; i < 5; i += 1) {
+    // Other work on the machine makes it slower, never faster.
+    while (times.length < 10 && !(Math.min(...times) <= 1000)) {
       await page().goto('about:blank');
       await page().goto(`${service.origin}/demo/`);
       await named(page(), 'Start the camera').waitFor();
       times.push(await page().evaluate(() => performance.now()));
     }
     context.diagnostic(`usable after ${times.map(Math.round).join(', ')} ms`);
-    // Other work on the machine makes it slower, never faster.
     assert.ok(Math.min(...times) <= 1000, `${times}`);
   });
 
