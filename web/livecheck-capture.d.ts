@@ -45,9 +45,10 @@ export interface Measures {
   second_score?: number;
   face_width?: number;
   face_share?: number;
-  visible?: number;
+  outside?: number;
   off_centre?: number;
-  contrast?: number | null;
+  range?: number | null;
+  fineness?: number | null;
   sharpness?: number | null;
   glare?: number | null;
   speed?: number | null;
@@ -122,6 +123,7 @@ export class LivecheckCapture extends HTMLElement {
 }
 
 export const CHECKS: readonly Check[];
+export const API_LIMITS: Readonly<Record<string, number>>;
 export const LIMITS: Readonly<Record<string, number>>;
 export const FILE_LIMITS: Readonly<{ maxBytes: number; maxPixels: number; canvasPixels: number }>;
 export const TEXTS: Readonly<Record<string, string>>;

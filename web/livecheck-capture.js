@@ -14,7 +14,7 @@ import { LIMITS, PATCH, findingsOf, measure, measurePatch, measureSurroundings, 
 import { FILE_LIMITS, encode, preparePhoto } from './photo.js';
 import { LANGUAGES, TEXTS, languageOf } from './texts/index.js';
 
-export { CHECKS, LIMITS, findingsOf, measure, ovalIn } from './findings.js';
+export { API_LIMITS, CHECKS, LIMITS, findingsOf, measure, ovalIn } from './findings.js';
 export { FILE_LIMITS, preparePhoto } from './photo.js';
 export { LANGUAGES, TEXTS } from './texts/index.js';
 export { virtualCamera } from './cameras.js';
@@ -548,7 +548,7 @@ export class LivecheckCapture extends HTMLElement {
 
   async #measure(picture, width, height, detector, now) {
     const { faces, small, scale } = await detector.detect(picture, width, height);
-    const found = faces.filter(({ score }) => score >= Math.min(LIMITS.second_face, LIMITS.face_score) * 0.8);
+    const found = faces.filter(({ score }) => score >= Math.min(LIMITS.second_face, LIMITS.no_face) * 0.8);
     const [face] = found;
     let patch = null;
     let box = null;
@@ -564,7 +564,7 @@ export class LivecheckCapture extends HTMLElement {
       this.#patch.imageSmoothingQuality = 'medium';
       this.#patch.drawImage(picture, x0, y0, w, h, 0, 0, PATCH, PATCH);
       patch = measurePatch(this.#patch.getImageData(0, 0, PATCH, PATCH));
-      box = { x0: x0 * scale, y0: y0 * scale, x1: (x0 + w) * scale, y1: (y0 + h) * scale };
+      box = Object.fromEntries(Object.entries(face.box).map(([edge, at]) => [edge, at * scale]));
     }
     const speed = this.#speed(face, now);
     const light = measureSurroundings(small, box);
