@@ -6,7 +6,7 @@
 //! `cargo xtask wasm`.
 //!
 //! ```
-//! let mut detector = livecheck_browser_detector::Detector::new();
+//! let detector = livecheck_browser_detector::Detector::new();
 //! let grey = vec![128; 256 * 192 * 4];
 //! assert!(detector.detect(&grey, 256, 192).is_empty());
 //! ```
