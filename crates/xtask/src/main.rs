@@ -14,6 +14,7 @@ mod service;
 mod suites;
 mod supply;
 mod system;
+mod wasm;
 
 #[cfg(not(feature = "load"))]
 use std::ffi::OsString;
@@ -56,6 +57,12 @@ enum Task {
     Audit,
     /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the face detector of the capture page: web/face-detector.wasm.
+    Wasm {
+        /// Write nothing: fail when the file is not what its sources give.
+        #[arg(long)]
+        check: bool,
+    },
     #[cfg(feature = "load")]
     #[command(flatten)]
     Load(load::Task),
@@ -86,6 +93,8 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Wasm { check: true } => wasm::check(),
+        Task::Wasm { check: false } => wasm::write(),
         #[cfg(feature = "load")]
         Task::Load(task) => task.run(),
         #[cfg(not(feature = "load"))]
@@ -119,6 +128,7 @@ fn ci() -> Result<()> {
         .args(["--log-level", "error", "check"])
         .args(["bans", "licenses", "sources"]))?;
     supply::audit()?;
+    wasm::check()?;
     suites::test(Scope::Ci)
 }
 
