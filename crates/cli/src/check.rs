@@ -73,7 +73,7 @@ pub(crate) fn command() -> Command {
             Arg::new("details")
                 .long("details")
                 .action(ArgAction::SetTrue)
-                .help("With face, scores, quality and timings, as the API's details=true; JSON only"),
+                .help("With face, scores, quality, timings and findings, as the API's details=true; in a table the findings with their hints"),
         )
         .arg(
             Arg::new("output")
@@ -97,7 +97,7 @@ pub(crate) fn command() -> Command {
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::DirPath)
-                .help("For each verdict write DIR/FILE.png: the photo with face box, landmarks and scores; files without a verdict get none"),
+                .help("For each verdict write DIR/FILE.png: the photo with face box, landmarks, scores and findings; files without a verdict get none"),
         )
         .arg(
             Arg::new("workers")
@@ -117,8 +117,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let explain = matches.get_one::<PathBuf>("explain").map(PathBuf::as_path);
     let details = matches.get_flag("details");
     let format = format(matches, output)?;
-    if details && format != Format::Json {
-        bail!("--details has no place in a table or CSV: add --format json");
+    if details && format == Format::Csv {
+        bail!("--details has no place in CSV: add --format json");
     }
     let workers = match matches.get_one::<NonZeroUsize>("workers") {
         Some(workers) => *workers,
@@ -171,7 +171,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     // Loading the models takes its time: not for a run that has nothing left to do.
     if !files.is_empty() {
         let engine = settings::engine(&config)?;
-        judge::all(&engine, &files, workers, explain, show)?;
+        judge::all(&engine, &files, workers, explain, details, show)?;
     }
     if let Some(results) = results {
         results.finish()?;

@@ -79,27 +79,25 @@ fn draw(photo: Photo, verdict: &Verdict) -> Result<RgbImage> {
 
     let word = if verdict.live { "LIVE" } else { "ATTACK" };
     let attacks = &details.attack_scores;
-    write_lines(
-        &mut image,
-        dot,
-        colour,
-        &[
-            (word, verdict.score),
-            ("FACE", details.face.score),
-            ("MASK", details.mask_score),
-            ("PRINT", attacks.print),
-            ("SCREEN", attacks.screen),
-        ],
-    );
-    Ok(image)
-}
-
-/// Words and scores in the top left corner; the first line in `colour`.
-fn write_lines(image: &mut RgbImage, dot: i64, colour: Rgb<u8>, lines: &[(&str, f32)]) {
-    let texts: Vec<String> = lines
+    let scores = [
+        (word, verdict.score),
+        ("FACE", details.face.score),
+        ("MASK", details.mask_score),
+        ("PRINT", attacks.print),
+        ("SCREEN", attacks.screen),
+    ];
+    let mut lines: Vec<String> = scores
         .iter()
         .map(|(word, score)| format!("{word:6} {score:.3}"))
         .collect();
+    let findings = details.findings.iter().flatten();
+    lines.extend(findings.map(|finding| finding.check.name().replace('_', " ").to_uppercase()));
+    write_lines(&mut image, dot, colour, &lines);
+    Ok(image)
+}
+
+/// Lines of text in the top left corner; the first one in `colour`.
+fn write_lines(image: &mut RgbImage, dot: i64, colour: Rgb<u8>, texts: &[String]) {
     let longest = texts.iter().map(|text| text.chars().count()).max();
     let cell = [glyphs::WIDTH + 1, glyphs::HEIGHT + 2].map(|side| side as i64 * dot);
     let right = longest.unwrap_or(0) as i64 * cell[0] + 2 * dot;

@@ -8,9 +8,12 @@ use std::{
 };
 
 use anyhow::Result;
-use livecheck_engine::{Engine, LimitExceeded, Rejection};
+use livecheck_engine::{Engine, LimitExceeded, Photo, Rejection};
 
-use super::{explain, report::Outcome};
+use super::{
+    explain,
+    report::{Outcome, Refused},
+};
 use crate::ordered;
 
 /// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
@@ -23,32 +26,50 @@ pub(super) fn all(
     files: &[PathBuf],
     workers: NonZeroUsize,
     explain: Option<&Path>,
+    details: bool,
     mut show: impl FnMut(&Path, &Outcome) -> Result<()>,
 ) -> Result<()> {
     ordered::run(
         files,
         workers,
-        |file| judge(engine, file, explain),
+        |file| judge(engine, file, explain, details),
         |file, outcome| show(file, &outcome?),
     )
 }
 
-fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {
-    let judged = read(file, engine.config().limits.max_file_bytes)
-        .and_then(|bytes| match explain {
+fn judge(engine: &Engine, file: &Path, explain: Option<&Path>, details: bool) -> Result<Outcome> {
+    let decoded =
+        read(file, engine.config().limits.max_file_bytes).and_then(|bytes| match explain {
             // Drawn into at its full size.
             Some(_) => engine.decode_whole(&bytes),
             None => engine.decode(&bytes),
-        })
-        .and_then(|photo| Ok((engine.judge(&photo)?, photo)));
+        });
+    let photo = match decoded {
+        Ok(photo) => photo,
+        Err(rejection) => return Ok(Err(rejection.into())),
+    };
+    let outcome = judged(engine, &photo, details || explain.is_some());
+    if let (Ok(verdict), Some(folder)) = (&outcome, explain) {
+        explain::write(folder, file, photo, verdict)?;
+    }
+    Ok(outcome)
+}
+
+/// The verdict or the refusal, with the findings if they are wanted.
+fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
+    let judged = engine.judge(photo);
+    let findings = explained
+        .then(|| engine.findings(photo, judged.as_ref()))
+        .transpose()?;
     match judged {
-        Ok((verdict, photo)) => {
-            if let Some(folder) = explain {
-                explain::write(folder, file, photo, &verdict)?;
-            }
-            Ok(Ok(verdict))
+        Ok(mut verdict) => {
+            verdict.details.findings = findings;
+            Ok(verdict)
         }
-        Err(rejection) => Ok(Err(rejection)),
+        Err(rejection) => Err(Refused {
+            rejection,
+            findings,
+        }),
     }
 }
 

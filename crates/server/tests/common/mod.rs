@@ -218,6 +218,7 @@ pub fn verdict(score: f32) -> Verdict {
             models: MODELS,
             runtime: Runtime::embedded().info(),
             timings: Timings::default(),
+            findings: None,
         },
     }
 }
