@@ -17,6 +17,7 @@ use livecheck_evaluate::{
     html,
     outcome::{self, Outcome, Record, exact},
     presets,
+    reasons::Reasons,
     report::{Report, System},
     stability::{self, Answers, Class, Row, Stability},
 };
@@ -139,6 +140,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         name,
         records,
         threshold,
+        reasons,
         stability,
     } = match matches.get_one::<PathBuf>("scores") {
         Some(path) => from_scores(matches, path)?,
@@ -155,7 +157,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     ) {
         write(path, &operating_points(&name, limits, &records)?)?;
     }
-    let report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    let mut report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    if let Some(reasons) = reasons {
+        report = report.with_reasons(reasons);
+    }
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let mut json = serde_json::to_vec_pretty(&report)?;
@@ -172,6 +177,8 @@ struct Measured {
     name: String,
     records: Vec<Record>,
     threshold: f64,
+    /// Why photos got no verdict; `None` where codes are all that is known.
+    reasons: Option<Reasons>,
     stability: Option<Stability>,
 }
 
@@ -193,6 +200,7 @@ fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
         name: data::name_of(path),
         records: outcome::read(path).with_context(|| path.display().to_string())?,
         threshold: exact(config.engine.liveness_threshold),
+        reasons: None,
         stability: None,
     })
 }
@@ -217,7 +225,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
     } else {
         BTreeSet::new()
     };
-    let (records, answers) = judge(matches, config, &labelled, &disturbed)?;
+    let (records, answers, reasons) = judge(matches, config, &labelled, &disturbed)?;
     let threshold = exact(config.thresholds.liveness);
     Ok(Measured {
         system: System {
@@ -232,6 +240,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
         name: labelled.name,
         records,
         threshold,
+        reasons: Some(reasons),
         stability: disturb.then(|| Stability::new(threshold, &answers)),
     })
 }
@@ -265,12 +274,13 @@ fn judge(
     config: EngineConfig,
     labelled: &Labelled,
     disturbed: &BTreeSet<&str>,
-) -> Result<(Vec<Record>, Vec<Answers>)> {
+) -> Result<(Vec<Record>, Vec<Answers>, Reasons)> {
     let workers = measure::workers(matches)?;
     let engine = Engine::new(config)?;
 
     let mut records = Vec::new();
     let mut answers = Vec::new();
+    let mut reasons = Reasons::default();
     let mut failures = 0_usize;
     measure::judge(
         &engine,
@@ -292,6 +302,7 @@ fn judge(
                 }
                 Err(rejection) => {
                     let code = rejection.code().code();
+                    reasons.add(&rejection);
                     failures += usize::from(code == "005");
                     Outcome::NoResponse(code.to_owned())
                 }
@@ -305,7 +316,7 @@ fn judge(
     if failures == records.len() {
         bail!("the engine failed on every image (005): run `livecheck doctor`");
     }
-    Ok((records, answers))
+    Ok((records, answers, reasons))
 }
 
 /// What every preset was measured at, from records made at the defaults.
@@ -327,7 +338,19 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The figures that matter most, for people.
 fn summary(report: &Report, folder: &Path) -> String {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let share = |rate: &Rate| {
+        if rate.of == 0 {
+            return "none judged".to_owned();
+        }
+        format!("{}/{} = {}", rate.errors, rate.of, percent(rate.rate))
+    };
     let mut text = String::new();
+    for reason in &report.reasons {
+        text += &format!(
+            "{} of {} refused: {reason}\n",
+            reason.count, report.data.presentations
+        );
+    }
     for (name, figures) in report.groups() {
         text += &format!(
             "{name}: {} live, {} attacks, {} people\n",
@@ -352,7 +375,11 @@ fn summary(report: &Report, folder: &Path) -> String {
             text += &format!(
                 "  APCER at BPCER {:.0} %: {}, worst kind {}\n",
                 at.bpcer * 100.0,
-                percent(at.all_attacks.rate.rate),
+                if at.all_attacks.rate.of == 0 {
+                    "none judged".to_owned()
+                } else {
+                    percent(at.all_attacks.rate.rate)
+                },
                 at.worst.as_ref().map_or_else(
                     || "-".to_owned(),
                     |worst| format!("{} ({})", percent(worst.apcer), worst.species)
@@ -360,22 +387,14 @@ fn summary(report: &Report, folder: &Path) -> String {
             );
         }
         for at in &figures.at_threshold {
-            let rate = at.bpcer.rate;
             text += &format!(
-                "  at {}: BPCER {}/{} = {}",
+                "  at {}: live turned away {}, BPCER {}",
                 at.threshold,
-                rate.errors,
-                rate.of,
-                percent(rate.rate)
+                share(&at.bona_fide_turned_away),
+                share(&at.bpcer.rate)
             );
-            for (species, share) in &at.apcer {
-                let rate = share.rate;
-                text += &format!(
-                    ", APCER {species} {}/{} = {}",
-                    rate.errors,
-                    rate.of,
-                    percent(rate.rate)
-                );
+            for (species, one) in &at.apcer {
+                text += &format!(", APCER {species} {}", share(&one.rate));
             }
             text += "\n";
         }
@@ -396,7 +415,12 @@ fn summary(report: &Report, folder: &Path) -> String {
 
 /// Each row of the table of disturbances, and the worst ones.
 fn disturbances(stability: &Stability) -> String {
-    let share = |rate: Rate| format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0);
+    let share = |rate: Rate| {
+        if rate.of == 0 {
+            return "none judged".to_owned();
+        }
+        format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0)
+    };
     let row = |row: &Row| {
         let mut text = format!(
             "  {}: {} of the verdicts turned; live called attacks {}",
