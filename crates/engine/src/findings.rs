@@ -218,6 +218,10 @@ impl Check {
 /// Share of a face box that another one must overlap to be the same face.
 const SAME_FACE: f32 = 0.3;
 
+/// Mean luma of a face, and range of the luma about it, from which single pixels show detail.
+const ENOUGH_LIGHT: f32 = 0.15;
+const ENOUGH_RANGE: f32 = 0.4;
+
 /// The findings about a photo without its border (`shown`), whose faces, best first and in its pixels,
 /// are `faces`.
 ///
@@ -267,7 +271,7 @@ pub(crate) fn find(
             let pixels = Pixels::measure(shown, &bbox);
             found.add(Check::StrongCompression, pixels.blocks);
             // In the dark and in haze there is little detail in any pixels.
-            if light.mean >= limits.dark && about.range >= limits.low_contrast {
+            if light.mean >= ENOUGH_LIGHT && about.range >= ENOUGH_RANGE {
                 found.add(Check::Upscaled, light.fineness * pixels.detail);
             }
         }
