@@ -75,7 +75,7 @@ pub(crate) fn command() -> Command {
             Arg::new("details")
                 .long("details")
                 .action(ArgAction::SetTrue)
-                .help("With face, scores, quality and timings, as the API's details=true; JSON only"),
+                .help("With face, scores, quality, timings and findings, as the API's details=true; in a table the findings with their hints"),
         )
         .arg(
             Arg::new("output")
@@ -107,7 +107,7 @@ pub(crate) fn command() -> Command {
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::DirPath)
-                .help("Write DIR/FILE.png for each photo whose faces were looked for (a verdict, 051, 052): the photo with face boxes, landmarks and scores"),
+                .help("Write DIR/FILE.png for each photo whose faces were looked for (a verdict, 051, 052): the photo with face boxes, landmarks, scores and findings"),
         )
         .arg(
             Arg::new("workers")
@@ -127,8 +127,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let explain = matches.get_one::<PathBuf>("explain").map(PathBuf::as_path);
     let details = matches.get_flag("details");
     let format = format(matches, output)?;
-    if details && format != Format::Json {
-        bail!("--details has no place in a table or CSV: add --format json");
+    if details && format == Format::Csv {
+        bail!("--details has no place in CSV: add --format json");
     }
     let workers = match matches.get_one::<NonZeroUsize>("workers") {
         Some(workers) => *workers,
@@ -199,7 +199,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     // Loading the models takes its time: not for a run that has nothing left to do.
     if !files.is_empty() {
         let engine = settings::engine(&config)?;
-        judge::all(&engine, &files, workers, explain, show)?;
+        judge::all(&engine, &files, workers, explain, details, show)?;
     }
     if let Some(results) = results {
         results.finish()?;

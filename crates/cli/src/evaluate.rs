@@ -17,6 +17,7 @@ use livecheck_evaluate::{
     html,
     outcome::{self, Outcome, Record, exact},
     presets,
+    reasons::Reasons,
     report::{Report, System},
     stability::{self, Answers, Class, Row, Stability},
 };
@@ -146,6 +147,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         name,
         records,
         threshold,
+        reasons,
         stability,
     } = match matches.get_one::<PathBuf>("scores") {
         Some(path) => from_scores(matches, path)?,
@@ -162,7 +164,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     ) {
         write(path, &operating_points(&name, limits, &records)?)?;
     }
-    let report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    let mut report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    if let Some(reasons) = reasons {
+        report = report.with_reasons(reasons);
+    }
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let mut json = serde_json::to_vec_pretty(&report)?;
@@ -179,6 +184,8 @@ struct Measured {
     name: String,
     records: Vec<Record>,
     threshold: f64,
+    /// Why photos got no verdict; `None` where codes are all that is known.
+    reasons: Option<Reasons>,
     stability: Option<Stability>,
 }
 
@@ -200,6 +207,7 @@ fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
         name: data::name_of(path),
         records: outcome::read(path).with_context(|| path.display().to_string())?,
         threshold: exact(config.engine.liveness_threshold),
+        reasons: None,
         stability: None,
     })
 }
@@ -224,7 +232,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
     } else {
         BTreeSet::new()
     };
-    let (records, answers) = judge(matches, config, &labelled, &disturbed)?;
+    let (records, answers, reasons) = judge(matches, config, &labelled, &disturbed)?;
     let threshold = exact(config.thresholds.liveness);
     Ok(Measured {
         system: System {
@@ -239,6 +247,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
         name: labelled.name,
         records,
         threshold,
+        reasons: Some(reasons),
         stability: disturb.then(|| Stability::new(threshold, &answers)),
     })
 }
@@ -272,12 +281,13 @@ fn judge(
     config: EngineConfig,
     labelled: &Labelled,
     disturbed: &BTreeSet<&str>,
-) -> Result<(Vec<Record>, Vec<Answers>)> {
+) -> Result<(Vec<Record>, Vec<Answers>, Reasons)> {
     let workers = measure::workers(matches)?;
     let engine = Engine::new(config)?;
 
     let mut records = Vec::new();
     let mut answers = Vec::new();
+    let mut reasons = Reasons::default();
     let mut failures = 0_usize;
     measure::judge(
         &engine,
@@ -299,6 +309,7 @@ fn judge(
                 }
                 Err(rejection) => {
                     let code = rejection.code().code();
+                    reasons.add(&rejection);
                     failures += usize::from(code == "005");
                     Outcome::NoResponse(code.to_owned())
                 }
@@ -312,7 +323,7 @@ fn judge(
     if failures == records.len() {
         bail!("the engine failed on every image (005): run `livecheck doctor`");
     }
-    Ok((records, answers))
+    Ok((records, answers, reasons))
 }
 
 /// What every preset was measured at, from records made at the defaults.
@@ -334,7 +345,19 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The figures that matter most, for people.
 fn summary(report: &Report, folder: &Path) -> String {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let share = |rate: &Rate| {
+        if rate.of == 0 {
+            return "none judged".to_owned();
+        }
+        format!("{}/{} = {}", rate.errors, rate.of, percent(rate.rate))
+    };
     let mut text = String::new();
+    for reason in &report.reasons {
+        text += &format!(
+            "{} of {} refused: {reason}\n",
+            reason.count, report.data.presentations
+        );
+    }
     for (name, figures) in report.groups() {
         text += &format!(
             "{name}: {} live, {} attacks, {} people\n",
@@ -359,7 +382,11 @@ fn summary(report: &Report, folder: &Path) -> String {
             text += &format!(
                 "  APCER at BPCER {:.0} %: {}, worst kind {}\n",
                 at.bpcer * 100.0,
-                percent(at.all_attacks.rate.rate),
+                if at.all_attacks.rate.of == 0 {
+                    "none judged".to_owned()
+                } else {
+                    percent(at.all_attacks.rate.rate)
+                },
                 at.worst.as_ref().map_or_else(
                     || "-".to_owned(),
                     |worst| format!("{} ({})", percent(worst.apcer), worst.species)
@@ -367,22 +394,14 @@ fn summary(report: &Report, folder: &Path) -> String {
             );
         }
         for at in &figures.at_threshold {
-            let rate = at.bpcer.rate;
             text += &format!(
-                "  at {}: BPCER {}/{} = {}",
+                "  at {}: live turned away {}, BPCER {}",
                 at.threshold,
-                rate.errors,
-                rate.of,
-                percent(rate.rate)
+                share(&at.bona_fide_turned_away),
+                share(&at.bpcer.rate)
             );
-            for (species, share) in &at.apcer {
-                let rate = share.rate;
-                text += &format!(
-                    ", APCER {species} {}/{} = {}",
-                    rate.errors,
-                    rate.of,
-                    percent(rate.rate)
-                );
+            for (species, one) in &at.apcer {
+                text += &format!(", APCER {species} {}", share(&one.rate));
             }
             text += "\n";
         }
@@ -403,7 +422,12 @@ fn summary(report: &Report, folder: &Path) -> String {
 
 /// Each row of the table of disturbances, and the worst ones.
 fn disturbances(stability: &Stability) -> String {
-    let share = |rate: Rate| format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0);
+    let share = |rate: Rate| {
+        if rate.of == 0 {
+            return "none judged".to_owned();
+        }
+        format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0)
+    };
     let row = |row: &Row| {
         let mut text = format!(
             "  {}: {} of the verdicts turned; live called attacks {}",

@@ -162,7 +162,10 @@ fn what_cannot_be_judged_is_told() {
 
     for (arguments, says) in [
         (["check", "x.jpg", "--resume"].as_slice(), "--output"),
-        (&["check", "x.jpg", "--details"], "--format json"),
+        (
+            &["check", "x.jpg", "--details", "--format", "csv"],
+            "--format json",
+        ),
         (&["check", "x.jpg", "--json", "--format", "csv"], "--format"),
         (&["check", "x.jpg", "--format", "table", "-o", "r"], "table"),
         (&["check", "x.jpg", "--workers", "0"], "--workers"),

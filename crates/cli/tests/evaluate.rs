@@ -59,7 +59,7 @@ fn scores_of_any_system_make_the_same_report() {
     ]);
     assert!(
         shown.contains(
-            "at 0.7: BPCER 8/20 = 40.0 %, APCER print 0/20 = 0.0 %, APCER screen 10/20 = 50.0 %"
+            "at 0.7: live turned away 9/21 = 42.9 %, BPCER 8/20 = 40.0 %, APCER print 0/20 = 0.0 %, APCER screen 10/20 = 50.0 %"
         ),
         "{shown}"
     );
@@ -602,4 +602,31 @@ fn a_few_photos_of_each_class_are_disturbed_when_asked() {
 
     let (_, message) = bench.fail(&["evaluate", "photos", "--stability-limit", "1"]);
     assert!(message.contains("--stability"), "{message}");
+}
+
+#[test]
+fn a_headline_hides_no_refusal() {
+    let bench = Bench::new();
+    for at in 0..3 {
+        bench.write(&format!("set/live/{at}.jpg"), &drawn::jpeg(320, 240));
+    }
+    let shown = bench.succeed(&["evaluate", "set"]);
+    assert!(
+        shown.starts_with("3 of 3 refused: 007, image side 240 < 320: --min-image-side\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("at 0.9: live turned away 3/3 = 100.0 %, BPCER none judged"),
+        "{shown}"
+    );
+    let page = bench.text("evaluation/report.html");
+    let first = page.find("class=\"gauge\"").expect("a figure");
+    assert!(
+        page[first..].starts_with("class=\"gauge\"><p class=\"what\">Live people turned away, whatever the reason</p><p class=\"value\">100.0 %"),
+        "{}",
+        &page[first..first + 300]
+    );
+    let reason = page.find("3 of 3 refused: 007, image side 240 &lt; 320: --min-image-side");
+    assert!(reason.expect("the reason") < first);
+    assert!(page.contains("none judged"));
 }

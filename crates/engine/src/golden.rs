@@ -11,8 +11,8 @@ use crate::{
     decode::decode,
     detect::{BBox, Face, Landmarks},
     network::{
-        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN,
-        LIVENESS_SMALL_CONTEXT, LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
+        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_SMALL_CONTEXT,
+        LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
     },
     policy::Limits,
     refine::{FaceRefiner, WINDOW_FACTOR},

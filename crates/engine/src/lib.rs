@@ -11,6 +11,7 @@ mod crop;
 mod decode;
 mod detect;
 mod error;
+mod findings;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -41,6 +42,7 @@ pub use calibration::{
 };
 pub use detect::{BBox, Face, Landmarks};
 pub use error::{EngineError, ErrorCode, Rejection};
+pub use findings::{Check, Finding, FindingLimits, Severity};
 pub use photo::{ContentBox, Photo};
 pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
@@ -57,6 +59,8 @@ pub struct EngineConfig {
     pub thresholds: Thresholds,
     /// The user's own map over the shipped score; the default leaves it as it is.
     pub calibration: ScoreCalibration,
+    /// From which values on [`Engine::findings`] finds something; no decision uses them.
+    pub findings: FindingLimits,
 }
 
 /// How alive one face looks.
@@ -107,6 +111,9 @@ pub struct Details {
     pub runtime: RuntimeInfo,
     /// How long each stage took.
     pub timings: Timings,
+    /// What a person could improve; `None` until somebody asks [`Engine::findings`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<Finding>>,
 }
 
 /// Probabilities of the presentation attack species, 0 to 1, uncalibrated.
@@ -202,6 +209,7 @@ impl Engine {
     fn on(runtime: Runtime, config: EngineConfig) -> Result<Self, EngineError> {
         config.thresholds.validate()?;
         config.calibration.validate()?;
+        config.findings.validate()?;
         Ok(Self {
             config,
             detector: FaceDetector::load(&runtime)?,
@@ -405,8 +413,46 @@ impl Engine {
                     liveness_ms,
                     total_ms: photo.decode_ms + photo.detect_ms + watch.total(),
                 },
+                findings: None,
             },
         })
+    }
+
+    /// Everything that a person could improve in a photo, whatever became of it: `judged` is what
+    /// [`Engine::judge`] gave for it. Empty where nothing stands out. Blocking and CPU-bound.
+    ///
+    /// # Errors
+    /// [`Rejection::Internal`] (`005`) when the face cannot be cut out.
+    pub fn findings(
+        &self,
+        photo: &Photo,
+        judged: Result<&Verdict, &Rejection>,
+    ) -> Result<Vec<Finding>, Rejection> {
+        /// A candidate below is no face that findings could be about.
+        const LEAST_SCORE: f32 = 0.4;
+
+        let mut turned = None;
+        if let Ok(verdict) = judged {
+            // What was judged may have been turned further.
+            let further = (360 + verdict.details.image.rotated - photo.rotated) % 360;
+            if further != 0 {
+                turned = Some(photo.turned(further / 90));
+            }
+        }
+        let photo = turned.as_ref().unwrap_or(photo);
+        let located = match (&photo.faces, judged) {
+            // Too small a photo was not looked at.
+            (Some(faces), Ok(_)) => faces.clone(),
+            (Some(faces), Err(_)) if !faces.is_empty() => faces.clone(),
+            _ => self.faces(photo)?,
+        };
+        let content = photo.content_here();
+        let faces: Vec<Face> = located
+            .iter()
+            .filter(|face| face.score >= LEAST_SCORE)
+            .map(|face| face.moved(-(content.x0 as f32), -(content.y0 as f32)))
+            .collect();
+        findings::find(&self.config.findings, photo, &photo.cut(), &faces)
     }
 
     /// The photo turned by 90°, 180° or 270° so that it has one face, and that face's score: as it is seen

@@ -72,7 +72,11 @@ impl Fusion {
     fn logit(&self, margins: [f64; VIEWS]) -> f64 {
         let held = margins.map(|margin| margin.clamp(-self.limit, self.limit));
         let sum: f64 = held.iter().zip(self.weights).map(|(m, w)| m * w).sum();
-        let mean = held.map(|m| (-self.sharpness * m).exp()).iter().sum::<f64>() / VIEWS as f64;
+        let mean = held
+            .map(|m| (-self.sharpness * m).exp())
+            .iter()
+            .sum::<f64>()
+            / VIEWS as f64;
         sum - self.alarm * mean.ln() / self.sharpness + self.offset
     }
 }
@@ -274,7 +278,11 @@ impl Logits {
 fn attacks(answers: &[Logits]) -> AttackScores {
     let count = answers.len() as f64;
     let mean = |kind: usize| {
-        (answers.iter().map(|answer| answer.attacks()[kind]).sum::<f64>() / count) as f32
+        (answers
+            .iter()
+            .map(|answer| answer.attacks()[kind])
+            .sum::<f64>()
+            / count) as f32
     };
     AttackScores {
         print: mean(0),

@@ -201,12 +201,9 @@ impl Limits {
         width: u32,
         height: u32,
     ) -> Result<(), Rejection> {
+        let visible = visible_share(&face.bbox, width, height);
         let BBox { x0, y0, x1, y1 } = face.bbox;
         let (width, height) = (width as f32, height as f32);
-        let seen = |from: f32, to: f32, end: f32| {
-            ((to.min(end) - from.max(0.0)).max(0.0) / (to - from)).clamp(0.0, 1.0)
-        };
-        let visible = seen(x0, x1, width) * seen(y0, y1, height);
         if visible >= LEAST_VISIBLE {
             return Ok(());
         }
@@ -241,6 +238,15 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// Share of a box that lies within a picture of this size, 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "sides of images")]
+pub(crate) fn visible_share(bbox: &BBox, width: u32, height: u32) -> f32 {
+    let seen = |from: f32, to: f32, end: u32| {
+        ((to.min(end as f32) - from.max(0.0)).max(0.0) / (to - from)).clamp(0.0, 1.0)
+    };
+    seen(bbox.x0, bbox.x1, width) * seen(bbox.y0, bbox.y1, height)
 }
 
 impl Thresholds {

@@ -29,12 +29,12 @@ pub(crate) fn measure(photo: &Photo, face: &BBox) -> Result<Quality, Rejection> 
 }
 
 /// Luma of an RGB pixel, 0 to 1 (ITU-R BT.601).
-fn luma(pixel: &[u8]) -> f32 {
+pub(crate) fn luma(pixel: &[u8]) -> f32 {
     (0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2]))
         / 255.0
 }
 
-fn mean_and_variance(values: impl Iterator<Item = f32>) -> (f32, f32) {
+pub(crate) fn mean_and_variance(values: impl Iterator<Item = f32>) -> (f32, f32) {
     let (mut count, mut sum, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);
     for value in values {
         let value = f64::from(value);

@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::{
     figures::{Estimate, Figures, Share},
     plots,
+    reasons::code_words,
     report::Report,
     stability::{Class, Stability},
 };
@@ -23,6 +24,9 @@ const FEW_PHOTOS: u64 = 100;
 
 /// From this share of photos without a verdict on the page warns.
 const MANY_SILENT: f64 = 0.05;
+
+/// Stands for a rate of nothing.
+const NONE_JUDGED: &str = "none judged";
 
 /// The page of a report.
 #[must_use]
@@ -141,20 +145,28 @@ fn in_short(report: &Report) -> Markup {
                 }
             }
             h3 { "What came out at the threshold " (threshold) }
+            @if !report.reasons.is_empty() {
+                p { "Some photos were refused without a verdict:" }
+                ul.refused {
+                    @for reason in &report.reasons {
+                        li { (reason.count) " of " (report.data.presentations) " refused: " (reason) }
+                    }
+                }
+            }
             div.cards {
                 @for (name, figures) in &groups { (card(name, figures, report.threshold)) }
             }
             h3 { "What the numbers mean" }
             p {
                 "Two things can go wrong. A " strong { "live person is refused" }
-                ": that is annoying and costs a second try. An " strong { "attack passes" }
+                ": that is annoying and costs a second try, whether the photo was taken for an attack or got no verdict. An " strong { "attack passes" }
                 ": somebody got through with a picture of another person. A higher threshold trades more of the first for fewer of the second. Each kind of attack is counted apart, and the worst one matters: an attacker chooses."
             }
             p {
                 "The ranges behind each figure say how far chance alone may have moved it: of a hundred ranges made like this, about 95 hold the true rate. “By photos” takes each photo for a draw of its own; “by people” draws people with all their photos, which are much alike. Plan with the wider of the two, and with its upper end."
             }
             p {
-                "A photo without a usable face gets no verdict. It is in neither error; the tables below count it apart."
+                "A photo without a usable face gets no verdict. It is in the first figure, people turned away, and in none of the others; the tables below count it apart."
             }
             h3 { "What nobody should conclude" }
             ul {
@@ -188,10 +200,15 @@ fn card(name: &str, figures: &Figures, threshold: f64) -> Markup {
     let Some(at) = figures.at(threshold) else {
         return html! {};
     };
+    let turned_away = Share {
+        rate: at.bona_fide_turned_away,
+        bootstrap: None,
+    };
     html! {
         article.card {
             h4 { (name) }
-            (gauge("Live people refused", &at.bpcer, "bona-fide"))
+            (gauge("Live people turned away, whatever the reason", &turned_away, "bona-fide"))
+            (gauge("Live people taken for attacks, of those with a verdict", &at.bpcer, "bona-fide"))
             @for (species, share) in &at.apcer {
                 (gauge(&format!("Attacks that pass: {species}"), share, "attack"))
             }
@@ -212,7 +229,7 @@ fn gauge(what: &str, share: &Share, class: &str) -> Markup {
         div.gauge {
             p.what { (what) }
             @if of == 0 {
-                p.none { "no photo with a verdict" }
+                p.none { (NONE_JUDGED) }
             } @else {
                 p.value { (percent(rate)) span.count { (errors) " of " (of) } }
                 div class={ "bar " (class) } role="presentation" {
@@ -298,7 +315,7 @@ fn cell(share: &Share) -> Markup {
     let rate = share.rate;
     html! {
         td {
-            @if rate.of == 0 { "–" } @else {
+            @if rate.of == 0 { (NONE_JUDGED) } @else {
                 strong { (percent(rate.rate)) }
                 span.count { (rate.errors) "/" (rate.of) }
                 span.range { (range((rate.lower, rate.upper))) }
@@ -313,7 +330,7 @@ fn cell(share: &Share) -> Markup {
 fn plain_cell(rate: &Rate) -> Markup {
     html! {
         td {
-            @if rate.of == 0 { "–" } @else {
+            @if rate.of == 0 { (NONE_JUDGED) } @else {
                 strong { (percent(rate.rate)) }
                 span.count { (rate.errors) "/" (rate.of) }
                 span.range { (range((rate.lower, rate.upper))) }
@@ -429,19 +446,6 @@ fn separation(figures: &Figures) -> Markup {
     }
 }
 
-/// What an error code means, in a few words.
-fn code_words(code: &str) -> &'static str {
-    match code {
-        "002" => "no readable image",
-        "003" => "file too large",
-        "005" => "failure of the system",
-        "007" => "image or face too small",
-        "051" => "no face, or several",
-        "052" => "face covering",
-        _ => "",
-    }
-}
-
 fn refusals(figures: &Figures) -> Markup {
     let classes: Vec<_> = std::iter::once(("live", &figures.bona_fide))
         .chain(
@@ -542,7 +546,7 @@ fn silent_cell(class: &Class) -> Markup {
     let rate = class.no_verdict;
     html! {
         td {
-            @if rate.of == 0 { "–" } @else if rate.errors == 0 { "0" } @else {
+            @if rate.of == 0 { (NONE_JUDGED) } @else if rate.errors == 0 { "0" } @else {
                 strong { (percent(rate.rate)) }
                 span.count { (rate.errors) "/" (rate.of) }
                 @for (code, count) in &class.by_code {

@@ -23,6 +23,7 @@ pub mod interval;
 pub mod outcome;
 mod plots;
 pub mod presets;
+pub mod reasons;
 pub mod report;
 pub mod scores;
 pub mod stability;

@@ -10,6 +10,7 @@ use crate::{
     data,
     figures::Figures,
     outcome::{Outcome, Record},
+    reasons::{Reason, Reasons},
     stability::Stability,
 };
 
@@ -82,6 +83,9 @@ pub struct Report {
     pub system: System,
     /// What was measured on.
     pub data: Data,
+    /// Why presentations got no verdict, the commonest reason first; all sources together.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
     /// The liveness threshold in force.
     pub threshold: f64,
     /// Resamples of the bootstrap over subjects.
@@ -143,6 +147,7 @@ impl Report {
                 sha256: data::fingerprint(records.iter().map(|record| &record.presentation)),
                 presentations: records.len() as u64,
             },
+            reasons: Reasons::of(records).list(),
             threshold,
             bootstrap_resamples: bootstrap.resamples,
             bootstrap_seed: bootstrap.seed,
@@ -151,6 +156,13 @@ impl Report {
             subjects: subjects(records, threshold),
             stability,
         }
+    }
+
+    /// Names the reasons more closely than their codes do.
+    #[must_use]
+    pub fn with_reasons(mut self, reasons: Reasons) -> Self {
+        self.reasons = reasons.list();
+        self
     }
 
     /// The groups with their names, the sources before the whole.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use livecheck_engine::{
-    CalibrationFile, EngineConfig, ExecutionProvider, Limits, Preset, RuntimeChoice,
+    CalibrationFile, EngineConfig, ExecutionProvider, FindingLimits, Limits, Preset, RuntimeChoice,
     RuntimeSettings, Thresholds,
 };
 use livecheck_store::ReplayPolicy;
@@ -341,6 +341,42 @@ settings! {
         liveness_threshold: f32 = Thresholds::default().liveness, range(0.0, 1.0);
         /// Score from which a face wears a covering.
         mask_threshold: f32 = Thresholds::default().mask, range(0.0, 1.0);
+        /// Share of the face outside the picture from which the details find `face_cut_off`.
+        finding_face_cut_off: f32 = FindingLimits::default().face_cut_off, range(0.0, 1.0);
+        /// Share of the picture's width or height that a face takes from which the details find `face_too_close`.
+        finding_face_too_close: f32 = FindingLimits::default().face_too_close, range(0.0, 100.0);
+        /// Width of the face box in pixels below which the details find `face_small`.
+        finding_face_small: f32 = FindingLimits::default().face_small, range(0.0, 10_000.0);
+        /// Degrees that the head is turned to a side from which the details find `pose_yaw`.
+        finding_pose_yaw: f32 = FindingLimits::default().pose_yaw, range(0.0, 180.0);
+        /// Degrees that the head is raised or lowered from which the details find `pose_pitch`.
+        finding_pose_pitch: f32 = FindingLimits::default().pose_pitch, range(0.0, 180.0);
+        /// Degrees that the head is tilted from which the details find `pose_roll`.
+        finding_pose_roll: f32 = FindingLimits::default().pose_roll, range(0.0, 180.0);
+        /// Fine detail of the face over coarse detail below which the details find `blur`.
+        finding_blur: f32 = FindingLimits::default().blur, range(0.0, 100.0);
+        /// Mean luma of the face, 0 to 1, below which the details find `dark`.
+        finding_dark: f32 = FindingLimits::default().dark, range(0.0, 1.0);
+        /// Mean luma of the face, 0 to 1, from which the details find `bright`.
+        finding_bright: f32 = FindingLimits::default().bright, range(0.0, 1.0);
+        /// Mean luma about the face less that of the face from which the details find `backlight`.
+        finding_backlight: f32 = FindingLimits::default().backlight, range(0.0, 1.0);
+        /// Share of the face that is white from which the details find `glare`.
+        finding_glare: f32 = FindingLimits::default().glare, range(0.0, 1.0);
+        /// Range of the luma of the face and what is about it, 0 to 1, below which the details find `low_contrast`.
+        finding_low_contrast: f32 = FindingLimits::default().low_contrast, range(0.0, 1.0);
+        /// Steps between compressed blocks over other steps from which the details find `strong_compression`.
+        finding_strong_compression: f32 = FindingLimits::default().strong_compression, range(0.0, 1000.0);
+        /// Detail of single pixels of the face below which the details find `upscaled`.
+        finding_upscaled: f32 = FindingLimits::default().upscaled, range(0.0, 1000.0);
+        /// Mean difference of the colours of a pixel, 0 to 1, below which the details find `greyscale`.
+        finding_greyscale: f32 = FindingLimits::default().greyscale, range(0.0, 1.0);
+        /// Share of the photo that is a one-coloured border from which the details find `border`.
+        finding_border: f32 = FindingLimits::default().border, range(0.0, 1.0);
+        /// Degrees by which a photo had to be turned from which the details find `rotated`.
+        finding_rotated: f32 = FindingLimits::default().rotated, range(0.0, 360.0);
+        /// Score of another face from which the details find `second_face`.
+        finding_second_face: f32 = FindingLimits::default().second_face, range(0.0, 1.0);
     }
     /// What the nets run on.
     inference: InferenceConfig {
@@ -445,6 +481,26 @@ impl EngineSettings {
             .unwrap_or_default();
         Ok(EngineConfig {
             calibration,
+            findings: FindingLimits {
+                face_cut_off: self.finding_face_cut_off,
+                face_too_close: self.finding_face_too_close,
+                face_small: self.finding_face_small,
+                pose_yaw: self.finding_pose_yaw,
+                pose_pitch: self.finding_pose_pitch,
+                pose_roll: self.finding_pose_roll,
+                blur: self.finding_blur,
+                dark: self.finding_dark,
+                bright: self.finding_bright,
+                backlight: self.finding_backlight,
+                glare: self.finding_glare,
+                low_contrast: self.finding_low_contrast,
+                strong_compression: self.finding_strong_compression,
+                upscaled: self.finding_upscaled,
+                greyscale: self.finding_greyscale,
+                border: self.finding_border,
+                rotated: self.finding_rotated,
+                second_face: self.finding_second_face,
+            },
             limits: Limits {
                 max_file_bytes: self.max_file_bytes,
                 max_pixels: self.max_pixels,

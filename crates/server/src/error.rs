@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{ErrorCode, Rejection};
+use livecheck_engine::{ErrorCode, Finding, Rejection};
 use livecheck_store::StoreError;
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub(crate) struct ApiError {
     /// its key or its photo in the wrong place.
     quotes: bool,
     retry_after: Option<Duration>,
+    /// What a person could improve, when somebody asked for details.
+    findings: Option<Vec<Finding>>,
 }
 
 /// The body of every failed request.
@@ -41,6 +43,9 @@ pub(crate) struct Failure {
     error_message: &'static str,
     /// One plain sentence about this very request, with the figures.
     error_detail: String,
+    /// What a person could improve; only when details were asked for and there was a photo to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<Finding>>,
 }
 
 impl ApiError {
@@ -52,6 +57,7 @@ impl ApiError {
             detail: detail.into(),
             quotes: false,
             retry_after: None,
+            findings: None,
         }
     }
 
@@ -62,6 +68,11 @@ impl ApiError {
 
     fn quoting(mut self) -> Self {
         self.quotes = true;
+        self
+    }
+
+    pub(crate) fn with_findings(mut self, findings: Option<Vec<Finding>>) -> Self {
+        self.findings = findings;
         self
     }
 
@@ -128,6 +139,7 @@ impl ApiError {
             error_code: self.code.code(),
             error_message: self.code.message(),
             error_detail: self.detail.clone(),
+            findings: self.findings.clone(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the server asks of the engine. A trait, so that tests can put any verdict behind HTTP.
 
 use livecheck_engine::{
-    Engine, EngineConfig, EngineError, ModelInfo, Photo, Rejection, Runtime, RuntimeInfo, Verdict,
+    Engine, EngineConfig, EngineError, Finding, ModelInfo, Photo, Rejection, Runtime, RuntimeInfo,
+    Verdict,
 };
 
 /// Judges photos. All methods but `models` and `config` are blocking and CPU-bound; they are
@@ -18,6 +19,18 @@ pub trait Judge: Send + Sync + 'static {
     /// # Errors
     /// `007`, `051`, `052` or `005`.
     fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection>;
+
+    /// See [`Engine::findings`].
+    ///
+    /// # Errors
+    /// `005`.
+    fn findings(
+        &self,
+        _photo: &Photo,
+        _judged: Result<&Verdict, &Rejection>,
+    ) -> Result<Vec<Finding>, Rejection> {
+        Ok(Vec::new())
+    }
 
     /// See [`Engine::self_test`].
     ///
@@ -44,6 +57,14 @@ impl Judge for Engine {
 
     fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection> {
         Self::judge(self, photo)
+    }
+
+    fn findings(
+        &self,
+        photo: &Photo,
+        judged: Result<&Verdict, &Rejection>,
+    ) -> Result<Vec<Finding>, Rejection> {
+        Self::findings(self, photo, judged)
     }
 
     fn self_test(&self) -> Result<(), EngineError> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use livecheck_engine::ErrorCode;
+use livecheck_engine::{Check, ErrorCode};
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
@@ -62,6 +62,7 @@ fn build() -> OpenApi {
         .schema("Session", session_body())
         .schema("Health", health_body())
         .schema("Version", version_body())
+        .schema("Finding", finding())
         .schema("Thresholds", thresholds())
         .schema("Model", model())
         .schema("Runtime", runtime())
@@ -370,7 +371,7 @@ fn failure() -> Schema {
         .iter()
         .map(|(code, message)| format!("`{code}` {message}"))
         .collect();
-    object(
+    let failure = object(
         "The answer to every request that failed.",
         vec![
             ("success", constant(false)),
@@ -389,7 +390,14 @@ fn failure() -> Schema {
                 ),
             ),
         ],
-    )
+    );
+    match failure {
+        Schema::Object(fields) => ObjectBuilder::from(fields)
+            .property("findings", findings())
+            .build()
+            .into(),
+        other => other,
+    }
 }
 
 fn success() -> Schema {
@@ -522,10 +530,51 @@ fn details() -> Schema {
     match details {
         Schema::Object(fields) => ObjectBuilder::from(fields)
             .property("replayed", replayed)
+            .property("findings", findings())
             .build()
             .into(),
         other => other,
     }
+}
+
+/// A list that is there only when details were asked for.
+fn findings() -> RefOr<Schema> {
+    Schema::from(
+        array(reference("Finding"))
+            .description(Some(
+                "Everything that a person could improve; only when details were asked for. None of it refuses a photo.",
+            ))
+            .build(),
+    )
+    .into()
+}
+
+fn finding() -> Schema {
+    object(
+        "One thing that a person could improve.",
+        vec![
+            (
+                "check",
+                choice(
+                    "What was looked at.",
+                    Check::ALL.iter().map(|check| check.name()),
+                ),
+            ),
+            ("value", number("What was measured.")),
+            ("limit", number("The limit that it is beyond: a setting.")),
+            (
+                "severity",
+                choice(
+                    "`warning`: such photos are refused more often. `info`: another photo would be better.",
+                    ["info", "warning"],
+                ),
+            ),
+            (
+                "hint",
+                text("What to do, in words for the person in front of the camera."),
+            ),
+        ],
+    )
 }
 
 fn thresholds() -> Schema {

@@ -81,3 +81,34 @@ async fn every_rejection_has_its_code_and_status() {
     }
     server.check(b"live").await.assert_live();
 }
+
+#[tokio::test]
+async fn findings_come_with_the_details_and_never_without() {
+    let server = start().await;
+    let finding = json!([{
+        "check": "dark", "value": 0.125, "limit": 0.25, "severity": "warning", "hint": "Turn on a lamp.",
+    }]);
+    let explained = |file: &'static [u8]| {
+        let form = image_form(file).text("details", "true");
+        send(server.post().multipart(form))
+    };
+    let live = explained(b"live").await;
+    assert_eq!(live.body["result"]["details"]["findings"], finding);
+    for refused in [b"two".as_slice(), b"mask", b"far", b"small"] {
+        let answer = explained(refused).await;
+        assert_eq!(answer.status, 422);
+        assert_eq!(answer.body["findings"], finding, "{}", answer.text);
+    }
+    let unreadable = explained(b"unreadable").await;
+    assert!(
+        unreadable.body.get("findings").is_none(),
+        "{}",
+        unreadable.text
+    );
+    // Byte for byte what it is without this feature.
+    let two = server.check(b"two").await;
+    assert_eq!(
+        two.text,
+        r#"{"success":false,"error_code":"051","error_message":"No face, or more than one face is detected in the selfie.","error_detail":"2 faces found (scores 0.98, 0.91)"}"#
+    );
+}

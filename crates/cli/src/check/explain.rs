@@ -7,9 +7,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};
-use livecheck_engine::{BBox, Face, Photo, Rejection, Thresholds, Verdict};
+use livecheck_engine::{BBox, Face, Finding, Photo, Rejection, Thresholds, Verdict};
 
-use super::{glyphs, report::Outcome};
+use super::{
+    glyphs,
+    report::{Outcome, Refused},
+};
 
 const LIVE: Rgb<u8> = Rgb([0, 200, 80]);
 const ATTACK: Rgb<u8> = Rgb([235, 40, 40]);
@@ -39,12 +42,9 @@ pub(super) fn write(
 ) -> Result<()> {
     let drawing = match outcome {
         Ok(verdict) => draw_verdict(photo, verdict)?,
-        Err(
-            rejection @ (Rejection::FaceCount { .. }
-            | Rejection::FaceCutOff { .. }
-            | Rejection::FaceTooSmall { .. }
-            | Rejection::FaceMask { .. }),
-        ) => draw_refusal(photo, rejection, thresholds)?,
+        Err(refused) if faces_were_looked_for(&refused.rejection) => {
+            draw_refusal(photo, refused, thresholds)?
+        }
         Err(_) => return Ok(()),
     };
     let path = drawing_path(folder, file);
@@ -55,6 +55,16 @@ pub(super) fn write(
     drawing
         .save_with_format(&path, image::ImageFormat::Png)
         .with_context(|| format!("the drawing {} cannot be written", path.display()))
+}
+
+fn faces_were_looked_for(rejection: &Rejection) -> bool {
+    matches!(
+        rejection,
+        Rejection::FaceCount { .. }
+            | Rejection::FaceCutOff { .. }
+            | Rejection::FaceTooSmall { .. }
+            | Rejection::FaceMask { .. }
+    )
 }
 
 /// `folder/FILE.png`. What leads out of the folder (`/`, `..`) becomes a name, so that different
@@ -86,19 +96,25 @@ fn draw_verdict(photo: Photo, verdict: &Verdict) -> Result<RgbImage> {
     drawing.face(&details.face, colour);
     let word = if verdict.live { "LIVE" } else { "ATTACK" };
     let attacks = &details.attack_scores;
-    let lines = [
+    let scores = [
         (word, verdict.score),
         ("FACE", details.face.score),
         ("MASK", details.mask_score),
         ("PRINT", attacks.print),
         ("SCREEN", attacks.screen),
     ];
-    drawing.lines(colour, &lines.map(|(word, score)| score_line(word, score)));
+    let mut lines: Vec<String> = scores
+        .iter()
+        .map(|(word, score)| score_line(word, *score))
+        .collect();
+    lines.extend(finding_lines(details.findings.as_deref()));
+    drawing.lines(colour, &lines);
     Ok(drawing.image)
 }
 
 /// Every face with its score.
-fn draw_refusal(photo: Photo, rejection: &Rejection, thresholds: &Thresholds) -> Result<RgbImage> {
+fn draw_refusal(photo: Photo, refused: &Refused, thresholds: &Thresholds) -> Result<RgbImage> {
+    let rejection = &refused.rejection;
     let faces = photo.faces().to_vec();
     let mut drawing = Drawing::on(photo)?;
     let (counted, below): (Vec<Face>, Vec<Face>) = faces
@@ -119,8 +135,17 @@ fn draw_refusal(photo: Photo, rejection: &Rejection, thresholds: &Thresholds) ->
         Rejection::FaceCutOff { visible, .. } => lines.push(score_line("INSIDE", *visible)),
         _ => {}
     }
+    lines.extend(finding_lines(refused.findings.as_deref()));
     drawing.lines(REFUSED, &lines);
     Ok(drawing.image)
+}
+
+/// The names of what a person could improve.
+fn finding_lines(findings: Option<&[Finding]>) -> impl Iterator<Item = String> {
+    findings
+        .into_iter()
+        .flatten()
+        .map(|finding| finding.check.name().replace('_', " ").to_uppercase())
 }
 
 fn score_line(word: &str, score: f32) -> String {

@@ -8,9 +8,13 @@ use std::{
 };
 
 use anyhow::Result;
-use livecheck_engine::{Engine, LimitExceeded, Rejection};
+use livecheck_engine::{Engine, LimitExceeded, Photo, Rejection};
 
-use super::{explain, files::STDIN, report::Outcome};
+use super::{
+    explain,
+    files::STDIN,
+    report::{Outcome, Refused},
+};
 use crate::ordered;
 
 /// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
@@ -24,33 +28,52 @@ pub(super) fn all(
     files: &[PathBuf],
     workers: NonZeroUsize,
     explain: Option<&Path>,
+    details: bool,
     mut show: impl FnMut(&Path, &Outcome) -> Result<()>,
 ) -> Result<()> {
     ordered::run(
         files,
         workers,
-        |file| judge(engine, file, explain),
+        |file| judge(engine, file, explain, details),
         |file, outcome| show(file, &outcome?),
     )
 }
 
-fn judge(engine: &Engine, file: &Path, explain: Option<&Path>) -> Result<Outcome> {
-    let bytes = match read(file, engine.config().limits.max_file_bytes) {
-        Ok(bytes) => bytes,
-        Err(rejection) => return Ok(Err(rejection)),
-    };
-    let Some(folder) = explain else {
-        return Ok(engine.check(&bytes));
-    };
-    // Drawn into at its full size.
-    let photo = match engine.decode_whole(&bytes) {
+fn judge(engine: &Engine, file: &Path, explain: Option<&Path>, details: bool) -> Result<Outcome> {
+    let decoded =
+        read(file, engine.config().limits.max_file_bytes).and_then(|bytes| match explain {
+            // Drawn into at its full size.
+            Some(_) => engine.decode_whole(&bytes),
+            None => engine.decode(&bytes),
+        });
+    let photo = match decoded {
         Ok(photo) => photo,
-        Err(rejection) => return Ok(Err(rejection)),
+        Err(rejection) => return Ok(Err(rejection.into())),
     };
-    let outcome = engine.judge(&photo);
-    let thresholds = &engine.config().thresholds;
-    explain::write(folder, file, photo, &outcome, thresholds)?;
+    let outcome = judged(engine, &photo, details || explain.is_some());
+    if let Some(folder) = explain {
+        let thresholds = &engine.config().thresholds;
+        explain::write(folder, file, photo, &outcome, thresholds)?;
+    }
     Ok(outcome)
+}
+
+/// The verdict or the refusal, with the findings if they are wanted.
+fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
+    let judged = engine.judge(photo);
+    let findings = explained
+        .then(|| engine.findings(photo, judged.as_ref()))
+        .transpose()?;
+    match judged {
+        Ok(mut verdict) => {
+            verdict.details.findings = findings;
+            Ok(verdict)
+        }
+        Err(rejection) => Err(Refused {
+            rejection,
+            findings,
+        }),
+    }
 }
 
 /// The file's bytes; of one that is too large no more than tells so.

@@ -4,11 +4,26 @@ use std::{fmt::Write, path::Path};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use livecheck_engine::{Details, Rejection, Verdict};
+use livecheck_engine::{Details, Finding, Rejection, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// What judging one file gave.
-pub(super) type Outcome = Result<Verdict, Rejection>;
+pub(super) type Outcome = Result<Verdict, Refused>;
+
+/// Why there is no verdict, and what a person could improve, if that was asked for.
+pub(super) struct Refused {
+    pub(super) rejection: Rejection,
+    pub(super) findings: Option<Vec<Finding>>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            findings: None,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -70,7 +85,7 @@ pub(super) fn head(format: Format) -> String {
 /// One file's row, with its end of line.
 pub(super) fn row(format: Format, file: &Path, outcome: &Outcome, details: bool) -> String {
     match format {
-        Format::Table => table_row(file, outcome),
+        Format::Table => table_row(file, outcome, details),
         Format::Json => json_row(file, outcome, details),
         Format::Csv => csv_row(file, outcome),
     }
@@ -96,6 +111,8 @@ enum Answer<'a> {
         error_code: &'static str,
         error_message: &'static str,
         error_detail: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        findings: Option<&'a [Finding]>,
     },
 }
 
@@ -119,10 +136,14 @@ fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
                     details: details.then_some(&verdict.details),
                 },
             },
-            Err(rejection) => Answer::Rejection {
+            Err(Refused {
+                rejection,
+                findings,
+            }) => Answer::Rejection {
                 error_code: rejection.code().code(),
                 error_message: rejection.code().message(),
                 error_detail: rejection.to_string(),
+                findings: findings.as_deref().filter(|_| details),
             },
         },
     };
@@ -145,7 +166,7 @@ fn csv_row(file: &Path, outcome: &Outcome) -> String {
             "",
             "",
         ]),
-        Err(rejection) => csv_line(&[
+        Err(Refused { rejection, .. }) => csv_line(&[
             &file,
             &hex,
             "false",
@@ -167,7 +188,7 @@ fn csv_line(fields: &[&str; COLUMNS.len()]) -> String {
     String::from_utf8(line).expect("strings make a string")
 }
 
-fn table_row(file: &Path, outcome: &Outcome) -> String {
+fn table_row(file: &Path, outcome: &Outcome, details: bool) -> String {
     let file = printable(&file.display().to_string());
     let (word, colour, rest) = match outcome {
         Ok(verdict) if verdict.live => (
@@ -180,14 +201,25 @@ fn table_row(file: &Path, outcome: &Outcome) -> String {
             AnsiColor::Red,
             format!("{:.3}  {file}", verdict.score),
         ),
-        Err(rejection) => (
+        Err(Refused { rejection, .. }) => (
             rejection.code().code(),
             AnsiColor::Yellow,
             format!("-      {file}: {rejection}"),
         ),
     };
     let style = Style::new().fg_color(Some(colour.into()));
-    format!("{style}{word:6}{style:#}  {rest}\n")
+    let mut row = format!("{style}{word:6}{style:#}  {rest}\n");
+    let findings = match outcome {
+        Ok(verdict) => &verdict.details.findings,
+        Err(refused) => &refused.findings,
+    };
+    for finding in findings.iter().flatten().filter(|_| details) {
+        row += &format!(
+            "        {} {:.2} (limit {:.2}): {}\n",
+            finding.check, finding.value, finding.limit, finding.hint
+        );
+    }
+    row
 }
 
 /// The text with what would steer a terminal (control characters, changes of the writing direction)

@@ -44,7 +44,7 @@ impl Answer {
     pub(super) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Ok(verdict) => Self::verdict(verdict.live),
-            Err(rejection) => Self::None(rejection.code().code().to_owned()),
+            Err(refused) => Self::None(refused.rejection.code().code().to_owned()),
         }
     }
 }

@@ -113,6 +113,7 @@ async fn answer(
         session,
         ticket,
         deadline,
+        explain: details,
     };
     let decoded = check.decode(upload.file, memory).await?;
 
@@ -169,6 +170,8 @@ struct Check {
     session: Option<TokenHash>,
     ticket: Ticket,
     deadline: tokio::time::Instant,
+    /// Whether findings are wanted.
+    explain: bool,
 }
 
 /// A photo that can be judged, and its share of the memory: its pixels take more than its file, and
@@ -324,12 +327,22 @@ impl Check {
             image,
         } = decoded;
         let judge = Arc::clone(&self.app.judge);
+        let explain = self.explain;
         let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
             // No more photos are being judged than there are threads: that needs no counting.
             drop(memory);
-            judge.judge(&photo)
+            let judged = judge.judge(&photo);
+            let findings = explain.then(|| judge.findings(&photo, judged.as_ref()));
+            match findings.transpose() {
+                Ok(findings) => (judged, findings),
+                Err(failure) => (Err(failure), None),
+            }
         });
-        let answer = match self.wait(job, client.closed()).await {
+        let (judged, findings) = match self.wait(job, client.closed()).await {
+            Ok((judged, findings)) => (Ok(judged), findings),
+            Err(failed) => (Err(failed), None),
+        };
+        let answer = match judged {
             Ok(Err(rejection @ Rejection::Internal(_))) => {
                 tracing::error!(%rejection, "judging failed");
                 Err(ApiError::internal())
@@ -339,7 +352,13 @@ impl Check {
                     if let Ok(verdict) = &judged {
                         self.app.metrics.judged(verdict);
                     }
-                    judged.map_err(ApiError::from)
+                    match judged {
+                        Ok(mut verdict) => {
+                            verdict.details.findings = findings;
+                            Ok(verdict)
+                        }
+                        Err(rejection) => Err(ApiError::from(rejection).with_findings(findings)),
+                    }
                 }
                 Err(error) => Err(error),
             },

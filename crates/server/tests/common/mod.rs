@@ -16,8 +16,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use livecheck_engine::{
-    AttackScores, BBox, ContentBox, Details, EngineConfig, EngineError, Face, ImageInfo,
-    LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Timings, Verdict,
+    AttackScores, BBox, Check, ContentBox, Details, EngineConfig, EngineError, Face, Finding,
+    ImageInfo, LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Timings,
+    Verdict,
 };
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
 use livecheck_store::{Clock, NewKey, Store, TestClock, Timestamp};
@@ -145,6 +146,20 @@ impl Judge for Scripted {
         }
     }
 
+    fn findings(
+        &self,
+        _photo: &Photo,
+        _judged: Result<&Verdict, &Rejection>,
+    ) -> Result<Vec<Finding>, Rejection> {
+        Ok(vec![Finding {
+            check: Check::Dark,
+            value: 0.125,
+            limit: 0.25,
+            severity: Severity::Warning,
+            hint: "Turn on a lamp.",
+        }])
+    }
+
     fn self_test(&self) -> Result<(), EngineError> {
         (self.self_test)(&self.gate)
     }
@@ -218,6 +233,7 @@ pub fn verdict(score: f32) -> Verdict {
             models: MODELS,
             runtime: Runtime::embedded().info(),
             timings: Timings::default(),
+            findings: None,
         },
     }
 }

@@ -1,0 +1,230 @@
+//! Light, detail and pixels of the face region.
+
+use crate::{
+    Photo, crop,
+    detect::BBox,
+    error::Rejection,
+    quality::{luma, mean_and_variance},
+};
+
+/// Side of the patch of the face that light and blur are measured on, pixels.
+const SIDE: usize = 128;
+
+/// Rows and columns of the patch that are looked at: the face without most of the hair and of what is
+/// beside it.
+const ROWS: std::ops::Range<usize> = 20..115;
+const COLUMNS: std::ops::Range<usize> = 20..108;
+
+/// Grey levels from which a pixel is white: nothing is left of what was there.
+const WHITE: f32 = 250.0;
+
+/// Largest side of the part of the face whose single pixels are looked at.
+const PART: u32 = 256;
+
+/// Points across and down a grid about the face.
+const POINTS: usize = 40;
+
+/// Sides of the blocks that JPEG compresses.
+const BLOCK: usize = 8;
+
+/// Keeps ratios of what hardly varies near 1, squared grey levels.
+const LEAST_DETAIL: f64 = 1e-3;
+
+/// The face as light: all measures are 0 to 1.
+pub(super) struct Light {
+    /// Mean luma.
+    pub(super) mean: f32,
+    /// Share of white pixels.
+    pub(super) white: f32,
+    /// Mean difference of the strongest and the weakest channel.
+    pub(super) colour: f32,
+    /// See [`fineness`], on the patch.
+    pub(super) fineness: f32,
+}
+
+impl Light {
+    pub(super) fn measure(photo: &Photo, face: &BBox) -> Result<Self, Rejection> {
+        let patch = crop::face_crop(photo, face, SIDE as u32)?;
+        let (width, height) = (COLUMNS.len(), ROWS.len());
+        let pixels: Vec<&[u8]> = ROWS
+            .flat_map(|row| {
+                patch[row * SIDE * 3..][..SIDE * 3]
+                    .chunks_exact(3)
+                    .take(COLUMNS.end)
+                    .skip(COLUMNS.start)
+            })
+            .collect();
+        let grey: Vec<f32> = pixels.iter().map(|pixel| 255.0 * luma(pixel)).collect();
+        let count = grey.len();
+        let white = grey.iter().filter(|value| **value >= WHITE).count();
+        let colour = pixels.iter().map(|pixel| {
+            let strongest = pixel.iter().max().copied().unwrap_or(0);
+            let weakest = pixel.iter().min().copied().unwrap_or(0);
+            f32::from(strongest - weakest) / 255.0
+        });
+        let (mean, _) = mean_and_variance(grey.iter().copied());
+        Ok(Self {
+            mean: mean / 255.0,
+            white: white as f32 / count as f32,
+            colour: mean_and_variance(colour).0,
+            fineness: fineness(&grey, width, height, FINE, COARSE),
+        })
+    }
+}
+
+/// Distances at which detail is compared on the patch.
+const FINE: usize = 1;
+const COARSE: usize = 4;
+
+/// Single pixels of the face.
+pub(super) struct Pixels {
+    /// Mean step at the edges of blocks over the mean step elsewhere, of the direction that shows less.
+    pub(super) blocks: f32,
+    /// Mean squared second difference of neighbouring pixels, grey levels squared.
+    pub(super) detail: f32,
+}
+
+impl Pixels {
+    pub(super) fn measure(photo: &Photo, face: &BBox) -> Self {
+        let span = |from: f32, to: f32, end: u32| {
+            let (from, to) = (from.clamp(0.0, end as f32), to.clamp(0.0, end as f32));
+            let side = ((to - from) as u32).min(PART).max(1).min(end);
+            let middle = ((from + to) / 2.0) as u32;
+            (middle.saturating_sub(side / 2).min(end - side), side)
+        };
+        let (left, width) = span(face.x0, face.x1, photo.width);
+        let (top, height) = span(face.y0, face.y1, photo.height);
+        let (left, width, height) = (left as usize, width as usize, height as usize);
+        let row_bytes = photo.width as usize * 3;
+        let grey: Vec<f32> = photo
+            .rgb
+            .chunks_exact(row_bytes.max(3))
+            .skip(top as usize)
+            .take(height)
+            .flat_map(|row| row[left * 3..][..width * 3].chunks_exact(3))
+            .map(|pixel| 255.0 * luma(pixel))
+            .collect();
+        Self {
+            blocks: blocks(&grey, width, 1, width).min(blocks(&grey, width, width, height)),
+            detail: detail(&grey, width, height, 1) as f32,
+        }
+    }
+}
+
+/// Mean squared second difference at the distance `fine` over that at `coarse`. What is blurred or enlarged
+/// has less of it than noise and true detail.
+fn fineness(grey: &[f32], width: usize, height: usize, fine: usize, coarse: usize) -> f32 {
+    let coarse = detail(grey, width, height, coarse);
+    (detail(grey, width, height, fine) / (coarse + LEAST_DETAIL)) as f32
+}
+
+/// Mean squared second difference at a distance, that across and that down together.
+fn detail(grey: &[f32], width: usize, height: usize, distance: usize) -> f64 {
+    let second = |before: f32, at: f32, after: f32| {
+        let second = before - 2.0 * at + after;
+        second * second
+    };
+    let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
+    let (mut across, mut down) = (0.0, 0.0);
+    for row in grey.chunks_exact(width.max(1)) {
+        let pairs = row.iter().zip(row.iter().skip(distance));
+        let sum: f32 = pairs
+            .zip(row.iter().skip(2 * distance))
+            .map(|((before, at), after)| second(*before, *at, *after))
+            .sum();
+        across += f64::from(sum);
+    }
+    let rows: Vec<&[f32]> = grey.chunks_exact(width.max(1)).collect();
+    let pairs = rows.iter().zip(rows.iter().skip(distance));
+    for ((before, at), after) in pairs.zip(rows.iter().skip(2 * distance)) {
+        let sum: f32 = before
+            .iter()
+            .zip(*at)
+            .zip(*after)
+            .map(|((before, at), after)| second(*before, *at, *after))
+            .sum();
+        down += f64::from(sum);
+    }
+    let inner = |side: usize| side.saturating_sub(2 * distance);
+    mean(across, inner(width) * height) + mean(down, inner(height) * width)
+}
+
+/// How far the steps between pixels `step` apart stand out at every eighth of `length` places along that
+/// direction, whichever eighth it is: a photo may have been cropped after it was compressed.
+fn blocks(grey: &[f32], width: usize, step: usize, length: usize) -> f32 {
+    let mut sums = [0.0_f32; BLOCK];
+    let mut counts = [0.0_f32; BLOCK];
+    for (at, (before, after)) in grey.iter().zip(grey.iter().skip(step)).enumerate() {
+        let place = if step == 1 { at % width } else { at / width };
+        // Across, the last pixel of a row has none beside it.
+        if place + 1 < length {
+            sums[place % BLOCK] += (after - before).abs();
+            counts[place % BLOCK] += 1.0;
+        }
+    }
+    let means: Vec<f32> = sums
+        .iter()
+        .zip(counts)
+        .map(|(sum, count)| sum / count.max(1.0))
+        .collect();
+    let most = means.iter().copied().fold(0.0, f32::max);
+    let others = (means.iter().sum::<f32>() - most) / (BLOCK as f32 - 1.0);
+    // A tenth of a grey level is no step.
+    (most + 0.1) / (others + 0.1)
+}
+
+/// A face and what is above and beside it.
+pub(super) struct Surroundings {
+    /// Mean luma of what is not the face, 0 to 1; of all where nothing else is seen.
+    pub(super) mean: f32,
+    /// Luma from the first to the ninety-ninth percentile of all of it, 0 to 1.
+    pub(super) range: f32,
+}
+
+impl Surroundings {
+    pub(super) fn measure(photo: &Photo, face: &BBox) -> Self {
+        let (width, height) = (face.width(), face.height());
+        let (x, y) = ((face.x0 + face.x1) / 2.0, (face.y0 + face.y1) / 2.0);
+        let place = |point: usize, from: f32, to: f32, end: u32| {
+            let at = from + (to - from) * point as f32 / (POINTS - 1) as f32;
+            at.clamp(0.0, end.saturating_sub(1) as f32)
+        };
+        let mut all = Vec::with_capacity(POINTS * POINTS);
+        let mut about = Vec::with_capacity(POINTS * POINTS);
+        for row in 0..POINTS {
+            for column in 0..POINTS {
+                let at_x = place(column, x - 1.25 * width, x + 1.25 * width, photo.width);
+                let at_y = place(row, y - 1.25 * height, y + 0.6 * height, photo.height);
+                let at = (at_y as usize * photo.width as usize + at_x as usize) * 3;
+                let Some(pixel) = photo.rgb.get(at..at + 3) else {
+                    continue;
+                };
+                let light = luma(pixel);
+                all.push(light);
+                let of_person = at_y >= face.y0 - 0.1 * height
+                    && (face.x0 - 0.1 * width..=face.x1 + 0.1 * width).contains(&at_x);
+                if !of_person {
+                    about.push(light);
+                }
+            }
+        }
+        all.sort_by(f32::total_cmp);
+        let percentile = |percent: usize| all.get(all.len() * percent / 100).copied();
+        let seen = if about.is_empty() { &all } else { &about };
+        Self {
+            mean: seen.iter().sum::<f32>() / seen.len().max(1) as f32,
+            range: percentile(99).unwrap_or(0.0) - percentile(1).unwrap_or(0.0),
+        }
+    }
+}
+
+/// The middle quarter of a picture.
+pub(super) fn middle(photo: &Photo) -> BBox {
+    let (width, height) = (photo.width as f32, photo.height as f32);
+    BBox {
+        x0: width * 0.25,
+        y0: height * 0.25,
+        x1: width * 0.75,
+        y1: height * 0.75,
+    }
+}

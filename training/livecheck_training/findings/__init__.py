@@ -1,0 +1,1 @@
+"""Measures the findings of `details=true`, and chooses their limits."""
