@@ -49,7 +49,10 @@ fn each_fault_is_named_and_was_not_there_before() {
             "low_contrast",
             curve(&clean, |value| 128.0 + (value - 128.0) * 0.15),
         ),
-        ("greyscale", imageops::grayscale(&clean).into_rgb8()),
+        (
+            "greyscale",
+            image::DynamicImage::ImageLuma8(imageops::grayscale(&clean)).into_rgb8(),
+        ),
         ("border", {
             let mut framed = RgbImage::from_pixel(760, 760, Rgb([255, 0, 255]));
             imageops::replace(&mut framed, &clean, 60, 60);
