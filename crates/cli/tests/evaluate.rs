@@ -610,9 +610,10 @@ fn a_headline_hides_no_refusal() {
     for at in 0..3 {
         bench.write(&format!("set/live/{at}.jpg"), &drawn::jpeg(320, 240));
     }
+    bench.write("set/print/0.jpg", &drawn::jpeg(320, 240));
     let shown = bench.succeed(&["evaluate", "set"]);
     assert!(
-        shown.starts_with("3 of 3 refused: 007, image side 240 < 320: --min-image-side\n"),
+        shown.starts_with("4 of 4 refused: 007, image side 240 < 320: --min-image-side\n"),
         "{shown}"
     );
     assert!(
@@ -626,7 +627,7 @@ fn a_headline_hides_no_refusal() {
         "{}",
         &page[first..first + 300]
     );
-    let reason = page.find("3 of 3 refused: 007, image side 240 &lt; 320: --min-image-side");
+    let reason = page.find("4 of 4 refused: 007, image side 240 &lt; 320: --min-image-side");
     assert!(reason.expect("the reason") < first);
     assert!(page.contains("none judged"));
 }

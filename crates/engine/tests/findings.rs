@@ -42,7 +42,7 @@ fn each_fault_is_named_and_was_not_there_before() {
     let clean = portrait(640, 640);
     let before = names(&findings_of(&engine, &clean));
     let faults: [(&str, RgbImage); 6] = [
-        ("blur", imageops::blur(&clean, 12.0)),
+        ("blur", imageops::blur(&clean, 5.0)),
         ("dark", curve(&clean, |value| value * 0.08)),
         ("bright", curve(&clean, |value| value * 1.2 + 160.0)),
         (
