@@ -54,7 +54,7 @@ fn each_fault_is_named_and_was_not_there_before() {
             image::DynamicImage::ImageLuma8(imageops::grayscale(&clean)).into_rgb8(),
         ),
         ("border", {
-            let mut framed = RgbImage::from_pixel(760, 760, Rgb([255, 0, 255]));
+            let mut framed = RgbImage::from_pixel(760, 760, Rgb([0, 0, 0]));
             imageops::replace(&mut framed, &clean, 60, 60);
             framed
         }),
