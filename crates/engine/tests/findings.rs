@@ -1,12 +1,17 @@
 //! What a person could improve in a photo, on a drawn portrait with one fault at a time.
 
-use image::{Rgb, RgbImage, imageops};
+use std::io::Cursor;
+
+use image::{ImageFormat, Rgb, RgbImage, imageops};
 use livecheck_engine::{Check, Engine, EngineConfig, Finding, FindingLimits, Photo};
 use livecheck_testing::portrait::portrait;
 
 fn findings_of(engine: &Engine, image: &RgbImage) -> Vec<Finding> {
-    let (width, height) = image.dimensions();
-    let photo = Photo::new(width, height, image.as_raw().clone(), "png");
+    let mut file = Cursor::new(Vec::new());
+    image
+        .write_to(&mut file, ImageFormat::Png)
+        .expect("a PNG file");
+    let photo = engine.decode(&file.into_inner()).expect("a readable photo");
     let judged = engine.judge(&photo);
     engine
         .findings(&photo, judged.as_ref())
