@@ -8,7 +8,13 @@ import torch
 from test_detector import CAMERA_OFF, drawn_data
 
 from livecheck_training.crops import window_crop
-from livecheck_training.detector.predict import DOUBT, FULL_WEIGHT, MOST_REFINED, RefinedFinder, weights
+from livecheck_training.detector.predict import (
+    DOUBT,
+    FULL_WEIGHT,
+    MOST_REFINED,
+    RefinedFinder,
+    weights,
+)
 from livecheck_training.refiner.export import Weighted, weighed
 from livecheck_training.refiner.lookalikes import hand, scrambled
 from livecheck_training.refiner.net import FACTOR, OUTPUTS, SIZE, Refiner
