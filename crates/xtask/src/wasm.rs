@@ -18,8 +18,8 @@ use crate::{
 };
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const SOURCE: &str = "crates/browser-detector/wasm";
-const BUILT: &str = "wasm32-unknown-unknown/release/livecheck_face_detector_wasm.wasm";
+const PACKAGE: &str = "livecheck-face-detector-wasm";
+const BUILT: &str = "wasm32-unknown-unknown/wasm/livecheck_face_detector_wasm.wasm";
 const COMMITTED: &str = "web/face-detector.wasm";
 
 /// Builds the module and puts it where the page finds it.
@@ -93,10 +93,11 @@ fn build() -> Result<Vec<u8>> {
         format!("--remap-path-prefix={}=.", root.display()),
     ];
     run(cargo()
-        .args(["build", "--release", "--locked", "--target", TARGET])
+        .args(["build", "--profile", "wasm", "--locked"])
+        .args(["--package", PACKAGE, "--target", TARGET])
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env("CARGO_TARGET_DIR", &folder)
-        .current_dir(root.join(SOURCE)))?;
+        .current_dir(&root))?;
     let built: &Path = &folder.join(BUILT);
     fs::read(built).with_context(|| built.display().to_string())
 }
