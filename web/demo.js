@@ -28,7 +28,7 @@ const kept = {
   token: '',
 };
 
-/** The photo at hand: `{blob, width, height}` and its address; sent again when asked. */
+/** The photo at hand: `{blob, width, height, …}`; sent again when asked. */
 let photo = null;
 /** Grows with every photo, so that the answer for an older one is dropped. */
 let turn = 0;
@@ -83,10 +83,17 @@ $('key-change').addEventListener('click', () => askForKey());
 
 capture.addEventListener('livecheck-photo', ({ detail }) => {
   forgetPhoto();
-  photo = { ...detail, address: URL.createObjectURL(detail.blob) };
+  photo = detail;
   if (kept.key) send();
   else askForKey('Enter the API key: then the photo is sent.');
 });
+
+$('language').addEventListener('change', ({ target }) => capture.setAttribute('lang', target.value));
+const wished = new URLSearchParams(location.search).get('lang');
+if ([...$('language').options].some(({ value }) => value === wished)) {
+  $('language').value = wished;
+  capture.setAttribute('lang', wished);
+}
 
 capture.addEventListener('livecheck-state', ({ detail }) => {
   if (['starting', 'preparing', 'idle'].includes(detail.state)) {
@@ -97,7 +104,6 @@ capture.addEventListener('livecheck-state', ({ detail }) => {
 
 function forgetPhoto() {
   turn += 1;
-  if (photo) URL.revokeObjectURL(photo.address);
   photo = null;
 }
 
@@ -167,7 +173,7 @@ function make(name, properties = {}, ...children) {
     ? document.createElementNS('http://www.w3.org/2000/svg', name)
     : document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
-    if (svg || key.includes('-') || key === 'role' || key === 'class') node.setAttribute(key, value);
+    if (svg || key.includes('-') || ['role', 'class', 'slot'].includes(key)) node.setAttribute(key, value);
     else node[key] = value;
   }
   node.append(...children);
@@ -175,6 +181,11 @@ function make(name, properties = {}, ...children) {
 }
 
 function show(panel) {
+  $('columns').dataset.panel = panel;
+  if (panel !== 'answer') {
+    capture.replaceChildren();
+    $('measured').hidden = true;
+  }
   for (const name of ['tips', 'waiting', 'answer']) $(name).hidden = name !== panel;
   const titled = panel === 'answer' ? 'answer-title' : 'outcome-title';
   $('outcome').setAttribute('aria-labelledby', titled);
@@ -238,29 +249,112 @@ function bar(label, score, { threshold = null, kind = 'plain', note = '' } = {})
   );
 }
 
-/** The photo, with the face box and the five landmarks over it. */
-function picture(details, kind) {
-  const { width, height } = details?.image ?? photo;
-  const image = make('img', { src: photo.address, alt: 'The photo that was checked', width, height });
-  const frame = make('div', { class: `picture ${kind}` }, image);
-  frame.style.setProperty('--ratio', String(width / height));
-  if (!details?.face) return frame;
+/** Face box and the five landmarks over the photo. */
+function overlay(details, kind) {
+  if (!details?.face) return [];
+  const { width, height } = details.image;
   const { bbox, landmarks } = details.face;
-  const overlay = make('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
-  overlay.append(
+  const faceWidth = bbox.x1 - bbox.x0;
+  const drawing = make('svg', {
+    slot: 'overlay',
+    class: `overlay ${kind}`,
+    viewBox: `0 0 ${width} ${height}`,
+    'aria-hidden': 'true',
+  });
+  drawing.append(
     make('rect', {
       x: bbox.x0,
       y: bbox.y0,
-      width: bbox.x1 - bbox.x0,
+      width: faceWidth,
       height: bbox.y1 - bbox.y0,
-      rx: (bbox.x1 - bbox.x0) * 0.03,
+      rx: faceWidth * 0.03,
     }),
   );
   for (const [cx, cy] of landmarks) {
-    overlay.append(make('circle', { cx, cy, r: Math.max(0.024 * (bbox.x1 - bbox.x0), 0.003 * width) }));
+    drawing.append(make('circle', { cx, cy, r: Math.max(0.024 * faceWidth, 0.003 * width) }));
   }
-  frame.append(overlay);
-  return frame;
+  return [drawing];
+}
+
+/** What the checks of `findings` are called. */
+const FINDINGS = Object.freeze({
+  face_cut_off: 'Face cut off',
+  face_too_close: 'Too close',
+  face_small: 'Face too small',
+  pose_yaw: 'Head turned to the side',
+  pose_pitch: 'Head turned up or down',
+  pose_roll: 'Head tilted',
+  blur: 'Blurred',
+  dark: 'Too dark',
+  bright: 'Too bright',
+  backlight: 'Light from behind',
+  glare: 'Reflections on the face',
+  low_contrast: 'Low contrast',
+  strong_compression: 'Strongly compressed',
+  upscaled: 'Enlarged picture',
+  greyscale: 'No colour',
+  border: 'Border around the picture',
+  rotated: 'Rotated picture',
+  second_face: 'Second face',
+});
+
+/** A figure in as many digits as it needs. */
+function figure(value) {
+  if (typeof value !== 'number') return String(value);
+  return value.toFixed(Math.abs(value) >= 10 || Number.isInteger(value) ? 0 : 2);
+}
+
+/** What could be better about the photo: the server's findings, with their hints. */
+function findings(list) {
+  if (!Array.isArray(list) || list.length === 0) return [];
+  const rows = list.map(({ check, value, limit, severity, hint }) => {
+    const measured = [value, limit].every((number) => typeof number === 'number')
+      ? `${figure(value)} (limit ${figure(limit)})`
+      : '';
+    return make(
+      'li',
+      { class: severity === 'warning' ? 'warning' : 'info' },
+      make('p', {}, make('strong', {}, FINDINGS[check] ?? check), ' ', make('span', { class: 'figures' }, measured)),
+      make('p', { class: 'help' }, hint ?? ''),
+    );
+  });
+  return [make('h3', {}, 'What could be better'), make('ul', { class: 'findings' }, ...rows)];
+}
+
+/** A camera whose name is that of a program. */
+function cameraNote() {
+  if (photo?.virtual !== 'likely') return [];
+  return [
+    make(
+      'p',
+      { class: 'camera-note' },
+      make('strong', {}, 'Virtual camera likely.'),
+      ' The camera has the name of a program that plays pictures. That is a hint, no proof.',
+    ),
+  ];
+}
+
+/** The figures beneath the photo. */
+function showMeasured({ quality, image, timings, attack_scores: attacks, mask_score: mask, thresholds }) {
+  $('measured').replaceChildren(
+    make('h2', { id: 'measured-title' }, 'What was measured'),
+    make(
+      'div',
+      {},
+      bar('Printed photo', attacks.print),
+      bar('Screen', attacks.screen, { note: 'Informative: only the liveness score decides.' }),
+      bar('Face covering', mask, { threshold: thresholds.mask, note: 'Below its threshold: no mask.' }),
+    ),
+    facts([
+      ['Picture', `${image.width} × ${image.height}, ${image.format.toUpperCase()}`],
+      ['Face width', `${percent(quality.face_share)} of the picture`],
+      ['Brightness', percent(quality.brightness)],
+      ['Contrast', percent(quality.contrast)],
+      ['Sharpness', fixed(quality.sharpness, 0)],
+      ['Time on the server', `${fixed(timings.total_ms, 0)} ms`],
+    ]),
+  );
+  $('measured').hidden = false;
 }
 
 function facts(rows) {
@@ -283,6 +377,12 @@ function retake() {
   capture.start();
 }
 
+/** The ways to another photo. */
+const another = (primary) => [
+  button('Take another photo', retake, primary),
+  button('Upload a photo', () => capture.choose()),
+];
+
 /** The answer of the server, word for word. */
 function raw(body) {
   const text = JSON.stringify(body, null, 2);
@@ -294,47 +394,42 @@ function raw(body) {
   );
 }
 
+const VERDICTS = Object.freeze({
+  live: ['good', 'A live person', 'The face in the photo was accepted.'],
+  review: [
+    'stop',
+    'To be looked at by a person',
+    'The score lies between the two thresholds: neither accepted nor refused.',
+  ],
+  refused: [
+    'bad',
+    'Not accepted as a live person',
+    'If you are in front of the camera yourself, try again: even light from the front, no glare, hold still, and photograph your face directly.',
+  ],
+});
+
 function showVerdict(body) {
-  const { liveness, score, details } = body.result;
-  const kind = liveness ? 'good' : 'bad';
+  const { liveness, review, score, details } = body.result;
+  let outcome = 'refused';
+  if (liveness) outcome = 'live';
+  else if (review) outcome = 'review';
+  const [kind, text, advice] = VERDICTS[outcome];
+  capture.replaceChildren(...overlay(details, kind));
   const nodes = [
-    headline(kind, liveness ? 'A live person' : 'Not accepted as a live person'),
-    make(
-      'p',
-      { class: 'advice' },
-      liveness
-        ? 'The face in the photo was accepted.'
-        : 'If you are in front of the camera yourself, try again: even light from the front, no glare, hold still, and photograph your face directly.',
-    ),
-    picture(details, kind),
+    headline(kind, text),
+    make('p', { class: 'advice' }, advice),
+    ...cameraNote(),
     bar('Liveness score', score, { threshold: details?.thresholds.liveness ?? null, kind }),
   ];
   if (details) {
-    const { face, quality, image, thresholds, timings } = details;
     nodes.push(
-      bar('Face score', face.score, { threshold: thresholds.face }),
-      bar('Face covering', details.mask_score, {
-        threshold: thresholds.mask,
-        note: 'Below its threshold: no mask.',
-      }),
-      make('h3', {}, 'Looks like an attack'),
-      bar('Printed photo', details.attack_scores.print),
-      bar('Screen', details.attack_scores.screen, {
-        note: 'Informative and not calibrated: only the liveness score decides.',
-      }),
-      make('h3', {}, 'Measured quality'),
-      facts([
-        ['Picture', `${image.width} × ${image.height}, ${image.format.toUpperCase()}`],
-        ['Face width', `${percent(quality.face_share)} of the picture`],
-        ['Brightness', percent(quality.brightness)],
-        ['Contrast', percent(quality.contrast)],
-        ['Sharpness', fixed(quality.sharpness, 0)],
-        ['Time on the server', `${fixed(timings.total_ms, 0)} ms`],
-      ]),
+      bar('Face score', details.face.score, { threshold: details.thresholds.face }),
+      ...findings(details.findings),
     );
+    showMeasured(details);
   }
   nodes.push(
-    make('div', { class: 'actions' }, button('Take another photo', retake, !liveness)),
+    make('div', { class: 'actions' }, ...another(!liveness)),
     raw(body),
   );
   $('answer').replaceChildren(...nodes);
@@ -358,9 +453,11 @@ function showError(body, wait) {
       ),
     );
   }
+  nodes.push(...cameraNote(), ...findings(body?.findings));
+  // The same photo gets the same answer, unless the fault was elsewhere.
   const actions = {
-    retake: [button('Take another photo', retake, true), button('Send again', send)],
-    resend: [button('Send again', send, true), button('Take another photo', retake)],
+    retake: another(true),
+    resend: [button('Send again', send, true), ...another(false)],
     key: [button('Change the API key', () => askForKey(), true)],
   };
   nodes.push(make('div', { class: 'actions' }, ...actions[error.next]));

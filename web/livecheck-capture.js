@@ -3,366 +3,49 @@
  * file that the liveness API accepts. It sends nothing anywhere. `README.md` beside this file
  * documents attributes, methods, events, parts and custom properties.
  *
- * The file needs no other file, no build step and no inline style or script, so that it runs
- * under a strict content security policy (`img-src blob:` is all it asks for).
+ * It needs no build step and no inline style or script. A content security policy needs
+ * `img-src blob:`, and for hints and the automatic photo `script-src 'wasm-unsafe-eval'`,
+ * `connect-src` and `worker-src` for the folder of this file.
  */
 
-/** What the liveness API takes, and what a canvas can hold on every phone. */
-export const LIMITS = Object.freeze({
-  /** Bytes of the file: the API's 10 MB. */
-  maxBytes: 10 * 1024 * 1024,
-  /** Pixels of the picture: the API's limit. */
-  maxPixels: 64_000_000,
-  /** Pixels of a canvas: Safari on phones refuses larger ones. */
-  canvasPixels: 16_000_000,
-});
+import { virtualCamera } from './cameras.js';
+import { loadDetector } from './detector.js';
+import { LIMITS, PATCH, findingsOf, measure, measurePatch, measureSurroundings, ovalIn } from './findings.js';
+import { FILE_LIMITS, encode, preparePhoto } from './photo.js';
+import { LANGUAGES, TEXTS, languageOf } from './texts/index.js';
 
-/**
- * When a hint is given. Luma and shares run from 0 to 1. The figures were set by eye on camera
- * pictures and drawn ones: hints are advice, the server decides.
- */
-export const HINT_RULES = Object.freeze({
-  /** Mean luma of the oval. */
-  dark: 0.2,
-  bright: 0.88,
-  /** The surroundings are this much lighter than an oval that is darker than `backlitBelow`. */
-  backlit: 0.3,
-  backlitBelow: 0.38,
-  /** Share of the oval that has the colour of skin. */
-  face: 0.08,
-  close: 0.35,
-  /** Mean change of luma between two looks, less the change of the exposure. */
-  moving: 0.04,
-  /** Variance of the Laplacian of 8-bit luma, the oval drawn 96 pixels wide. */
-  blurred: 12,
-  /** Width of a face found by the browser, over that of the oval. */
-  faceNarrow: 0.6,
-  faceWide: 1.5,
-});
+export { API_LIMITS, CHECKS, LIMITS, findingsOf, measure, ovalIn } from './findings.js';
+export { FILE_LIMITS, preparePhoto } from './photo.js';
+export { LANGUAGES, TEXTS } from './texts/index.js';
+export { virtualCamera } from './cameras.js';
 
-/** The texts of the element, by name; set the property `texts` to replace some or all. */
-export const TEXTS = Object.freeze({
-  start: 'Start the camera',
-  take: 'Take the photo',
-  upload: 'Upload a photo',
-  again: 'Take another photo',
-  cancel: 'Stop the camera',
-  file: 'Photo file',
-  video: 'Picture of your camera',
-  photo: 'The photo you took',
-  idle: 'Use your camera, or upload a photo.',
-  starting: 'Waiting for the camera. Your browser may ask you to allow it.',
-  taking: 'Taking the photo…',
-  preparing: 'Preparing the photo…',
-  done: 'Photo taken.',
-  'hint-dark': 'More light, please: face a window or a lamp.',
-  'hint-bright': 'Too bright: turn away from the strong light.',
-  'hint-backlit': 'The light is behind you: turn around, so that it falls on your face.',
-  'hint-several': 'Only one face, please: be alone in the picture.',
-  'hint-face': 'Put your face into the oval.',
-  'hint-closer': 'Come closer, until your face fills the oval.',
-  'hint-back': 'Move back a little.',
-  'hint-still': 'Hold still.',
-  'hint-blurred': 'The picture is blurred: hold still, or wipe the lens.',
-  'hint-aim': 'Fill the oval with your face and look at the camera.',
-  'hint-ready': 'Good. Take the photo.',
-  'camera-denied':
-    'The camera is not allowed here. Allow it in the address bar of your browser, or upload a photo.',
-  'camera-missing': 'No camera was found. Connect one, or upload a photo.',
-  'camera-busy': 'Another program is using the camera. Close it and try again, or upload a photo.',
-  'camera-unsupported':
-    'This browser gives no camera to this page (it needs https). Upload a photo instead.',
-  'camera-lost': 'The camera stopped. Start it again, or upload a photo.',
-  unreadable:
-    'This browser cannot open that file as a picture. Choose a JPEG, PNG or WebP photo, or use the camera.',
-});
-
-/** Seconds and milliseconds of the live view. */
-const TIMING = Object.freeze({
-  /** Between two looks at the video. */
-  lookMs: 200,
-  /** A hint must be due at this many looks in a row before it is shown. */
-  steadyLooks: 2,
-  /** A hint stays this long, so that it can be read, and heard. */
-  dwellMs: 1200,
+/** Milliseconds of the live view. */
+export const TIMING = Object.freeze({
+  /** Between the starts of two looks at the video. */
+  lookMs: 70,
+  /** How long a hint is due before it is shown, and how long nothing is wrong before it goes. */
+  hintAfterMs: 400,
+  /** Movement mostly ends by itself. */
+  movingAfterMs: 700,
+  readyAfterMs: 150,
+  /** A hint stays this long, so that it can be read and heard. */
+  dwellMs: 800,
+  /** Everything is right for this long: the photo is taken. */
+  steadyMs: 500,
+  /** Looks that must have been made in that time. */
+  steadyLooks: 3,
+  /** The sharpest frame is chosen from this long. */
+  recentMs: 1000,
+  /** Movement is measured between looks that lie at least this far apart. */
+  movementMs: 180,
+  /** The fastest movement of this long counts: at its turning point a swing stands still. */
+  calmMs: 300,
   /** How long the camera may take to make a still photo before the video's frame is used. */
   stillMs: 5000,
 });
 
-/** Widths that the video is drawn at for measuring, pixels. */
-const LOOK = Object.freeze({ frame: 160, oval: 96 });
-
-// ---------------------------------------------------------------------------------------------
-// Measuring
-
-/**
- * The guide: an upright oval in the middle of the picture.
- *
- * @param {number} width  of the picture, any unit
- * @param {number} height
- * @returns {{cx: number, cy: number, rx: number, ry: number}} in the same unit
- */
-export function ovalIn(width, height) {
-  const ry = Math.min(0.43 * height, (0.4 * width) / 0.75);
-  return { cx: width / 2, cy: height / 2, rx: ry * 0.75, ry };
-}
-
-/** ITU-R BT.601 luma and chroma, 0 to 255, of the pixel that starts at `at`. */
-function ycc(data, at) {
-  const r = data[at];
-  const g = data[at + 1];
-  const b = data[at + 2];
-  return [
-    0.299 * r + 0.587 * g + 0.114 * b,
-    128 - 0.1687 * r - 0.3313 * g + 0.5 * b,
-    128 + 0.5 * r - 0.4187 * g - 0.0813 * b,
-  ];
-}
-
-/** Chroma of skin of every tone: the box of Chai and Ngan (1999), in Cb and Cr. */
-function isSkin(y, cb, cr) {
-  return y > 30 && cb >= 77 && cb <= 127 && cr >= 133 && cr <= 173;
-}
-
-/**
- * Measures one look at the video.
- *
- * @param {ImageData} frame     the whole picture, small
- * @param {ImageData} oval      the bounding box of the oval, small
- * @param {Float32Array|null} previous  `luma` of the look before, of the same size
- * @returns {{brightness: number, surroundings: number, motion: number|null, sharpness: number,
- *   skin: number|null, areas: number|null, luma: Float32Array}}
- *   `skin` and `areas` are null where colour says nothing: a grey picture, or surroundings that
- *   have the colour of skin themselves.
- */
-export function measure(frame, oval, previous) {
-  const { width, height, data } = frame;
-  const guide = ovalIn(width, height);
-  const luma = new Float32Array(width * height);
-  const skin = new Uint8Array(width * height);
-  let [around, aroundLuma, aroundSkin, colour] = [0, 0, 0, 0];
-  for (let y = 0, i = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1, i += 1) {
-      const [value, cb, cr] = ycc(data, 4 * i);
-      luma[i] = value / 255;
-      skin[i] = isSkin(value, cb, cr) ? 1 : 0;
-      colour += Math.abs(cb - 128) + Math.abs(cr - 128);
-      const inside = ((x + 0.5 - guide.cx) / guide.rx) ** 2 + ((y + 0.5 - guide.cy) / guide.ry) ** 2;
-      // The neck and the shoulders below the oval are no surroundings.
-      if (inside > 1.3 && y < guide.cy) {
-        around += 1;
-        aroundLuma += luma[i];
-        aroundSkin += skin[i];
-      }
-    }
-  }
-  const face = measureOval(oval);
-  const colourful = colour / (width * height) > 6;
-  const coloursTell = colourful && aroundSkin / Math.max(around, 1) < 0.5;
-  return {
-    brightness: face.brightness,
-    surroundings: aroundLuma / Math.max(around, 1),
-    motion: previous && previous.length === luma.length ? motionBetween(previous, luma) : null,
-    sharpness: face.sharpness,
-    skin: coloursTell ? face.skin : null,
-    areas: coloursTell ? faceLikeAreas(skin, luma, width, height) : null,
-    luma,
-  };
-}
-
-/** Brightness, skin and sharpness inside the oval that touches the borders of the picture. */
-function measureOval({ width, height, data }) {
-  const luma = new Float32Array(width * height);
-  const inside = (x, y) => ((2 * x + 1) / width - 1) ** 2 + ((2 * y + 1) / height - 1) ** 2 < 1;
-  let [count, sum, skin] = [0, 0, 0];
-  for (let y = 0, i = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1, i += 1) {
-      const [value, cb, cr] = ycc(data, 4 * i);
-      luma[i] = value;
-      if (inside(x, y)) {
-        count += 1;
-        sum += value;
-        skin += isSkin(value, cb, cr) ? 1 : 0;
-      }
-    }
-  }
-  let [edges, total, squares] = [0, 0, 0];
-  for (let y = 1; y < height - 1; y += 1) {
-    for (let x = 1; x < width - 1; x += 1) {
-      if (inside(x, y)) {
-        const i = y * width + x;
-        const edge = luma[i - 1] + luma[i + 1] + luma[i - width] + luma[i + width] - 4 * luma[i];
-        edges += 1;
-        total += edge;
-        squares += edge * edge;
-      }
-    }
-  }
-  return {
-    brightness: sum / Math.max(count, 1) / 255,
-    skin: skin / Math.max(count, 1),
-    sharpness: squares / Math.max(edges, 1) - (total / Math.max(edges, 1)) ** 2,
-  };
-}
-
-/** Mean absolute change, less what the exposure changed everywhere. */
-function motionBetween(before, after) {
-  let shift = 0;
-  for (let i = 0; i < after.length; i += 1) shift += after[i] - before[i];
-  shift /= after.length;
-  let change = 0;
-  for (let i = 0; i < after.length; i += 1) change += Math.abs(after[i] - before[i] - shift);
-  return change / after.length;
-}
-
-/**
- * How many areas of skin colour have the size, the shape and the inner contrast of a face. Hands
- * may count too, and a face over bare shoulders may not: good for a hint, for nothing more.
- */
-function faceLikeAreas(skin, luma, width, height) {
-  const seen = new Uint8Array(skin.length);
-  const found = [];
-  for (let start = 0; start < skin.length; start += 1) {
-    if (!skin[start] || seen[start]) continue;
-    const stack = [start];
-    seen[start] = 1;
-    let [area, x0, x1, y0, y1, sum, squares] = [0, width, 0, height, 0, 0, 0];
-    while (stack.length > 0) {
-      const i = stack.pop();
-      const x = i % width;
-      const y = (i - x) / width;
-      area += 1;
-      sum += luma[i];
-      squares += luma[i] ** 2;
-      x0 = Math.min(x0, x);
-      x1 = Math.max(x1, x);
-      y0 = Math.min(y0, y);
-      y1 = Math.max(y1, y);
-      for (const next of [
-        x > 0 ? i - 1 : i,
-        x < width - 1 ? i + 1 : i,
-        y > 0 ? i - width : i,
-        y < height - 1 ? i + width : i,
-      ]) {
-        if (skin[next] && !seen[next]) {
-          seen[next] = 1;
-          stack.push(next);
-        }
-      }
-    }
-    const [w, h] = [x1 - x0 + 1, y1 - y0 + 1];
-    const contrast = Math.sqrt(Math.max(squares / area - (sum / area) ** 2, 0));
-    const faceLike =
-      area >= 0.015 * skin.length &&
-      h >= 0.8 * w &&
-      h <= 2.4 * w &&
-      area >= 0.5 * w * h &&
-      contrast >= 0.02;
-    if (faceLike) found.push(area);
-  }
-  const largest = Math.max(0, ...found);
-  return found.filter((area) => area >= 0.3 * largest).length;
-}
-
-/**
- * The hint that a look calls for, the most helpful first.
- *
- * @param {ReturnType<typeof measure> & {faces?: number, faceWidth?: number|null}} look
- *   `faces` and `faceWidth` (over the oval's width) come from the browser's own face detector
- *   where it has one.
- * @returns {string} a name; its text is `TEXTS['hint-' + name]`
- */
-export function hintFor(look) {
-  const rules = HINT_RULES;
-  if (look.brightness < rules.dark) return 'dark';
-  if (look.brightness > rules.bright) return 'bright';
-  if (
-    look.brightness < rules.backlitBelow &&
-    look.surroundings - look.brightness > rules.backlit
-  ) {
-    return 'backlit';
-  }
-  const faces = look.faces ?? look.areas;
-  if (faces !== null && faces > 1) return 'several';
-  if (look.faces !== undefined) {
-    if (look.faces === 0) return 'face';
-    if (look.faceWidth < rules.faceNarrow) return 'closer';
-    if (look.faceWidth > rules.faceWide) return 'back';
-  } else if (look.skin !== null) {
-    if (look.skin < rules.face) return 'face';
-    if (look.skin < rules.close) return 'closer';
-  }
-  if (look.motion !== null && look.motion > rules.moving) return 'still';
-  if (look.sharpness < rules.blurred) return 'blurred';
-  return look.faces === undefined && look.skin === null ? 'aim' : 'ready';
-}
-
-// ---------------------------------------------------------------------------------------------
-// Files
-
-/** The format that the first bytes announce: `jpeg`, `png`, `webp`, or null for any other. */
-export function sniff(bytes) {
-  const text = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'jpeg';
-  if (text(0, 8) === '\x89PNG\r\n\x1a\n') return 'png';
-  if (text(0, 4) === 'RIFF' && text(8, 12) === 'WEBP') return 'webp';
-  return null;
-}
-
-/**
- * Makes a file that the liveness API takes out of any picture the browser can open. A JPEG, PNG
- * or WebP within the limits passes untouched, to the byte; anything else (HEIC where the browser
- * knows it, AVIF, GIF, BMP, too many bytes or pixels) becomes a JPEG.
- *
- * @param {Blob} file
- * @param {{maxBytes?: number, maxPixels?: number, canvasPixels?: number}} [limits]
- * @returns {Promise<{blob: Blob, width: number, height: number, converted: boolean}>}
- * @throws {Error} when the browser cannot open the file as a picture
- */
-export async function preparePhoto(file, limits = {}) {
-  const { maxBytes, maxPixels, canvasPixels } = { ...LIMITS, ...limits };
-  const format = sniff(new Uint8Array(await file.slice(0, 16).arrayBuffer()));
-  const address = URL.createObjectURL(file);
-  try {
-    const image = new Image();
-    image.src = address;
-    await image.decode();
-    const [width, height] = [image.naturalWidth, image.naturalHeight];
-    if (!width || !height) throw new Error('the picture has no size');
-    if (format && file.size <= maxBytes && width * height <= maxPixels) {
-      const type = `image/${format}`;
-      const blob = file.type === type ? file : file.slice(0, file.size, type);
-      return { blob, width, height, converted: false };
-    }
-    const largest = Math.min(maxPixels, canvasPixels);
-    return { ...(await encode(image, width, height, maxBytes, largest)), converted: true };
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
-
-/** Draws a picture and writes it as a JPEG, smaller and smaller until it fits. */
-async function encode(picture, width, height, maxBytes, maxPixels) {
-  let scale = Math.min(1, Math.sqrt(maxPixels / (width * height)));
-  for (;;) {
-    const canvas = document.createElement('canvas');
-    canvas.width = Math.max(1, Math.floor(width * scale));
-    canvas.height = Math.max(1, Math.floor(height * scale));
-    const context = canvas.getContext('2d');
-    // What is transparent becomes white, as on paper.
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.imageSmoothingQuality = 'high';
-    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-    for (const quality of [0.95, 0.9, 0.82]) {
-      const blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', quality));
-      if (!blob) throw new Error('the picture cannot be drawn');
-      if (blob.size <= maxBytes) return { blob, width: canvas.width, height: canvas.height };
-    }
-    if (canvas.width === 1 && canvas.height === 1) throw new Error('the limit cannot be met');
-    scale *= 0.8;
-  }
-}
+/** Frames that are kept to choose from: full pictures of the camera take memory. */
+const KEPT_FRAMES = 3;
 
 // ---------------------------------------------------------------------------------------------
 // The element
@@ -409,6 +92,7 @@ video, img, .guide, .figure { position: absolute; inset: 0; width: 100%; height:
 video { object-fit: cover; }
 :host(:not([facing="environment"])) video { transform: scaleX(-1); }
 img { object-fit: contain; }
+::slotted([slot="overlay"]) { position: absolute; inset: 0; width: 100%; height: 100%; }
 .shoulders, .head { fill: color-mix(in srgb, var(--muted) 22%, var(--stage)); }
 .head { stroke: var(--stage); stroke-width: 12; }
 .frame { fill: none; stroke: var(--muted); stroke-width: 2; stroke-dasharray: 9 7; opacity: .8; }
@@ -453,15 +137,22 @@ const BUSY = Object.freeze(['starting', 'taking', 'preparing']);
 
 /** See `README.md`. */
 export class LivecheckCapture extends HTMLElement {
-  static observedAttributes = ['disabled'];
+  static observedAttributes = ['disabled', 'lang', 'upload'];
 
   #nodes = {};
   #state = 'idle';
-  #texts = TEXTS;
+  /** Texts of the language, and those that the site replaced. */
+  #language = 'en';
+  #words = TEXTS;
+  #replaced = {};
   #stream = null;
   #timer = 0;
-  #look = { luma: null, due: '', looks: 0, shownAt: 0, detector: null, canvases: null };
+  /** What the looks at the video have found so far, see `#watch`. */
+  #look = null;
+  #patch = null;
   #photoAddress = '';
+  /** Where the photo came from, for the text beneath it. */
+  #source = 'camera';
   /** Grows with every start and stop, so that a late answer of the browser is recognised. */
   #turn = 0;
 
@@ -476,6 +167,7 @@ export class LivecheckCapture extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#speak();
     this.#show(this.#state);
   }
 
@@ -483,7 +175,8 @@ export class LivecheckCapture extends HTMLElement {
     this.reset();
   }
 
-  attributeChangedCallback() {
+  attributeChangedCallback(name) {
+    if (name === 'lang') this.#speak();
     this.#show(this.#state);
   }
 
@@ -492,15 +185,31 @@ export class LivecheckCapture extends HTMLElement {
     return this.#state;
   }
 
-  /** Texts by name; those not given keep the English ones of `TEXTS`. */
+  /** Texts by name; those not given keep the words of the language. */
   get texts() {
-    return { ...this.#texts };
+    return { ...this.#words, ...this.#replaced };
   }
 
   set texts(texts) {
-    this.#texts = { ...TEXTS, ...texts };
+    this.#replaced = { ...texts };
     this.#label();
     this.#show(this.#state);
+  }
+
+  /** Whether the camera's label names a program: `likely` or `unknown`. A hint, no proof. */
+  get virtual() {
+    return virtualCamera(this.#stream?.getVideoTracks()[0]?.label);
+  }
+
+  /** How many looks a second were made at the camera's picture so far; 0 before the first. */
+  get looksPerSecond() {
+    const { looks = 0, since = 0, last = 0 } = this.#look ?? {};
+    return looks === 0 ? 0 : (1000 * looks) / (last - since);
+  }
+
+  /** Whether the photo is taken without a button. */
+  get automatic() {
+    return this.getAttribute('auto') !== 'off' && this.getAttribute('hints') !== 'off';
   }
 
   /** Asks for the camera and shows its picture. Resolves when it is live, or has failed. */
@@ -511,8 +220,10 @@ export class LivecheckCapture extends HTMLElement {
       this.#fail('camera-unsupported');
       return;
     }
+    // Loads while the user is asked; a failure shows when the first look is due.
+    if (this.getAttribute('hints') !== 'off') loadDetector().catch(() => {});
     // The video of a camera that also takes still photos need not be large.
-    const stills = 'ImageCapture' in window;
+    const stills = !this.automatic && 'ImageCapture' in window;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: false,
@@ -546,22 +257,14 @@ export class LivecheckCapture extends HTMLElement {
   /** Takes the photo. Resolves after `livecheck-photo` or `livecheck-error`. */
   async capture() {
     if (this.disabled || this.#state !== 'live') return;
-    const turn = this.#turn;
-    this.#show('taking');
-    clearTimeout(this.#timer);
-    try {
-      const photo = await this.#still();
-      if (turn === this.#turn) await this.#deliver(photo, 'camera');
-    } catch {
-      if (turn === this.#turn) this.#fail('camera-lost');
-    }
+    await this.#take(() => this.#still(), false);
   }
 
   /** Takes a file as though the user had chosen it. */
   async use(file) {
     if (this.disabled) return;
     this.#begin('preparing');
-    await this.#deliver(file, 'file');
+    await this.#deliver(file, { source: 'file', automatic: false, virtual: 'unknown' });
   }
 
   /** Opens the file dialogue; call it from a click. */
@@ -611,6 +314,7 @@ export class LivecheckCapture extends HTMLElement {
       nodes.video,
       nodes.photo,
       nodes.guide,
+      make('slot', { name: 'overlay' }),
       make('div', { class: 'flash' }),
     );
     nodes.hint = make('p', { class: 'hint', part: 'hint', role: 'status' });
@@ -643,27 +347,53 @@ export class LivecheckCapture extends HTMLElement {
       nodes.file,
     );
     nodes.stage.addEventListener('dragover', (event) => {
+      if (!this.#uploads) return;
       event.preventDefault();
       nodes.stage.classList.add('over');
     });
     nodes.stage.addEventListener('dragleave', () => nodes.stage.classList.remove('over'));
     nodes.stage.addEventListener('drop', (event) => {
+      if (!this.#uploads) return;
       event.preventDefault();
       nodes.stage.classList.remove('over');
       const [file] = event.dataTransfer.files;
       if (file) this.use(file);
     });
-    root.append(nodes.stage, nodes.hint, nodes.error, nodes.controls);
+    nodes.frame = make('div', { class: 'frame-of-all' }, nodes.stage, nodes.hint, nodes.error, nodes.controls);
+    root.append(nodes.frame);
     this.#label();
   }
 
+  get #uploads() {
+    return this.getAttribute('upload') !== 'off';
+  }
+
+  /** Takes the words of the `lang` attribute, or of the page around. */
+  async #speak() {
+    const tag = this.getAttribute('lang') ?? this.closest('[lang]')?.getAttribute('lang');
+    const language = languageOf(tag);
+    if (language === this.#language) return;
+    this.#language = language;
+    const words = await LANGUAGES[language]().catch(() => TEXTS);
+    if (language !== this.#language) return;
+    this.#words = words;
+    this.#label();
+    this.#show(this.#state);
+  }
+
+  #text(name) {
+    return this.#replaced[name] ?? this.#words[name] ?? TEXTS[name] ?? '';
+  }
+
   #label() {
-    const { start, take, again, upload, cancel, file, video } = this.#nodes;
+    const { frame, start, take, again, upload, cancel, file, video } = this.#nodes;
+    frame.setAttribute('dir', this.#text('dir'));
+    frame.setAttribute('lang', this.#language);
     for (const [name, node] of Object.entries({ start, take, again, upload, cancel })) {
-      node.textContent = this.#texts[name];
+      node.textContent = this.#text(name);
     }
-    file.setAttribute('aria-label', this.#texts.file);
-    video.setAttribute('aria-label', this.#texts.video);
+    file.setAttribute('aria-label', this.#text('file'));
+    video.setAttribute('aria-label', this.#text('video'));
   }
 
   #say(text) {
@@ -689,6 +419,7 @@ export class LivecheckCapture extends HTMLElement {
   #begin(state) {
     this.#turn += 1;
     clearTimeout(this.#timer);
+    this.#forgetFrames();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#nodes.video.srcObject = null;
@@ -711,14 +442,20 @@ export class LivecheckCapture extends HTMLElement {
     const changed = this.#state !== state;
     this.#state = state;
     for (const name of ['figure', 'video', 'guide', 'photo', 'start', 'take', 'again', 'upload', 'cancel']) {
-      nodes[name].toggleAttribute('hidden', !VISIBLE[state].includes(name));
+      const off = name === 'upload' && !this.#uploads;
+      nodes[name].toggleAttribute('hidden', off || !VISIBLE[state].includes(name));
     }
     for (const name of ['start', 'take', 'again', 'upload', 'cancel']) {
       nodes[name].disabled = this.disabled || BUSY.includes(state);
     }
-    if (state !== 'live') {
+    if (state === 'live') {
+      this.#say(this.#hintText(this.getAttribute('data-hint') ?? 'aim'));
+    } else {
       this.removeAttribute('data-hint');
-      this.#say(this.#texts[state] ?? '');
+      let name = state;
+      if (state === 'idle' && !this.#uploads) name = 'idle-camera';
+      if (state === 'done' && this.#source === 'file') name = 'chosen';
+      this.#say(this.#text(name));
     }
     if (!this.isConnected) return;
     this.setAttribute('data-state', state);
@@ -732,7 +469,9 @@ export class LivecheckCapture extends HTMLElement {
 
   #fail(reason) {
     this.#begin('idle');
-    const text = this.#texts[reason];
+    const ways = [this.#text(reason)];
+    if (reason.startsWith('camera-') && this.#uploads) ways.push(this.#text('or-upload'));
+    const text = ways.join(' ');
     this.#nodes.error.textContent = text;
     this.#nodes.error.hidden = false;
     this.#emit('livecheck-error', { reason, text });
@@ -742,88 +481,194 @@ export class LivecheckCapture extends HTMLElement {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  /** Looks at the video again and again, and says what would help. */
+  // --- looking
+
+  /** Looks at the video again and again, says what would help, and takes the photo. */
   async #watch() {
     const turn = this.#turn;
-    const look = this.#look;
-    Object.assign(look, { luma: null, due: '', looks: 0, shownAt: -Infinity });
-    if (this.getAttribute('hints') === 'off') {
-      this.#say(this.#texts['hint-aim']);
+    this.#look = {
+      since: performance.now(),
+      looks: 0,
+      last: 0,
+      wrongSince: null,
+      due: '',
+      dueSince: 0,
+      shownAt: -Infinity,
+      goodSince: null,
+      goodLooks: 0,
+      places: [],
+      speeds: [],
+      frames: [],
+    };
+    if (this.getAttribute('hints') === 'off') return;
+    let detector;
+    try {
+      detector = await loadDetector();
+    } catch {
+      // Without WebAssembly the button remains.
+      if (turn === this.#turn) this.#emit('livecheck-error', { reason: 'detector-unavailable', text: '' });
       return;
     }
-    look.canvases ??= [LOOK.frame, LOOK.oval].map(() =>
-      document.createElement('canvas').getContext('2d', { willReadFrequently: true }),
-    );
-    look.detector ??= 'FaceDetector' in window ? new window.FaceDetector({ fastMode: true }) : null;
+    const here = () => turn === this.#turn && this.#state === 'live';
     const again = async () => {
-      if (turn !== this.#turn || this.#state !== 'live') return;
-      if (!document.hidden && this.#nodes.video.readyState >= 2) {
-        const seen = this.#measure();
-        await this.#detect(seen);
-        if (turn !== this.#turn || this.#state !== 'live') return;
-        this.#hint(hintFor(seen), seen);
+      if (!here()) return;
+      const started = performance.now();
+      const { video } = this.#nodes;
+      if (!document.hidden && video.readyState >= 2 && video.videoWidth > 0) {
+        await this.#lookAt(video, detector, here);
+        if (!here()) return;
       }
-      this.#timer = setTimeout(again, TIMING.lookMs);
+      this.#timer = setTimeout(again, Math.max(0, TIMING.lookMs - (performance.now() - started)));
     };
-    this.#say(this.#texts['hint-aim']);
     await again();
   }
 
-  #measure() {
-    const { video } = this.#nodes;
-    const [width, height] = [video.videoWidth, video.videoHeight];
-    const [frame, oval] = this.#look.canvases;
-    const draw = (context, target, x, y, w, h) => {
-      const size = [target, Math.max(1, Math.round((target * h) / w))];
-      if (context.canvas.width !== size[0] || context.canvas.height !== size[1]) {
-        [context.canvas.width, context.canvas.height] = size;
-      }
-      context.drawImage(video, x, y, w, h, 0, 0, ...size);
-      return context.getImageData(0, 0, ...size);
-    };
-    const { cx, cy, rx, ry } = ovalIn(width, height);
-    const seen = measure(
-      draw(frame, LOOK.frame, 0, 0, width, height),
-      draw(oval, LOOK.oval, cx - rx, cy - ry, 2 * rx, 2 * ry),
-      this.#look.luma,
-    );
-    this.#look.luma = seen.luma;
-    return seen;
-  }
-
-  /** Adds what the browser's own face detector sees, where there is one. */
-  async #detect(seen) {
-    const look = this.#look;
-    if (!look.detector) return;
-    const { video } = this.#nodes;
-    try {
-      const found = await look.detector.detect(video);
-      const widest = Math.max(0, ...found.map(({ boundingBox }) => boundingBox.width));
-      seen.faces = found.length;
-      seen.faceWidth = widest / (2 * ovalIn(video.videoWidth, video.videoHeight).rx);
-    } catch {
-      look.detector = null;
-    }
-  }
-
-  #hint(hint, seen) {
-    const look = this.#look;
-    look.looks = look.due === hint ? look.looks + 1 : 1;
-    look.due = hint;
+  async #lookAt(video, detector, here) {
+    const frame = this.automatic ? await createImageBitmap(video).catch(() => null) : null;
+    const picture = frame ?? video;
+    const [width, height] = frame ? [frame.width, frame.height] : [video.videoWidth, video.videoHeight];
     const now = performance.now();
-    if (
-      look.looks < TIMING.steadyLooks ||
-      this.getAttribute('data-hint') === hint ||
-      now - look.shownAt < TIMING.dwellMs
-    ) {
+    let measures;
+    try {
+      measures = await this.#measure(picture, width, height, detector, now);
+    } catch {
+      frame?.close();
       return;
     }
+    if (!here()) {
+      frame?.close();
+      return;
+    }
+    this.#look.looks += 1;
+    this.#look.last = performance.now();
+    const findings = findingsOf(measures, this.getAttribute('data-hint') ?? '');
+    this.#hint(findings, measures, now);
+    if (frame) await this.#decide(findings, measures, frame, now);
+  }
+
+  async #measure(picture, width, height, detector, now) {
+    const { faces, small, scale } = await detector.detect(picture, width, height);
+    const found = faces.filter(({ score }) => score >= Math.min(LIMITS.second_face, LIMITS.no_face) * 0.8);
+    const [face] = found;
+    let patch = null;
+    let box = null;
+    if (face) {
+      const x0 = Math.max(face.box.x0, 0);
+      const y0 = Math.max(face.box.y0, 0);
+      const w = Math.max(Math.min(face.box.x1, width) - x0, 1);
+      const h = Math.max(Math.min(face.box.y1, height) - y0, 1);
+      this.#patch ??= Object.assign(document.createElement('canvas'), { width: PATCH, height: PATCH }).getContext(
+        '2d',
+        { willReadFrequently: true },
+      );
+      this.#patch.imageSmoothingQuality = 'medium';
+      this.#patch.drawImage(picture, x0, y0, w, h, 0, 0, PATCH, PATCH);
+      patch = measurePatch(this.#patch.getImageData(0, 0, PATCH, PATCH));
+      box = Object.fromEntries(Object.entries(face.box).map(([edge, at]) => [edge, at * scale]));
+    }
+    const speed = this.#speed(face, now);
+    const light = measureSurroundings(small, box);
+    return measure({ faces: found, width, height, ...light, patch, speed });
+  }
+
+  /** Movement in face widths per second since an earlier look; null while there is none. */
+  #speed(face, now) {
+    const { places } = this.#look;
+    if (!face) {
+      places.length = 0;
+      return null;
+    }
+    const width = face.box.x1 - face.box.x0;
+    const points = [...face.landmarks, [(face.box.x0 + face.box.x1) / 2, (face.box.y0 + face.box.y1) / 2]];
+    while (places.length > 1 && now - places[1].at >= TIMING.movementMs) places.shift();
+    const [before] = places;
+    places.push({ at: now, points });
+    if (!before) return null;
+    const moved = points.map(([x, y], i) => Math.hypot(x - before.points[i][0], y - before.points[i][1]));
+    const middle = moved.sort((a, b) => a - b)[Math.floor(moved.length / 2)];
+    // A look that is due soon after the first one says little about speed.
+    const seconds = Math.max(now - before.at, TIMING.movementMs) / 1000;
+    const look = this.#look;
+    look.speeds = look.speeds.filter(({ at }) => now - at <= TIMING.calmMs);
+    look.speeds.push({ at: now, speed: middle / width / seconds });
+    return Math.max(...look.speeds.map(({ speed }) => speed));
+  }
+
+  /** Shows the most helpful hint, calmly. */
+  #hint(findings, measures, now) {
+    const look = this.#look;
+    const hint = findings[0] ?? 'ready';
+    const shown = this.getAttribute('data-hint');
+    // Something may be wrong all the time though each look finds something else.
+    look.wrongSince = hint === 'ready' ? null : (look.wrongSince ?? now);
+    if (look.due !== hint) {
+      look.due = hint;
+      look.dueSince = now;
+    }
+    const since = shown && shown !== 'ready' ? look.dueSince : (look.wrongSince ?? look.dueSince);
+    const waits = { ready: TIMING.readyAfterMs, moving: TIMING.movingAfterMs };
+    const after = waits[hint] ?? TIMING.hintAfterMs;
+    if (shown === hint || now - since < after || now - look.shownAt < TIMING.dwellMs) return;
     look.shownAt = now;
     this.setAttribute('data-hint', hint);
-    const text = this.#texts[`hint-${hint}`];
+    const text = this.#hintText(hint);
     this.#say(text);
-    const { luma, ...measures } = seen;
-    this.#emit('livecheck-hint', { hint, text, measures });
+    this.#emit('livecheck-hint', { hint, text, findings, measures });
+  }
+
+  #hintText(hint) {
+    return this.#text(hint === 'ready' && !this.automatic ? 'hint-ready-manual' : `hint-${hint}`);
+  }
+
+  /** Keeps good frames, and takes the sharpest when everything has been right for long enough. */
+  async #decide(findings, measures, bitmap, now) {
+    const look = this.#look;
+    if (findings.length > 0) {
+      bitmap.close();
+      this.#forgetFrames();
+      look.goodSince = null;
+      look.goodLooks = 0;
+      return;
+    }
+    look.goodSince ??= now;
+    look.goodLooks += 1;
+    const old = ({ at }) => now - at > TIMING.recentMs;
+    for (const { bitmap: past } of look.frames.filter(old)) past.close();
+    look.frames = look.frames.filter((frame) => !old(frame));
+    look.frames.push({ at: now, sharpness: measures.sharpness, bitmap });
+    look.frames.sort((a, b) => b.sharpness - a.sharpness);
+    for (const { bitmap: worse } of look.frames.splice(KEPT_FRAMES)) worse.close();
+    const steady = now - look.goodSince >= TIMING.steadyMs && look.goodLooks >= TIMING.steadyLooks;
+    if (!steady || this.getAttribute('data-hint') !== 'ready' || this.disabled) return;
+    const [{ bitmap: best }] = look.frames;
+    await this.#take(async () => {
+      const { canvasPixels } = FILE_LIMITS;
+      return (await encode(best, best.width, best.height, this.#maxBytes, canvasPixels)).blob;
+    }, true);
+  }
+
+  #forgetFrames() {
+    for (const { bitmap } of this.#look?.frames ?? []) bitmap.close();
+    if (this.#look) this.#look.frames = [];
+  }
+
+  // --- taking
+
+  get #maxBytes() {
+    return Number(this.getAttribute('max-bytes')) || FILE_LIMITS.maxBytes;
+  }
+
+  async #take(still, automatic) {
+    const turn = this.#turn;
+    const { virtual } = this;
+    this.#show('taking');
+    clearTimeout(this.#timer);
+    try {
+      const photo = await still();
+      if (turn === this.#turn) await this.#deliver(photo, { source: 'camera', automatic, virtual });
+    } catch {
+      if (turn === this.#turn) this.#fail('camera-lost');
+    }
   }
 
   /** A photo of the camera's full size, or the video's frame where the camera gives no better. */
@@ -834,8 +679,8 @@ export class LivecheckCapture extends HTMLElement {
       video,
       video.videoWidth,
       video.videoHeight,
-      LIMITS.maxBytes,
-      LIMITS.canvasPixels,
+      FILE_LIMITS.maxBytes,
+      FILE_LIMITS.canvasPixels,
     );
     if (!('ImageCapture' in window)) return frame.blob;
     try {
@@ -854,24 +699,23 @@ export class LivecheckCapture extends HTMLElement {
     }
   }
 
-  async #deliver(file, source) {
+  async #deliver(file, origin) {
     const turn = this.#turn;
     let photo;
     try {
-      photo = await preparePhoto(file, {
-        maxBytes: Number(this.getAttribute('max-bytes')) || LIMITS.maxBytes,
-      });
+      photo = await preparePhoto(file, { maxBytes: this.#maxBytes });
     } catch {
       if (turn === this.#turn) this.#fail('unreadable');
       return;
     }
     if (turn !== this.#turn) return;
+    this.#source = origin.source;
     this.#begin('done');
     this.#photoAddress = URL.createObjectURL(photo.blob);
     this.#nodes.photo.src = this.#photoAddress;
-    this.#nodes.photo.alt = this.#texts.photo;
+    this.#nodes.photo.alt = this.#text('photo');
     this.#fit(photo.width, photo.height);
-    this.#emit('livecheck-photo', { ...photo, source });
+    this.#emit('livecheck-photo', { ...photo, ...origin });
   }
 }
 

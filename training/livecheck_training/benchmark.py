@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 from .data import ImageSet, add_data_arguments, load_rgb, open_set
-from .liveness.calibrate import LEAST_CONTEXT
 from .liveness.scenes import LEFT_OUT, is_held_out
 from .rates import apcer_at_bpcer, auc, rate
 
@@ -38,6 +37,9 @@ LOOK_COLUMNS = ("date", "candidate", "set", "look", "figures")
 THRESHOLD = 0.9
 BPCER = (0.05, 0.1)
 BINS = 10
+
+LEAST_CONTEXT = 1.5
+"""Faces in photos of 320 pixels count from this share of the picture's shorter side to the mean face side."""
 
 SMALL = ("--min-image-side", "200", "--min-face-side", "40")
 """Limits for sets whose photos are smaller than the product takes by default."""

@@ -1,7 +1,7 @@
 """What the Rust engine is compared with: `python -m livecheck_training.golden`.
 
 Writes `crates/engine/tests/golden/`: drawn pictures (`<name>.png`), the crops of
-each (`<name>.letterbox.png`, `.window.png`, `.square.png`, `.sampled.png`, `.closer.png`, `.aligned.png`) and `golden.json` with the
+each (`<name>.letterbox.png`, `.window.png`, `.square0.png` to `.square2.png`, `.sampled.png`, `.aligned.png`) and `golden.json` with the
 face box and landmarks that the crops were cut by and the nets' outputs on them, computed
 by ONNX Runtime. Also seals the models (`seal.py`). Run it after every export.
 """
@@ -17,19 +17,18 @@ from PIL import Image, ImageDraw
 
 from . import crops
 from .detector.predict import onnx_refine, refined
-from .liveness.grain import CLOSER
 from .liveness.grain import FACTOR as GRAIN_FACTOR
 from .liveness.grain import SIZE as GRAIN_SIZE
-from .liveness.net import FACTOR
-from .liveness.net import SIZE as LIVENESS_SIZE
 from .mask.net import SIZE as MASK_SIZE
 from .refiner.net import FACTOR as WINDOW_FACTOR
 from .refiner.net import SIZE as WINDOW_SIZE
 from .seal import seal
 from .teachers import Faces, session
+from .threeview.net import FACTORS
+from .threeview.net import SIZE as VIEWS_SIZE
 
 ENGINE = Path(__file__).resolve().parents[2] / "crates/engine"
-MODELS = ("face-detector", "face-refiner", "face-mask", "liveness-context", "liveness-grain")
+MODELS = ("face-detector", "face-refiner", "face-mask", "liveness-views", "liveness-grain", "liveness-small-context", "liveness-small-grain")
 BEST_CELLS = 5
 """Cells of the detector's output that are written out, best score first."""
 
@@ -151,12 +150,11 @@ def write_golden(folder: Path, models: Path) -> None:
         proposal = Faces(box[None], np.array([PROPOSED_SCORE]), landmarks[None])
         letterbox, scale = crops.letterbox(image)
         window = crops.window_crop(image, tuple(box), WINDOW_FACTOR, WINDOW_SIZE)
-        square = crops.square_crop(image, tuple(box), FACTOR, LIVENESS_SIZE)
+        squares = [crops.square_crop(image, tuple(box), factor, VIEWS_SIZE) for factor in FACTORS]
         sampled = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE)
-        closer = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE, CLOSER)
         aligned = crops.aligned_crop(image, landmarks, MASK_SIZE)
-        pictures = {"": image, ".letterbox": letterbox, ".window": window, ".square": square}
-        pictures |= {".sampled": sampled, ".closer": closer, ".aligned": aligned}
+        pictures = {"": image, ".letterbox": letterbox, ".window": window, ".sampled": sampled, ".aligned": aligned}
+        pictures |= {f".square{number}": square for number, square in enumerate(squares)}
         for suffix, picture in pictures.items():
             Image.fromarray(picture).save(folder / f"{name}{suffix}.png", optimize=True)
         entries.append(
@@ -169,19 +167,21 @@ def write_golden(folder: Path, models: Path) -> None:
                 "refiner": [float(v) for v in run("face-refiner", window)["face"][0]],
                 "refined": refined_answer(refined(proposal, image, refine)),
                 "mask": float(run("face-mask", aligned)["mask"][0, 0]),
-                "context": [float(v) for v in run("liveness-context", square)["logits"][0]],
+                "views": [[float(v) for v in run("liveness-views", square)["logits"][0]] for square in squares],
                 "grain": [float(v) for v in run("liveness-grain", sampled)["logits"][0]],
+                # Its view is the middle one.
+                "small_context": [float(v) for v in run("liveness-small-context", squares[1])["logits"][0]],
+                "small_grain": [float(v) for v in run("liveness-small-grain", sampled)["logits"][0]],
             }
         )
     golden = {
         "proposed_score": PROPOSED_SCORE,
         "window_factor": WINDOW_FACTOR,
         "window_size": WINDOW_SIZE,
-        "square_factor": FACTOR,
-        "square_size": LIVENESS_SIZE,
+        "square_factors": list(FACTORS),
+        "square_size": VIEWS_SIZE,
         "sampled_factor": GRAIN_FACTOR,
         "sampled_size": GRAIN_SIZE,
-        "closer_share": CLOSER,
         "aligned_size": MASK_SIZE,
         "pictures": entries,
     }

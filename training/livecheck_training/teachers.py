@@ -68,14 +68,23 @@ def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return inter / np.maximum(area - inter, 1e-9)
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression; indices of what stays, best first."""
+def containment(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The share of the smaller of both boxes that lies in the other, of one box (4,) and many (n, 4)."""
+    inter = np.prod(np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None), axis=1)
+    smaller = np.minimum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(box[2:] - box[:2]))
+    return inter / np.maximum(smaller, 1e-9)
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, nested: float = 1.0) -> np.ndarray:
+    """Greedy non-maximum suppression; indices of what stays, best first. Of two boxes that overlap by more
+    than the IoU `threshold`, or one of which lies in the other by more than `nested`, the better one stays."""
     order = np.argsort(-scores, kind="stable")
     keep = []
     while len(order):
         best, order = order[0], order[1:]
         keep.append(best)
-        order = order[iou(boxes[best], boxes[order]) <= threshold]
+        apart = iou(boxes[best], boxes[order]) <= threshold
+        order = order[apart & (containment(boxes[best], boxes[order]) <= nested)]
     return np.asarray(keep, dtype=np.int64)
 
 

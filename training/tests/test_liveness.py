@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from livecheck_training import golden
-from livecheck_training.liveness import calibrate
 from livecheck_training.liveness.net import SIZE, LivenessNet, margin
 from livecheck_training.liveness.scenes import Scene
 from livecheck_training.liveness.train import Settings, live_loss, rate_at, type_loss
@@ -103,24 +102,6 @@ def test_the_rate_warms_up_and_falls():
     assert rates[0] < rates[1] > rates[2] > rates[3] > rates[4] > 0
 
 
-def test_calibration_recovers_a_logistic():
-    rng = np.random.default_rng(0)
-    live, attack = rng.normal(3, 2, 20_000), rng.normal(-1, 2, 20_000)
-    # Two normals of equal spread: the log odds are 4 / 2^2 * (m - 1).
-    a, b = calibrate.fit(live, [attack[:100], attack[100:]])
-    assert (a, b) == pytest.approx((1.0, -1.0), abs=0.35)
-    a, b = calibrate.fit(live, [attack[:10_000], attack[10_000:]])
-    assert (a, b) == pytest.approx((1.0, -1.0), abs=0.06)
-
-
-def test_even_odds_are_a_score_of_ninety():
-    rng = np.random.default_rng(0)
-    a, b = calibrate.fit(rng.normal(3, 2, 20_000), [rng.normal(-1, 2, 20_000)])
-    fusion = calibrate.Fusion(a, 0.0, calibrate.anchored(b))
-    # Both are equally likely half-way between them.
-    assert fusion.score(np.array([1.0, 0.0])) == pytest.approx(0.9, abs=0.01)
-
-
 def test_the_trunk_takes_imagenet_weights():
     net = LivenessNet()
     before = net.trunk.blocks[5].project[0].weight.clone()
@@ -135,25 +116,3 @@ def test_shipped_weights_lie_between_the_stages():
     middle = between(before, after, 0.25)
     assert middle["w"].tolist() == [0.5, 3.0]
     assert middle["n"].item() == 5
-
-
-class Scripted(calibrate.Scorer):
-    """A scorer whose grain net answers a margin of 0, and notes how closely it looked."""
-
-    def __init__(self) -> None:
-        self.shares: list[float] = []
-
-    def grain_logits(self, frame: np.ndarray, box: np.ndarray, share: float = 1.0) -> np.ndarray:
-        self.shares.append(share)
-        return np.array([0.0, -np.inf, 0.0])
-
-
-@pytest.mark.parametrize("first", [-3.0, 1.38, 3.19, 1.39, 2.0, 3.17])
-def test_a_doubtful_face_is_looked_at_again_and_a_clear_one_is_not(first):
-    scorer = Scripted()
-    logits = np.array([[0.0, -np.inf, 0.0], [first, -np.inf, 0.0]])
-    score = scorer.score(np.zeros((9, 9, 3), np.uint8), np.array((2.0, 2.0, 6.0, 6.0)), calibrate.Fusion(1.0, 1.0, 0.0, closer=0.7), logits)
-    # 0.80 and 0.96 are logits of 1.386 and 3.178.
-    looked = 1.386 < first < 3.178
-    assert np.log(score / (1 - score)) == pytest.approx(first / 2 if looked else first)
-    assert scorer.shares == ([0.7] if looked else [])

@@ -8,7 +8,13 @@ import torch
 from test_detector import CAMERA_OFF, drawn_data
 
 from livecheck_training.crops import window_crop
-from livecheck_training.detector.predict import DOUBT, MOST_REFINED, RefinedFinder
+from livecheck_training.detector.predict import (
+    DOUBT,
+    FULL_WEIGHT,
+    MOST_REFINED,
+    RefinedFinder,
+    weights,
+)
 from livecheck_training.refiner.export import Weighted, weighed
 from livecheck_training.refiner.lookalikes import hand, scrambled
 from livecheck_training.refiner.net import FACTOR, OUTPUTS, SIZE, Refiner
@@ -123,12 +129,26 @@ def test_proposals_that_become_one_face_are_one():
     assert len(found) == 1 and found.scores[0] == pytest.approx(2 / 3)
 
 
+def test_a_box_in_a_better_one_is_the_same_face():
+    boxes = np.array([[100, 100, 180, 200], [115, 150, 165, 198], [170, 100, 250, 200]], np.float32)
+    faces = Faces(boxes, np.array([0.98, 0.96, 0.95], np.float32), np.zeros((3, 5, 2), np.float32))
+    found = RefinedFinder(_Fixed(faces), None).detect(np.zeros((300, 300, 3), np.uint8), 0.2)
+    assert found.boxes.tolist() == boxes[[0, 2]].tolist(), "the neighbour is another face"
+
+
+def test_the_second_look_counts_less_towards_the_ends_of_doubt():
+    (start, end), (rise, fall) = DOUBT, FULL_WEIGHT
+    shares = weights(np.array([0.2, start, (start + rise) / 2, rise, 0.75, fall, (fall + end) / 2, end, 0.99]))
+    assert shares[[0, 1, 3, 4, 5, 7, 8]] == pytest.approx([0, 0, 0.5, 0.5, 0.5, 0, 0])
+    assert 0.2 < shares[2] < 0.3 and 0.2 < shares[6] < 0.3
+
+
 def test_only_doubtful_faces_and_not_all_of_a_crowd_are_looked_at_again():
     count = MOST_REFINED + 2
     boxes = np.array([[30 * i, 0, 30 * i + 20, 20] for i in range(count)], np.float32)
     row = np.array([-9.0, *[0.2, 0.2, 0.8, 0.8], *[0.5] * 10])
     weak, sure = DOUBT[0] - 0.01, DOUBT[1]
-    for scores, looked_at in (([0.8] * count, MOST_REFINED), ([sure, DOUBT[0]] + [weak] * (count - 2), 1)):
+    for scores, looked_at in (([0.8] * count, MOST_REFINED), ([sure, FULL_WEIGHT[0]] + [weak] * (count - 2), 1)):
         faces = Faces(boxes, np.array(scores, np.float32), np.zeros((count, 5, 2), np.float32))
         found = RefinedFinder(_Fixed(faces), lambda windows: np.tile(row, (len(windows), 1)))
         scores = found.detect(np.zeros((20, 600, 3), np.uint8), 0.0).scores

@@ -1,53 +1,24 @@
-/** The element alone, on a page of another site: hints, files, failures. */
+/** The element alone, on a page of another site: files, failures, attributes. */
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { virtualCamera } from '../cameras.js';
+import { LANGUAGES, TEXTS } from '../texts/index.js';
 import { openBrowser } from './browser.mjs';
+import { film } from './clips.mjs';
 import * as portrait from './portrait.mjs';
+import { startSite } from './site.mjs';
 
-/** A site that took over one file, under the strictest policy that the element works with. */
+/** A site of its own, under the strictest policy that the element works with. */
 let site;
 before(async () => {
-  const module = await readFile(new URL('../livecheck-capture.js', import.meta.url));
-  const pages = {
-    '/': ['text/html', '<!doctype html><title>Site</title><script type="module" src="site.js"></script><livecheck-capture></livecheck-capture>'],
-    '/site.js': [
-      'text/javascript',
-      `import './livecheck-capture.js';
-       window.seen = [];
-       for (const name of ['photo', 'hint', 'error', 'state']) {
-         addEventListener('livecheck-' + name, (event) => window.seen.push([name, event.detail]));
-       }`,
-    ],
-    '/livecheck-capture.js': ['text/javascript', module],
-  };
-  const server = createServer((request, response) => {
-    const [type, body] = pages[request.url] ?? ['text/plain', ''];
-    response.writeHead(body ? 200 : 404, {
-      'content-type': type,
-      'content-security-policy':
-        "default-src 'none'; script-src 'self'; img-src blob:; require-trusted-types-for 'script'",
-    });
-    response.end(body);
-  });
-  await new Promise((listening) => {
-    server.listen(0, '127.0.0.1', listening);
-  });
-  site = { origin: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  site = await startSite();
 });
 after(() => site?.close());
 
-/** Opens the site; `pictures`: what its camera shows. */
-async function visit({ pictures, ...options } = {}) {
-  let camera;
-  if (pictures) {
-    const drawing = await openBrowser();
-    camera = await portrait.video(drawing.page.context(), pictures);
-    await drawing.close();
-  }
-  const browser = await openBrowser({ ...options, video: camera?.path });
+/** Opens the site. */
+async function visit(options = {}) {
+  const browser = await openBrowser(options);
   const { page } = browser;
   await page.goto(site.origin);
   await page.waitForFunction(() => window.seen);
@@ -55,7 +26,6 @@ async function visit({ pictures, ...options } = {}) {
     page.evaluate((wanted) => window.seen.filter(([seen]) => seen === wanted).map(([, detail]) => detail), name);
   const close = async () => {
     await browser.close();
-    await camera?.remove();
     assert.deepEqual(browser.problems, [], 'the page logged errors');
   };
   return { page, details, close };
@@ -63,65 +33,6 @@ async function visit({ pictures, ...options } = {}) {
 
 const call = (page, method, ...values) =>
   page.evaluate(([name, given]) => document.querySelector('livecheck-capture')[name](...given), [method, values]);
-
-describe('hints', () => {
-  const one = (scale, x = 0.5) => ({ people: [{ x, y: 0.5, scale }], width: 640, height: 480 });
-  const cases = [
-    ['ready', 'a face in the oval', [one(1.4)]],
-    ['dark', 'little light', [{ ...one(1.4), light: 0.22 }]],
-    ['face', 'nobody', [{ ...one(1), people: [] }]],
-    ['closer', 'a small face', [one(0.7)]],
-    ['several', 'two faces', [{ ...one(1), people: [{ x: 0.28, y: 0.5, scale: 0.9 }, { x: 0.72, y: 0.5, scale: 0.9 }] }]],
-    ['still', 'a face that moves', [one(1.4, 0.45), one(1.4, 0.47), one(1.4, 0.5), one(1.4, 0.53), one(1.4, 0.55), one(1.4, 0.52)]],
-  ];
-  for (const [hint, what, pictures] of cases) {
-    test(`${what}: ${hint}`, async () => {
-      const { page, details, close } = await visit({ pictures });
-      await call(page, 'start');
-      await page.locator(`livecheck-capture[data-hint=${hint}]`).waitFor();
-      const [seen] = (await details('hint')).filter((detail) => detail.hint === hint);
-      assert.equal(await page.getByRole('status').textContent(), seen.text);
-      assert.equal(typeof seen.measures.brightness, 'number');
-      await close();
-    });
-  }
-
-  test('are not measured when they are off', async () => {
-    const { page, details, close } = await visit({ pictures: [one(0.7)] });
-    await page.evaluate(() => document.querySelector('livecheck-capture').setAttribute('hints', 'off'));
-    await call(page, 'start');
-    await page.waitForTimeout(1500);
-    assert.deepEqual(await details('hint'), []);
-    await close();
-  });
-
-  test('about faces are not given where colour says nothing', async () => {
-    const { page, close } = await visit();
-    const hints = await page.evaluate(async () => {
-      const { measure, hintFor } = await import('./livecheck-capture.js');
-      const paint = (width, height, colour) => {
-        const image = new ImageData(width, height);
-        // A pattern, so that it is not blurred.
-        for (let i = 0; i < width * height; i += 1) {
-          const light = (i % width) % 2 ? 20 : -20;
-          image.data.set([...colour.map((value) => value + light), 255], 4 * i);
-        }
-        return image;
-      };
-      const grey = [150, 150, 150];
-      const wood = [205, 150, 120];
-      return [grey, wood].map((colour) => {
-        const look = measure(paint(160, 120, colour), paint(96, 128, colour), null);
-        return [look.skin, look.areas, hintFor(look)];
-      });
-    });
-    assert.deepEqual(hints, [
-      [null, null, 'aim'],
-      [null, null, 'aim'],
-    ]);
-    await close();
-  });
-});
 
 /** A Windows bitmap of noise. */
 function bmp(width, height) {
@@ -329,6 +240,7 @@ describe('camera', () => {
         return canvas.convertToBlob({ type: 'image/jpeg' });
       };
       const element = document.querySelector('livecheck-capture');
+      element.setAttribute('auto', 'off');
       const taken = async (takePhoto) => {
         window.ImageCapture = class {
           getPhotoCapabilities = async () => ({ imageWidth: { max: 3000 }, imageHeight: { max: 2000 } });
@@ -361,4 +273,179 @@ test('texts can be replaced, some or all', async () => {
   await page.getByRole('button', { name: 'Kamera starten' }).waitFor();
   await page.getByRole('button', { name: 'Upload a photo' }).waitFor();
   await close();
+});
+
+describe('attributes', () => {
+  const set = (page, name, value) =>
+    page.evaluate(
+      ([key, text]) => document.querySelector('livecheck-capture').setAttribute(key, text),
+      [name, value],
+    );
+
+  test('lang: the words of each language, right to left in Arabic', async () => {
+    const { page, close } = await visit();
+    for (const [language, load] of Object.entries(LANGUAGES)) {
+      const texts = await load();
+      await set(page, 'lang', language);
+      await page.getByRole('button', { name: texts.start, exact: true }).waitFor();
+      assert.equal(await page.getByRole('status').textContent(), texts.idle);
+      const direction = await page
+        .getByRole('button', { name: texts.start, exact: true })
+        .evaluate((button) => getComputedStyle(button).direction);
+      assert.equal(direction, texts.dir);
+    }
+    await close();
+  });
+
+  test('lang: without it, the language of the page around', async () => {
+    const { page, close } = await visit();
+    await page.evaluate(() => {
+      document.documentElement.lang = 'fr-CA';
+      document.body.replaceChildren(document.createElement('livecheck-capture'));
+    });
+    await page.getByRole('button', { name: 'Démarrer la caméra' }).waitFor();
+    await close();
+  });
+
+  test('upload="off": no button, no dropped files, no mention', async () => {
+    const { page, close } = await visit({ camera: false });
+    await set(page, 'upload', 'off');
+    assert.equal(await page.getByRole('button', { name: 'Upload a photo' }).count(), 0);
+    assert.doesNotMatch(await page.getByRole('status').textContent(), /upload/);
+    await call(page, 'start');
+    assert.doesNotMatch(await page.getByRole('alert').textContent(), /upload/);
+    await close();
+  });
+
+  test('facing: asked of the browser; the front camera is shown as in a mirror', async () => {
+    const { page, close } = await visit();
+    const asked = await page.evaluate(async () => {
+      const wishes = [];
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = (wish) => {
+        wishes.push(wish.video.facingMode);
+        return ask({ video: true });
+      };
+      const element = document.querySelector('livecheck-capture');
+      const video = element.shadowRoot.querySelector('video');
+      const seen = [];
+      for (const facing of ['user', 'environment']) {
+        element.setAttribute('facing', facing);
+        await element.start();
+        seen.push([wishes.at(-1), getComputedStyle(video).transform]);
+        element.reset();
+      }
+      return seen;
+    });
+    assert.deepEqual(asked, [
+      ['user', 'matrix(-1, 0, 0, 1, 0, 0)'],
+      ['environment', 'none'],
+    ]);
+    await close();
+  });
+
+  test('hints="off": nothing is looked at, nothing is loaded', async () => {
+    const { page, details, close } = await visit();
+    await set(page, 'hints', 'off');
+    const before = site.requests.filter((path) => path.endsWith('.wasm')).length;
+    await call(page, 'start');
+    await page.waitForTimeout(800);
+    assert.deepEqual(await details('hint'), []);
+    assert.equal(site.requests.filter((path) => path.endsWith('.wasm')).length, before);
+    await close();
+  });
+
+  test('colours come from custom properties', async () => {
+    const { page, close } = await visit();
+    const colour = await page.evaluate(() => {
+      const element = document.querySelector('livecheck-capture');
+      element.style.setProperty('--livecheck-accent', 'rgb(1, 2, 3)');
+      return getComputedStyle(element.shadowRoot.querySelector('.primary')).backgroundColor;
+    });
+    assert.equal(colour, 'rgb(1, 2, 3)');
+    await close();
+  });
+});
+
+describe('virtual cameras', () => {
+  test('are told from their names', () => {
+    for (const label of [
+      'OBS Virtual Camera',
+      'OBS-Camera',
+      'ManyCam Virtual Webcam',
+      'Snap Camera',
+      'XSplit VCam',
+      'mmhmm Camera',
+      'Dummy video device (0x0000)',
+      'v4l2loopback',
+      'fake_device_0',
+    ]) {
+      assert.equal(virtualCamera(label), 'likely', label);
+    }
+    for (const label of [
+      'FaceTime HD Camera (Built-in)',
+      'Integrated Webcam (0bda:5538)',
+      'camera2 1, facing front',
+      'Logitech BRIO (046d:085e)',
+      'HP Wide Vision HD Camera',
+      'Front Camera',
+      '',
+    ]) {
+      assert.equal(virtualCamera(label), 'unknown', label);
+    }
+  });
+
+  test('are named with the photo', async () => {
+    const { page, details, close } = await visit();
+    await page.evaluate(async () => {
+      const element = document.querySelector('livecheck-capture');
+      await element.start();
+      const [track] = element.shadowRoot.querySelector('video').srcObject.getVideoTracks();
+      Object.defineProperty(track, 'label', { value: 'OBS Virtual Camera' });
+      await element.capture();
+    });
+    const [photo] = await details('photo');
+    assert.deepEqual([photo.virtual, photo.automatic, photo.source], ['likely', false, 'camera']);
+    await close();
+  });
+});
+
+test('auto="off": the photo waits for the button', async () => {
+  const drawing = await openBrowser();
+  const clip = await film(drawing.page, Array(10).fill({ good: true }));
+  await drawing.close();
+  const { page, details, close } = await visit({ video: clip.path });
+  await page.evaluate(() => document.querySelector('livecheck-capture').setAttribute('auto', 'off'));
+  await call(page, 'start');
+  await page.locator('livecheck-capture[data-hint=ready]').waitFor();
+  assert.equal(await page.getByRole('status').textContent(), TEXTS['hint-ready-manual']);
+  await page.waitForTimeout(1500);
+  assert.deepEqual(await details('photo'), []);
+  await page.getByRole('button', { name: 'Take the photo' }).click();
+  await page.waitForFunction(() => window.seen.some(([kind]) => kind === 'photo'));
+  await close();
+  await clip.remove();
+});
+
+test('a screen reader is told each hint once', async () => {
+  const drawing = await openBrowser();
+  const clip = await film(drawing.page, Array(10).fill({ people: [{ size: 0.2 }] }));
+  await drawing.close();
+  const { page, close } = await visit({ video: clip.path });
+  await page.evaluate(() => {
+    window.told = [];
+    const status = document.querySelector('livecheck-capture').shadowRoot.querySelector('[role=status]');
+    new MutationObserver(() => window.told.push(status.textContent)).observe(status, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+  });
+  await call(page, 'start');
+  await page.locator('livecheck-capture[data-hint=face_small]').waitFor();
+  await page.waitForTimeout(2500);
+  const told = await page.evaluate(() => window.told);
+  assert.equal(told.filter((text) => text === TEXTS['hint-face_small']).length, 1, `${told}`);
+  await close();
+  await clip.remove();
 });

@@ -6,11 +6,23 @@ import axe from 'axe-core';
 import { ERRORS, NO_ANSWER } from '../errors.js';
 import { CODES, failure, verdict } from './answers.mjs';
 import { openBrowser, screenshot } from './browser.mjs';
+import { film } from './clips.mjs';
 import * as portrait from './portrait.mjs';
 import { startService } from './service.mjs';
 
 /** What a phone held upright sees. */
 const PORTRAIT = { width: 720, height: 960, people: [{ x: 0.5, y: 0.5, scale: 2.3 }] };
+/** The drawn portrait before the camera: so far away that a hint is shown, then where it fits. */
+const COMES_CLOSER = [
+  ...Array(45).fill({ unmarked: true, people: [{ size: 0.22 }] }),
+  ...Array(60).fill({ unmarked: true, people: [{ size: 0.46, y: 0.52 }] }),
+];
+const UPRIGHT = [
+  ...Array(45).fill({ unmarked: true, people: [{ size: 0.17 }] }),
+  ...Array(60).fill({ unmarked: true, people: [{ size: 0.34 }] }),
+];
+/** The landmarks of that face for the answers of the test. */
+const SAMPLE_FACE = { scale: 1.72 };
 const PHONE = { viewport: { width: 360, height: 740 }, phone: true };
 
 let service;
@@ -24,9 +36,9 @@ function browser(options = {}) {
   const opened = {};
   let camera;
   before(async () => {
-    if (options.people) {
+    if (options.clip) {
       const drawing = await openBrowser();
-      camera = await portrait.video(drawing.page.context(), [options]);
+      camera = await film(drawing.page, options.clip, options.size);
       await drawing.close();
     }
     Object.assign(opened, await openBrowser({ ...options, video: camera?.path }));
@@ -66,6 +78,12 @@ const upload = async (page, file) => {
 };
 const named = (page, name) => page.getByRole('button', { name, exact: true });
 const title = (page) => page.locator('#answer h2');
+
+const photoSize = (page) =>
+  page.locator('livecheck-capture img').evaluate(async (image) => {
+    await image.decode();
+    return [image.naturalWidth, image.naturalHeight];
+  });
 
 async function photograph(page) {
   await named(page, 'Start the camera').click();
@@ -145,8 +163,8 @@ describe('API key', () => {
     for (let sent = 1; sent <= 4; sent += 1) {
       await title(page()).waitFor();
       assert.equal(await title(page()).textContent(), ERRORS['051'].title);
-      await page().locator('#answer h2').evaluate((old) => old.remove());
-      if (sent < 4) await named(page(), 'Send again').click();
+      assert.equal(await named(page(), 'Send again').count(), 0);
+      if (sent < 4) await upload(page(), await portrait.file(page(), { people: [] }));
     }
     // 061 and a session, three checks, 062 and a session, the fourth check.
     assert.deepEqual(checks, [401, 422, 422, 422, 429, 422]);
@@ -154,19 +172,32 @@ describe('API key', () => {
   });
 });
 
-describe('camera', () => {
-  const { page } = lazily(browser({ people: [{ x: 0.5, y: 0.5, scale: 2 }] }));
+describe('a face that comes closer', () => {
+  const { page } = lazily(browser({ clip: COMES_CLOSER, size: { width: 960, height: 720 } }));
 
-  test('to verdict: the photo has the size of the video and is sent as a file', async () => {
-    const requests = await answer(page(), verdict(0.973));
+  test('hint, photo without a button, verdict', async () => {
+    let release;
+    const held = new Promise((resolve) => {
+      release = resolve;
+    });
+    const requests = [];
+    await page().route('**/liveness/**', async (route) => {
+      requests.push(route.request());
+      await held;
+      await route.fulfill(verdict(0.973, SAMPLE_FACE));
+    });
     await screenshot(page(), 'start');
     await named(page(), 'Start the camera').click();
-    await page().locator('livecheck-capture[data-hint=ready]').waitFor();
-    await assertAccessible(page());
+    await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
     await screenshot(page(), 'camera');
-    await named(page(), 'Take the photo').click();
+    await assertAccessible(page());
+    await page().locator('#waiting').waitFor();
+    await screenshot(page(), 'taken');
+    await assertAccessible(page());
+    release();
     await title(page()).waitFor();
     assert.equal(await title(page()).textContent(), 'A live person');
+    assert.equal(await page().locator('livecheck-capture').getByRole('status').textContent(), 'Photo taken');
     await screenshot(page(), 'live');
     await assertAccessible(page());
 
@@ -174,12 +205,25 @@ describe('camera', () => {
     assert.equal(request.method(), 'POST');
     const body = request.postDataBuffer().toString('latin1');
     assert.match(body, /name="image"; filename="photo\.jpeg"\r\nContent-Type: image\/jpeg\r\n\r\n\xff\xd8\xff/);
-    const sizes = await page().evaluate(async () => {
-      const image = document.querySelector('#answer img');
-      await image.decode();
-      return [image.naturalWidth, image.naturalHeight];
+    assert.deepEqual(await photoSize(page()), [960, 720]);
+  });
+});
+
+describe('camera', () => {
+  const { page } = lazily(browser());
+
+  test('with a name of a program: the answer says so, as a hint', async () => {
+    await answer(page(), verdict(0.973));
+    await named(page(), 'Start the camera').click();
+    await named(page(), 'Take the photo').waitFor();
+    await page().evaluate(() => {
+      const { shadowRoot } = document.querySelector('livecheck-capture');
+      const [track] = shadowRoot.querySelector('video').srcObject.getVideoTracks();
+      Object.defineProperty(track, 'label', { value: 'OBS Virtual Camera' });
     });
-    assert.deepEqual(sizes, [960, 720]);
+    await named(page(), 'Take the photo').click();
+    await title(page()).waitFor();
+    await page().getByText('Virtual camera likely.').waitFor();
   });
 
   test('is stopped when the photo is taken, and starts again', async () => {
@@ -197,6 +241,7 @@ describe('camera', () => {
     assert.deepEqual(await page().evaluate(() => window.tracks.map((track) => track.readyState)), ['ended']);
     await page().locator('#answer').getByRole('button', { name: 'Take another photo' }).click();
     await named(page(), 'Take the photo').waitFor();
+    assert.equal(await page().locator('.overlay').count(), 0);
     assert.ok(await page().locator('#tips').isVisible());
     await named(page(), 'Stop the camera').click();
     assert.deepEqual(await page().evaluate(() => window.tracks.map((track) => track.readyState)), [
@@ -239,18 +284,52 @@ describe('verdict', () => {
     assert.equal(await meter('Face covering'), '0.020, threshold 0.500');
     assert.equal(await meter('Printed photo'), '0.030');
     assert.equal(await meter('Screen'), '0.060');
-    const facts = await page().locator('#answer dl').innerText();
+    assert.equal(await page().locator('livecheck-capture').getByRole('status').textContent(), 'Photo chosen');
+    assert.doesNotMatch(await page().locator('main').innerText(), /looks like an attack/i);
+    const facts = await page().locator('#measured dl').innerText();
     for (const fact of ['960 × 720, JPEG', '42 % of the picture', '57 %', '312', '38 ms']) {
       assert.ok(facts.includes(fact), `${fact} is missing in ${facts}`);
     }
     // The drawing is 960 wide; box and points lie over the drawn face wherever it is shown.
-    const image = await page().locator('#answer img').boundingBox();
-    const box = await page().locator('#answer rect').boundingBox();
+    assert.equal(await page().locator('main img:visible').count(), 1, 'one photo, not two');
+    const image = await page().locator('livecheck-capture img').boundingBox();
+    const box = await page().locator('.overlay rect').boundingBox();
     const scale = image.width / 960;
     assert.ok(Math.abs(box.x - image.x - (480 - 200) * scale) < 3);
     assert.ok(Math.abs(box.y - image.y - (360 - 240) * scale) < 3);
     assert.ok(Math.abs(box.width - 400 * scale) < 5);
-    assert.equal(await page().locator('#answer circle').count(), 5);
+    assert.equal(await page().locator('.overlay circle').count(), 5);
+  });
+
+  test('findings are shown with their figures and hints', async () => {
+    const found = [
+      { check: 'backlight', value: 0.41, limit: 0.3, severity: 'warning', hint: 'Turn around, so that the light falls on your face.' },
+      { check: 'face_small', value: 0.21, limit: 0.25, severity: 'info', hint: 'Come closer.' },
+    ];
+    const live = verdict(0.973);
+    live.json.result.details.findings = found;
+    const refused = failure('051', '2 faces found (scores 0.98, 0.91)');
+    refused.json.findings = found;
+    await answer(page(), live, refused);
+    for (const screen of ['findings-live', 'findings-051']) {
+      await upload(page());
+      await title(page()).waitFor();
+      const shown = await page().locator('#answer .findings').innerText();
+      for (const text of ['Light from behind', '0.41 (limit 0.30)', found[0].hint, 'Face too small', found[1].hint]) {
+        assert.ok(shown.includes(text), `${text} is missing in ${shown}`);
+      }
+      await assertAccessible(page());
+      await screenshot(page(), screen);
+    }
+  });
+
+  test('between two thresholds: a person shall look', async () => {
+    const answered = verdict(0.85);
+    answered.json.result.review = true;
+    await answer(page(), answered);
+    await upload(page());
+    await title(page()).waitFor();
+    assert.equal(await title(page()).textContent(), 'To be looked at by a person');
   });
 
   test('just below the threshold does not look as though it reached it', async () => {
@@ -318,7 +397,9 @@ describe('errors', () => {
       for (const text of [ERRORS[code].title, ERRORS[code].advice, CODES[code][1]]) {
         assert.ok(shown.includes(text), `${text} is missing in ${shown}`);
       }
-      assert.ok((await page().locator('#answer .actions button').count()) >= 1, code);
+      const actions = await page().locator('#answer .actions button').allTextContents();
+      assert.ok(actions.length >= 1, code);
+      assert.equal(actions.includes('Send again'), ['061', '062', '004', '005'].includes(code), code);
       if (code === '051') await screenshot(page(), 'error');
     }
   });
@@ -342,7 +423,7 @@ describe('errors', () => {
     await answer(page(), failure('004', '<img src=x onerror=alert(1)>'));
     await upload(page());
     await page().getByText('<img src=x onerror=alert(1)>', { exact: false }).first().waitFor();
-    assert.equal(await page().locator('#answer img').count(), 0);
+    assert.equal(await page().locator('#outcome img').count(), 0);
   });
 
   test('a file that is no picture never leaves the browser', async () => {
@@ -370,25 +451,29 @@ for (const dark of [false, true]) {
   const scheme = dark ? 'dark' : 'light';
   describe(`a phone of 360 px, ${scheme}`, () => {
     const { page } = lazily(
-      browser({ ...PHONE, dark, ...PORTRAIT }),
+      browser({ ...PHONE, dark, clip: UPRIGHT, size: { width: 720, height: 960 } }),
     );
 
     test('every step fits the screen', async () => {
+      const refused = failure('051', '2 faces were found (scores 0.97, 0.93)');
+      refused.json.findings = [
+        { check: 'second_face', value: 0.93, limit: 0.75, severity: 'warning', hint: 'Be alone in the picture.' },
+        { check: 'dark', value: 0.17, limit: 0.2, severity: 'info', hint: 'Face a window or a lamp.' },
+      ];
       await answer(
         page(),
-        verdict(0.973, { ...PORTRAIT, scale: 2.3 }),
+        verdict(0.973, { ...PORTRAIT, scale: 1.7 }),
         verdict(0.113, { ...PORTRAIT, scale: 2.3, screen: 0.86 }),
-        failure('051', '2 faces were found (scores 0.97, 0.93)'),
+        refused,
       );
       await assertFits(page(), 360);
       await assertAccessible(page());
       await screenshot(page(), `phone-${scheme}-start`);
       await named(page(), 'Start the camera').click();
-      await page().locator('livecheck-capture[data-hint=ready]').waitFor();
+      await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
+      await screenshot(page(), `phone-${scheme}-camera`);
       await assertFits(page(), 360);
       await assertAccessible(page());
-      await screenshot(page(), `phone-${scheme}-camera`);
-      await named(page(), 'Take the photo').click();
       for (const name of ['live', 'attack', 'error']) {
         await title(page()).waitFor();
         await assertFits(page(), 360);
@@ -404,6 +489,42 @@ for (const dark of [false, true]) {
   });
 }
 
+for (const [width, height] of [[768, 1024], [1440, 900]]) {
+  describe(`${width} × ${height}`, () => {
+    const { page } = lazily(browser({ viewport: { width, height }, dark: width === 1440 }));
+
+    test('every step fits the screen', async () => {
+      await answer(page(), verdict(0.973), failure('051', '2 faces found (scores 0.98, 0.91)'));
+      await assertFits(page(), width);
+      await assertAccessible(page());
+      await screenshot(page(), `${width}-start`);
+      for (const name of ['live', 'error']) {
+        await upload(page());
+        await title(page()).waitFor();
+        await assertFits(page(), width);
+        await assertAccessible(page());
+        await screenshot(page(), `${width}-${name}`);
+      }
+    });
+  });
+}
+
+describe('in Arabic', () => {
+  const { page } = lazily(browser({ ...PHONE, clip: UPRIGHT, size: { width: 720, height: 960 } }));
+
+  test('the camera speaks Arabic, from right to left', async () => {
+    await answer(page(), verdict(0.973));
+    await page().locator('#language').selectOption('ar');
+    await named(page(), 'تشغيل الكاميرا').click();
+    await page().locator('livecheck-capture[data-hint=face_small]').waitFor();
+    await page().getByText('اقترب أكثر.').waitFor();
+    await screenshot(page(), 'phone-arabic-camera');
+    await assertFits(page(), 360);
+    await assertAccessible(page());
+    await title(page()).waitFor();
+  });
+});
+
 describe('dark desktop', () => {
   const { page } = lazily(browser({ dark: true }));
 
@@ -417,16 +538,44 @@ describe('dark desktop', () => {
 });
 
 describe('serving', () => {
+  const { page } = lazily(browser());
+
+  test('the page can be used within a second', async (context) => {
+    const times = [];
+    // Other work on the machine makes it slower, never faster.
+    while (times.length < 10 && !(Math.min(...times) <= 1000)) {
+      await page().goto('about:blank');
+      await page().goto(`${service.origin}/demo/`);
+      await named(page(), 'Start the camera').waitFor();
+      times.push(await page().evaluate(() => performance.now()));
+    }
+    context.diagnostic(`usable after ${times.map(Math.round).join(', ')} ms`);
+    assert.ok(Math.min(...times) <= 1000, `${times}`);
+  });
+
+  test('everything the page loads comes from this server', async () => {
+    const addresses = [];
+    page().on('request', (request) => addresses.push(request.url()));
+    await page().goto(`${service.origin}/demo#key=${service.key}`);
+    const loaded = page().waitForResponse(/detector\.wasm$/);
+    await named(page(), 'Start the camera').click();
+    await loaded;
+    for (const address of addresses) {
+      assert.ok(address.startsWith(service.origin) || address.startsWith('blob:'), address);
+    }
+  });
+
   test('the policy lets the page use the camera and nothing from elsewhere', async () => {
     const response = await fetch(`${service.origin}/demo/`);
     const policy = response.headers.get('content-security-policy');
     assert.match(policy, /default-src 'none'/);
-    assert.doesNotMatch(policy, /unsafe|https?:/);
+    // WebAssembly needs one exception; nothing else is evaluated.
+    assert.doesNotMatch(policy.replace("'wasm-unsafe-eval'", ''), /unsafe|https?:/);
     assert.match(response.headers.get('permissions-policy'), /camera=\(self\)/);
   });
 
   test('the files of the tests are not in the binary', async () => {
-    for (const file of ['tests/package.json', 'tests/node_modules/playwright-core/index.js', 'README.md']) {
+    for (const file of ['tests/package.json', 'tests/node_modules/playwright-core/index.js', 'README.md', 'package.json', 'examples/plain/index.html']) {
       assert.equal((await fetch(`${service.origin}/demo/${file}`)).status, 404, file);
     }
   });

@@ -81,9 +81,10 @@ describe('real faces', { skip: there ? false : 'LIVECHECK_DATA names no folder w
       const value = Number(await score.getAttribute('aria-valuenow'));
       assert.ok(value >= 0 && value <= 1);
       const inside = await page.evaluate(() => {
-        const of = (selector) => document.querySelector(`#answer ${selector}`).getBoundingClientRect();
-        const [box, image] = [of('rect'), of('img')];
-        const points = [...document.querySelectorAll('#answer circle')].map((point) => point.getBoundingClientRect());
+        const capture = document.querySelector('livecheck-capture');
+        const box = capture.querySelector('.overlay rect').getBoundingClientRect();
+        const image = capture.shadowRoot.querySelector('img').getBoundingClientRect();
+        const points = [...capture.querySelectorAll('.overlay circle')].map((point) => point.getBoundingClientRect());
         return {
           box: box.left >= image.left - 9 && box.right <= image.right + 9,
           points: points.map((point) => point.left > box.left && point.right < box.right),

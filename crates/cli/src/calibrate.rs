@@ -55,6 +55,7 @@ pub(crate) fn command() -> Command {
                 .value_hint(ValueHint::FilePath)
                 .help("The file to write"),
         )
+        .arg(measure::force_argument())
         .arg(
             Arg::new("date")
                 .long("date")
@@ -83,6 +84,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     };
     let path = matches.get_one::<PathBuf>("data").context("an argument")?;
     let output = matches.get_one::<PathBuf>("output").context("a default")?;
+    measure::refuse_to_overwrite(matches, &[output.as_path()])?;
     let labelled = measure::labelled(matches, path)?;
     let engine = Engine::new(config)?;
     let mut samples = Vec::new();

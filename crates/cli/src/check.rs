@@ -11,6 +11,7 @@ mod report;
 mod results;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, IsTerminal},
     num::NonZeroUsize,
@@ -26,8 +27,9 @@ use clap::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{settings, stdout};
+use files::Found;
 use report::{Format, Name, Outcome};
-use results::Results;
+use results::{Answer, Existing, Results};
 
 /// What `check --help` ends with.
 const EXIT_CODES: &str = "\
@@ -52,7 +54,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::AnyPath)
                 .help(
-                    "Image files, or folders that are searched for *.jpg, *.jpeg, *.png and *.webp",
+                    "Image files, or folders that are searched for *.jpg, *.jpeg, *.jpe, *.jfif, *.png and *.webp, but for names that begin with a dot; - is standard input",
                 ),
         )
         .arg(
@@ -92,12 +94,20 @@ pub(crate) fn command() -> Command {
                 .help("Go on with the --output file of an interrupted run: judge what it lacks"),
         )
         .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .requires("output")
+                .conflicts_with("resume")
+                .help("Overwrite the --output file if it exists"),
+        )
+        .arg(
             Arg::new("explain")
                 .long("explain")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::DirPath)
-                .help("For each verdict write DIR/FILE.png: the photo with face box, landmarks, scores and findings; files without a verdict get none"),
+                .help("Write DIR/FILE.png for each photo whose faces were looked for (a verdict, 051, 052): the photo with face boxes, landmarks, scores and findings"),
         )
         .arg(
             Arg::new("workers")
@@ -130,27 +140,45 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     }
 
     let paths = matches.get_many::<PathBuf>("files").into_iter().flatten();
-    let mut files = files::find(paths, explain)?;
+    let Found {
+        mut files,
+        passed_over,
+    } = files::find(paths, explain)?;
+    let passed_over = passed_over.to_string();
     if files.is_empty() {
-        bail!(
+        let mut message = format!(
             "the folders hold no image: no file ends with {}",
             files::EXTENSIONS.join(", ")
         );
+        if !passed_over.is_empty() {
+            message += &format!("; {passed_over}");
+        }
+        bail!(message);
     }
     let mut tally = Tally::default();
+    let existing = if matches.get_flag("resume") {
+        Existing::Resume
+    } else if matches.get_flag("force") {
+        Existing::Overwrite
+    } else {
+        Existing::Refuse
+    };
     let mut results = match output {
-        Some(path) => Some(Results::open(path, format, matches.get_flag("resume"))?),
+        Some(path) => Some(Results::open(path, format, existing)?),
         None => None,
     };
     if let Some(results) = &results {
         files.retain(|file| match results.earlier(&Name::of(file)) {
             Some(earlier) => {
                 tally.earlier += 1;
-                tally.none += usize::from(!earlier);
+                tally.count(earlier);
                 false
             }
             None => true,
         });
+    }
+    if !passed_over.is_empty() {
+        eprintln!("{passed_over}");
     }
 
     let bar = progress_bar(files.len());
@@ -158,7 +186,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         bar.suspend(|| stdout::write(report::head(format)))?;
     }
     let show = |file: &Path, outcome: &Outcome| {
-        tally.count(outcome);
+        tally.count(&Answer::of(outcome));
         let row = report::row(format, file, outcome, details);
         match &mut results {
             Some(results) => results.append(&row)?,
@@ -180,7 +208,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     if output.is_some() || io::stderr().is_terminal() {
         eprintln!("{tally}");
     }
-    Ok(if tally.none == 0 {
+    Ok(if tally.none.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -217,33 +245,49 @@ fn progress_bar(files: usize) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What became of the files.
+/// What became of the files, those of earlier runs included.
 #[derive(Default)]
 struct Tally {
     live: usize,
     attack: usize,
-    /// Without a verdict, earlier ones included.
-    none: usize,
-    /// Judged by an earlier run.
+    /// Without a verdict, by error code.
+    none: BTreeMap<String, usize>,
+    /// How many of all were judged by an earlier run.
     earlier: usize,
 }
 
 impl Tally {
-    fn count(&mut self, outcome: &Outcome) {
-        match outcome {
-            Ok(verdict) if verdict.live => self.live += 1,
-            Ok(_) => self.attack += 1,
-            Err(_) => self.none += 1,
+    fn count(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Live => self.live += 1,
+            Answer::Attack => self.attack += 1,
+            Answer::None(code) => *self.none.entry(code.clone()).or_default() += 1,
         }
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let none: usize = self.none.values().sum();
+        let files = self.live + self.attack + none;
         write!(
             f,
-            "{} live, {} attack; {} judged before; {} of all without a verdict",
-            self.live, self.attack, self.earlier, self.none
-        )
+            "{files} {}: {} live, {} attack, {none} without a verdict",
+            if files == 1 { "file" } else { "files" },
+            self.live,
+            self.attack
+        )?;
+        if none > 0 {
+            let codes: Vec<String> = self
+                .none
+                .iter()
+                .map(|(code, count)| format!("{count} x {code}"))
+                .collect();
+            write!(f, " ({})", codes.join(", "))?;
+        }
+        if self.earlier > 0 {
+            write!(f, "; {} of them judged by an earlier run", self.earlier)?;
+        }
+        Ok(())
     }
 }

@@ -5,10 +5,10 @@ use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
 use livecheck_engine::EngineError;
-use livecheck_server::ServerConfig;
+use livecheck_server::{ServerConfig, ServerError};
 use tokio::runtime::Runtime;
 
-use crate::{settings, stdout};
+use crate::{keys, settings, stdout};
 
 /// File descriptors that the service needs besides its connections: database, listeners, log.
 const OWN_DESCRIPTORS: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         Ok(config) => {
             findings.push(("settings", Ok(changed(&config))));
             findings.push(("models", models(&config)));
-            findings.push(("store", store(&config)?));
+            findings.push(("store", store(&config, matches)?));
             findings.push(("certificate", certificate(&config)));
             findings.push(("address", address(&config)));
             findings.push(("file descriptors", descriptors(&config)));
@@ -89,17 +89,25 @@ fn models(config: &ServerConfig) -> Finding {
     ))
 }
 
-fn store(config: &ServerConfig) -> Result<Finding> {
+fn store(config: &ServerConfig, matches: &ArgMatches) -> Result<Finding> {
+    let database = config.access.database.reveal();
+    let hint = keys::create_hint(matches);
+    if let Some(file) = livecheck_store::missing_file(database) {
+        return Ok(Err(format!(
+            "the database {} does not exist, so nobody can use the service: make it and a key with {hint}",
+            file.display()
+        )));
+    }
     let runtime = Runtime::new().context("the async runtime cannot start")?;
     Ok(runtime.block_on(async {
-        let store = livecheck_store::open(config.access.database.reveal())
+        let store = livecheck_store::open(database)
             .await
             .map_err(|error| error.to_string())?;
         store.ping().await.map_err(|error| error.to_string())?;
         let keys = store.list_keys().await.map_err(|error| error.to_string())?;
         if keys.is_empty() {
             return Err(format!(
-                "{} has no key, so nobody can use the service: make one with `livecheck keys create --name NAME`",
+                "{} has no key, so nobody can use the service: make one with {hint}",
                 store.address()
             ));
         }
@@ -126,11 +134,18 @@ fn certificate(config: &ServerConfig) -> Finding {
 
 fn address(config: &ServerConfig) -> Finding {
     let network = &config.network;
-    for address in std::iter::once(network.listen).chain(network.admin_listen) {
-        if let Err(error) = TcpListener::bind(address) {
-            return Err(format!(
-                "{address} is not to be had ({error}): the service runs already, or set another `listen`"
-            ));
+    let public = std::iter::once(("listen", network.listen));
+    let admin = network
+        .admin_listen
+        .map(|address| ("admin_listen", address));
+    for (setting, address) in public.chain(admin) {
+        if let Err(source) = TcpListener::bind(address) {
+            let error = ServerError::Listen {
+                setting,
+                address,
+                source,
+            };
+            return Err(error.to_string());
         }
     }
     Ok(format!("{} is free", network.listen))

@@ -67,6 +67,7 @@ pub(crate) fn command() -> Command {
                 .value_hint(ValueHint::DirPath)
                 .help("Folder for report.json and report.html"),
         )
+        .arg(measure::force_argument())
         .arg(
             Arg::new("predictions")
                 .long("predictions")
@@ -135,6 +136,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         .get_one::<PathBuf>("output")
         .context("a default")?
         .as_path();
+    let [json_path, html_path] = ["report.json", "report.html"].map(|name| folder.join(name));
+    let mut outputs = vec![json_path.as_path(), &html_path];
+    if let Some(path) = matches.get_one::<PathBuf>("predictions") {
+        outputs.push(path);
+    }
+    measure::refuse_to_overwrite(matches, &outputs)?;
     let Measured {
         system,
         name,
@@ -165,8 +172,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let mut json = serde_json::to_vec_pretty(&report)?;
     json.push(b'\n');
-    write(&folder.join("report.json"), &json)?;
-    write(&folder.join("report.html"), html::page(&report).as_bytes())?;
+    write(&json_path, &json)?;
+    write(&html_path, html::page(&report).as_bytes())?;
     stdout::write(summary(&report, folder))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use livecheck_store::{
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::{settings, stdout};
+use crate::{lifetime, settings, stdout};
 
 pub(crate) fn command() -> Command {
     let which = || {
@@ -48,7 +48,7 @@ pub(crate) fn command() -> Command {
                     Arg::new("expires")
                         .long("expires")
                         .value_name("DURATION")
-                        .value_parser(humantime::parse_duration)
+                        .value_parser(lifetime::parse)
                         .help("The key stops working after this time, such as 90d or 12h [default: never]"),
                 )
                 .arg(
@@ -94,7 +94,7 @@ pub(crate) fn command() -> Command {
                     Arg::new("grace")
                         .long("grace")
                         .value_name("DURATION")
-                        .value_parser(humantime::parse_duration)
+                        .value_parser(lifetime::parse)
                         .help("The old key stops working after this time [default: when it is revoked]"),
                 ),
         ))
@@ -106,7 +106,22 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     Runtime::new()
         .context("the async runtime cannot start")?
         .block_on(async {
-            let store = livecheck_store::open(config.access.database.reveal()).await?;
+            let database = config.access.database.reveal();
+            // Only a new key makes a database.
+            if task != "create"
+                && let Some(file) = livecheck_store::missing_file(database)
+            {
+                let file = file.display();
+                let hint = create_hint(matches);
+                if task == "list" {
+                    eprintln!("no keys: the database {file} does not exist; make both with {hint}");
+                    return Ok(());
+                }
+                bail!(
+                    "the database {file} does not exist, so there is no key; make both with {hint}"
+                );
+            }
+            let store = livecheck_store::open(database).await?;
             let now = SystemClock::new().now();
             match task {
                 "create" => create(&store, matches, now).await,
@@ -116,6 +131,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             }
         })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The command that makes a key where this one looks.
+pub(crate) fn create_hint(matches: &ArgMatches) -> String {
+    let flags = settings::where_flags(matches);
+    format!("`livecheck keys create --name NAME{flags}`")
 }
 
 fn selector(matches: &ArgMatches) -> KeySelector {
@@ -163,7 +184,9 @@ fn parse_rate(text: &str, burst: Option<u32>) -> Result<Rate> {
         Some(count.parse::<f64>().ok()? / seconds)
     });
     let Some(per_second) = parsed else {
-        bail!("the rate {text:?} is none; give it as 10/s, 300/m or 1000/h");
+        bail!(
+            "--rate {text:?} is not a rate; allowed is a number per second, minute or hour, such as 10/s, 300/m or 1000/h, from 0.001/s to 1000000/s"
+        );
     };
     #[expect(
         clippy::cast_possible_truncation,
@@ -171,7 +194,8 @@ fn parse_rate(text: &str, burst: Option<u32>) -> Result<Rate> {
         reason = "`as` saturates; `Rate::new` checks the range"
     )]
     let one_second = per_second.ceil().max(1.0) as u32;
-    Ok(Rate::new(per_second, burst.unwrap_or(one_second))?)
+    Rate::new(per_second, burst.unwrap_or(one_second))
+        .with_context(|| format!("--rate {text:?} can't be used"))
 }
 
 async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Result<()> {
@@ -183,7 +207,7 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
         return Ok(());
     }
     if keys.is_empty() {
-        eprintln!("no keys; make one with `livecheck keys create --name NAME`");
+        eprintln!("no keys; make one with {}", create_hint(matches));
         return Ok(());
     }
     let mut rows = vec![

@@ -12,6 +12,7 @@ mod evaluate;
 mod generate;
 mod healthcheck;
 mod keys;
+mod lifetime;
 mod measure;
 mod ordered;
 mod serve;

@@ -7,8 +7,8 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result};
-use clap::{Arg, ArgMatches, ValueHint, value_parser};
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use livecheck_engine::{Engine, Rejection, Verdict};
 use livecheck_evaluate::data::{self, Images, Presentation};
@@ -125,4 +125,30 @@ pub(crate) fn progress_bar(files: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(u64::try_from(files).unwrap_or(u64::MAX)), target);
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {per_sec}  {eta} left");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// `--force`, for commands that write files.
+pub(crate) fn force_argument() -> Arg {
+    Arg::new("force")
+        .long("force")
+        .action(ArgAction::SetTrue)
+        .help("Overwrite files that exist")
+}
+
+/// Before anything is judged: files of an earlier run stay unless `--force` is given.
+///
+/// # Errors
+/// The first file that exists.
+pub(crate) fn refuse_to_overwrite(matches: &ArgMatches, outputs: &[&Path]) -> Result<()> {
+    if matches.get_flag("force") {
+        return Ok(());
+    }
+    // A device such as /dev/stdout is there to be written to.
+    match outputs.iter().find(|path| path.is_file()) {
+        Some(path) => bail!(
+            "{} exists: add --force to overwrite it, or give another output",
+            path.display()
+        ),
+        None => Ok(()),
+    }
 }

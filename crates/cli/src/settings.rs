@@ -45,6 +45,29 @@ pub(crate) fn add_flags(command: Command, wanted: impl Fn(&Setting) -> bool) -> 
         })
 }
 
+/// The flags given that say where settings and keys are, for commands that messages suggest; each with a
+/// space before it.
+pub(crate) fn where_flags(matches: &ArgMatches) -> String {
+    let file = matches
+        .get_one::<PathBuf>(FILE_FLAG)
+        .map(|file| file.display().to_string());
+    let database = matches.try_get_one::<String>("database").ok().flatten();
+    // A password is not repeated.
+    let database = database.filter(|address| !address.contains('@')).cloned();
+    [("config", file), ("database", database)]
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)))
+        .map(|(flag, value)| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:=+,@%~".contains(c);
+            if !value.is_empty() && value.chars().all(plain) {
+                format!(" --{flag} {value}")
+            } else {
+                format!(" --{flag} '{}'", value.replace('\'', r"'\''"))
+            }
+        })
+        .collect()
+}
+
 /// The settings in force: defaults, file, environment, flags.
 ///
 /// # Errors

@@ -7,12 +7,12 @@ mod files;
 use std::{
     collections::HashSet,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
 };
 
 use common::{Bench, text};
-use livecheck_testing::{drawn, real};
+use livecheck_testing::{drawn, portrait::portrait, real};
 use serde_json::Value;
 
 fn json_files(lines: &str) -> Vec<String> {
@@ -261,7 +261,10 @@ fn a_killed_run_is_resumed_and_every_file_judged_once() {
 
         let (code, message) = bench.fail(&check);
         assert_eq!(code, 2);
-        assert!(message.contains("--resume"), "{message}");
+        assert!(
+            message.contains("--resume") && message.contains("--force"),
+            "{message}"
+        );
 
         assert_resumes(&bench, &check, results);
     }
@@ -327,18 +330,150 @@ fn a_file_of_somebody_else_is_left_alone() {
 }
 
 #[test]
-fn a_resumed_run_remembers_what_had_no_verdict() {
+fn a_resumed_run_counts_every_file_of_the_results_once() {
     let bench = Bench::new();
     bench.write("a.jpg", b"");
-    let row = |success| format!("{{\"file\":\"a.jpg\",\"success\":{success}}}\n");
-    for (success, code) in [(true, 0), (false, 1)] {
-        bench.write("r.json", row(success).as_bytes());
-        let output = bench.run(&["check", "a.jpg", "-o", "r.json", "--resume"]);
-        assert_eq!(output.status.code(), Some(code));
-        assert!(text(&output.stderr).contains("1 judged before"));
+    bench.write("b.jpg", b"no image");
+    let json = |answer: &str| format!("{{\"file\":\"a.jpg\",{answer}}}\n");
+    let head = "file,file_hex,success,liveness,score,error_code,error_message,error_detail\n";
+    let csv = |answer: &str| format!("{head}a.jpg,,{answer}\n");
+    for (results, row, says) in [
+        (
+            "r.json",
+            json(r#""success":true,"result":{"liveness":true,"score":0.9}"#),
+            "2 files: 1 live, 0 attack, 1 without a verdict (1 x 002)",
+        ),
+        (
+            "r.json",
+            json(r#""success":false,"error_code":"051","error_message":"","error_detail":"""#),
+            "2 files: 0 live, 0 attack, 2 without a verdict (1 x 002, 1 x 051)",
+        ),
+        (
+            "r.csv",
+            csv("true,false,0.1,,,"),
+            "2 files: 0 live, 1 attack, 1 without a verdict (1 x 002)",
+        ),
+        (
+            "r.csv",
+            csv("false,,,002,message,detail"),
+            "2 files: 0 live, 0 attack, 2 without a verdict (2 x 002)",
+        ),
+    ] {
+        bench.write(results, row.as_bytes());
+        let check = ["check", "a.jpg", "b.jpg", "-o", results];
+        let output = bench.run(&[&check[..], &["--resume"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.contains(says), "{said}");
+        assert!(
+            said.contains("1 of them judged by an earlier run"),
+            "{said}"
+        );
+        let whole = text(&fs::read(bench.folder.path().join(results)).expect("it"));
+        assert!(whole.starts_with(&row), "{whole}");
+
+        // What is there already has the last word over the exit code too.
+        bench.write(results, row.as_bytes());
+        let output = bench.run(&["check", "a.jpg", "-o", results, "--resume"]);
+        let expected = if says.contains("2 without") { 1 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected));
+
+        // Without --resume it stays, and with --force it goes.
+        assert_eq!(bench.fail(&check).0, 2);
+        let output = bench.run(&[&check[..], &["--force"]].concat());
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("2 files: 0 live, 0 attack, 2 without"),
+            "{said}"
+        );
+        assert!(!said.contains("earlier run"), "{said}");
+        let whole = text(&fs::read(bench.folder.path().join(results)).expect("it"));
+        assert!(!whole.starts_with(&row), "{whole}");
+    }
+    for row in [
+        json(r#""success":true"#),
+        json(r#""success":true,"result":{"liveness":true},"error_code":"051""#),
+        json(r#""success":false"#),
+    ] {
+        bench.write("r.json", row.as_bytes());
+        let (code, message) = bench.fail(&["check", "a.jpg", "-o", "r.json", "--resume"]);
+        assert_eq!(code, 2);
+        assert!(message.contains("row 1 of r.json"), "{message}");
+    }
+}
+
+#[test]
+fn hidden_files_are_skipped_and_what_was_skipped_is_said() {
+    let bench = Bench::new();
+    for name in [
+        "files/a.JPG",
+        "files/b.jfif",
+        "files/c.jpe",
+        "files/._a.JPG",
+        "files/.hidden.png",
+        "files/.git/d.jpg",
+        "files/notes.txt",
+        "files/more.TXT",
+        "files/README",
+        "files/clip.gif",
+    ] {
+        bench.write(name, b"no image");
+    }
+    let output = bench.run(&["check", "--json", "files"]);
+    assert_eq!(
+        json_files(&text(&output.stdout)),
+        ["files/a.JPG", "files/b.jfif", "files/c.jpe"]
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "skipped 3 whose names begin with a dot and 4 of other types (2 .txt, 1 without an extension, 1 .gif)\n"
+    );
+    // A file that is named is judged, whatever its name.
+    let output = bench.run(&["check", "--json", "files/._a.JPG"]);
+    assert_eq!(json_files(&text(&output.stdout)), ["files/._a.JPG"]);
+    fs::create_dir(bench.folder.path().join("only")).expect("a folder");
+    bench.write("only/a.gif", b"");
+    let (_, message) = bench.fail(&["check", "only"]);
+    assert!(
+        message.contains("no image") && message.contains("1 .gif") && message.contains("jfif"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let bench = Bench::new();
+    let from_stdin = |arguments: &[&str], bytes: Vec<u8>| {
+        let mut child = bench
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("its input");
+        // It stops reading at its limit.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
+        let output = child.wait_with_output().expect("an end");
+        writer.join().expect("no panic");
+        output
+    };
+    bench.write("b.jpg", b"no image");
+    for (bytes, code) in [
+        (drawn::jpeg(400, 400), "051"),
+        (Vec::new(), "002"),
+        (vec![0; 11 * 1024 * 1024], "003"),
+    ] {
+        let output = from_stdin(&["check", "--json", "-", "b.jpg"], bytes);
+        assert_eq!(output.status.code(), Some(1));
+        let rows: Vec<Value> = text(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(rows.len(), 2);
         assert_eq!(
-            text(&fs::read(bench.folder.path().join("r.json")).expect("it")),
-            row(success)
+            (&rows[0]["file"], &rows[0]["error_code"]),
+            (&"-".into(), &code.into())
         );
     }
 }
@@ -438,7 +573,7 @@ fn colours_and_progress_appear_on_a_terminal_and_no_color_is_heard() {
     let coloured = text(&coloured.stdout);
     assert!(coloured.contains("\u{1b}[33m002"), "{coloured:?}");
     assert!(
-        coloured.contains("1 of all without a verdict"),
+        coloured.contains("1 file: 0 live, 0 attack, 1 without a verdict (1 x 002)"),
         "{coloured:?}"
     );
     assert!(coloured.contains("0/1"), "{coloured:?}");
@@ -475,13 +610,53 @@ fn completions_and_manual_pages_know_every_command() {
 }
 
 #[test]
-fn a_file_without_a_verdict_gets_no_drawing() {
+fn a_photo_without_a_verdict_is_drawn_with_its_faces() {
     let bench = Bench::new();
-    bench.write("none.jpg", &drawn::jpeg(400, 400));
-    let output = bench.run(&["check", "--explain", "why", "none.jpg"]);
+    let faces = |count: u32| {
+        let mut photo = image::RgbImage::from_pixel(400 * count.max(1), 400, image::Rgb([90; 3]));
+        for number in 0..count {
+            let face = portrait(400, 400);
+            image::imageops::replace(&mut photo, &face, i64::from(number * 400), 0);
+        }
+        drawn::jpeg_of(&photo, false)
+    };
+    bench.write("none.jpg", &faces(0));
+    bench.write("two.jpg", &faces(2));
+    bench.write("broken.jpg", b"no image");
+    bench.write("small.png", &drawn::png_of(&drawn::pattern(100, 100)));
+    let check = ["check", "--json", "--explain", "why"];
+    let files = ["none.jpg", "two.jpg", "broken.jpg", "small.png"];
+    let output = bench.run(&[&check[..], &files].concat());
     assert_eq!(output.status.code(), Some(1));
-    let drawings = fs::read_dir(bench.folder.path().join("why")).expect("the folder");
-    assert_eq!(drawings.count(), 0);
+    let codes: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["error_code"].clone())
+        .collect();
+    assert_eq!(codes, ["051", "051", "002", "007"]);
+    let drawing = |name: &str| {
+        let path = bench.folder.path().join(format!("why/{name}.png"));
+        path.exists()
+            .then(|| image::open(path).expect("a PNG").into_rgb8())
+    };
+    let orange = |image: &image::RgbImage, left: u32, right: u32| {
+        image
+            .enumerate_pixels()
+            .filter(|(x, y, pixel)| {
+                // Below the words in the corner.
+                (left..right).contains(x) && *y > 60 && pixel.0 == [255, 150, 0]
+            })
+            .count()
+    };
+    let none = drawing("none.jpg").expect("a drawing");
+    assert_eq!(none.dimensions(), (400, 400));
+    assert_eq!(orange(&none, 0, 400), 0, "no face, no box");
+    let two = drawing("two.jpg").expect("a drawing");
+    assert_eq!(two.dimensions(), (800, 400));
+    for half in [0, 400] {
+        let dots = orange(&two, half, half + 400);
+        assert!(dots > 400, "{dots} dots of a box from {half} on");
+    }
+    assert!(drawing("broken.jpg").is_none() && drawing("small.png").is_none());
 }
 
 #[test]
@@ -528,8 +703,7 @@ fn verdicts_are_drawn_at_the_photo_s_size() {
         for line in lines {
             let file = line["file"].as_str().expect("a name");
             let path = bench.folder.path().join(format!("faces/why/{file}.png"));
-            assert_eq!(path.exists(), line["success"] == true, "{line}");
-            if !path.exists() {
+            if line["success"] != true {
                 continue;
             }
             let drawing = image::open(&path).expect("a PNG").into_rgb8();

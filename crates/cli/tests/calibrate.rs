@@ -87,7 +87,7 @@ fn a_file_for_other_models_is_refused_by_name() {
             "sqlite::memory:",
         ][..],
         &["check", "photos"],
-        &["evaluate", "photos"],
+        &["evaluate", "photos", "--force"],
         &["version"],
     ] {
         let (code, message) = bench.fail(&[command, &["--calibration", "other.json"]].concat());

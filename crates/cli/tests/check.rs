@@ -141,8 +141,10 @@ fn version_names_every_model_with_its_hash() {
             "face-detector",
             "face-mask",
             "face-refiner",
-            "liveness-context",
-            "liveness-grain"
+            "liveness-grain",
+            "liveness-small-context",
+            "liveness-small-grain",
+            "liveness-views"
         ])
     );
     for model in models {

@@ -144,13 +144,47 @@ fn the_seed_decides_the_intervals() {
             seed,
             "--resamples",
             "200",
+            "--force",
         ]);
         reports.push(bench.report()["overall"]["auc"].clone());
     }
     assert_eq!(reports[0], reports[1]);
     assert_ne!(reports[0], reports[2]);
-    bench.succeed(&["evaluate", "--scores", "theirs.csv", "--resamples", "0"]);
+    let last = ["evaluate", "--scores", "theirs.csv", "--resamples", "0"];
+    bench.succeed(&[&last[..], &["--force"]].concat());
     assert_eq!(bench.report()["overall"]["auc"]["bootstrap"], Value::Null);
+}
+
+#[test]
+fn files_of_an_earlier_run_stay_without_force() {
+    let bench = Bench::new();
+    bench.write("theirs.csv", scores().as_bytes());
+    let evaluate = ["evaluate", "--scores", "theirs.csv", "--resamples", "0"];
+    for (existing, output) in [
+        ("evaluation/report.json", [].as_slice()),
+        ("evaluation/report.html", &[]),
+        ("p.csv", &["-o", "elsewhere", "--predictions", "p.csv"]),
+    ] {
+        bench.write(existing, b"mine");
+        let (code, message) = bench.fail(&[&evaluate[..], output].concat());
+        assert_eq!(code, 2, "{message}");
+        assert!(
+            message.contains(existing) && message.contains("--force"),
+            "{message}"
+        );
+        assert_eq!(bench.text(existing), "mine");
+        bench.succeed(&[&evaluate[..], output, &["--force"]].concat());
+        assert_ne!(bench.text(existing), "mine");
+        std::fs::remove_dir_all(bench.folder.path().join("evaluation")).ok();
+    }
+    // Nothing is judged that cannot be written.
+    bench.write("calibration.json", b"mine");
+    let (code, message) = bench.fail(&["calibrate", "theirs.csv", "--bpcer", "0.05"]);
+    assert_eq!(code, 2);
+    assert!(
+        message.contains("calibration.json exists") && message.contains("--force"),
+        "{message}"
+    );
 }
 
 /// Elements that have no end.
@@ -312,11 +346,23 @@ fn images_lie_in_the_archive_beside_the_manifest_or_where_told() {
     bench.succeed(&["evaluate", "set.csv"]);
     assert_eq!(bench.report()["overall"]["bona_fide"]["by_code"]["051"], 1);
     bench.write("else/other.csv", rows);
-    bench.succeed(&["evaluate", "else/other.csv", "--images", "set.tar"]);
+    bench.succeed(&[
+        "evaluate",
+        "else/other.csv",
+        "--images",
+        "set.tar",
+        "--force",
+    ]);
     bench.write("else/a/1.jpg", &photo);
     bench.write("else/a/2.jpg", &photo);
     // A setting of the engine, as on `check`.
-    bench.succeed(&["evaluate", "else/other.csv", "--min-image-side", "401"]);
+    bench.succeed(&[
+        "evaluate",
+        "else/other.csv",
+        "--min-image-side",
+        "401",
+        "--force",
+    ]);
     assert_eq!(bench.report()["overall"]["bona_fide"]["by_code"]["007"], 1);
 }
 
@@ -564,9 +610,10 @@ fn a_headline_hides_no_refusal() {
     for at in 0..3 {
         bench.write(&format!("set/live/{at}.jpg"), &drawn::jpeg(320, 240));
     }
+    bench.write("set/print/0.jpg", &drawn::jpeg(320, 240));
     let shown = bench.succeed(&["evaluate", "set"]);
     assert!(
-        shown.starts_with("3 of 3 refused: 007, image side 240 < 320: --min-image-side\n"),
+        shown.starts_with("4 of 4 refused: 007, image side 240 < 320: --min-image-side\n"),
         "{shown}"
     );
     assert!(
@@ -580,7 +627,7 @@ fn a_headline_hides_no_refusal() {
         "{}",
         &page[first..first + 300]
     );
-    let reason = page.find("3 of 3 refused: 007, image side 240 &lt; 320: --min-image-side");
+    let reason = page.find("4 of 4 refused: 007, image side 240 &lt; 320: --min-image-side");
     assert!(reason.expect("the reason") < first);
     assert!(page.contains("none judged"));
 }

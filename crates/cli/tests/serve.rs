@@ -1,5 +1,7 @@
 //! The service as a process: the demonstration, its answers, its end.
 
+#[path = "serve/cases.rs"]
+mod cases;
 #[path = "serve/cluster.rs"]
 mod cluster;
 mod common;
@@ -120,6 +122,83 @@ fn real_people_and_attacks_get_a_verdict() {
     };
     let (live, attack) = (mean_score(&first("live")), mean_score(&first("print")));
     assert!(live > attack, "live {live}, print {attack}");
+}
+
+#[test]
+fn a_port_in_use_names_the_settings_that_choose_another() {
+    let bench = Bench::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    for (arguments, variable, flag) in [
+        (
+            ["serve", "--listen", &*address].as_slice(),
+            "LIVECHECK_LISTEN",
+            "--listen",
+        ),
+        (
+            &[
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                &*address,
+            ],
+            "LIVECHECK_ADMIN_LISTEN",
+            "--admin-listen",
+        ),
+    ] {
+        let (code, message) = bench.fail(arguments);
+        assert_eq!(code, 2);
+        for words in [&*address, "another program", variable, flag] {
+            assert!(message.contains(words), "{words} in {message}");
+        }
+    }
+    // The demonstration takes no flags.
+    let output = bench
+        .command(&[])
+        .env("LIVECHECK_LISTEN", &address)
+        .output()
+        .expect("the binary starts");
+    let message = common::text(&output.stderr);
+    assert!(message.contains("LIVECHECK_LISTEN"), "{message}");
+    let output = bench.run(&["doctor", "--listen", &address]);
+    let found = common::text(&output.stdout);
+    assert!(
+        found.contains("WRONG address") && found.contains("LIVECHECK_LISTEN"),
+        "{found}"
+    );
+}
+
+#[test]
+fn mistakes_in_the_settings_file_say_where_and_what_is_allowed() {
+    let bench = Bench::new();
+    for (file, words) in [
+        (
+            "\n# a comment\nmin_face_side = 4.5\n",
+            ["line 3", "allowed is"].as_slice(),
+        ),
+        (
+            "listen = \"x\"\n\nlisten = \"y\"\n",
+            &["line 3", "duplicate key"],
+        ),
+        ("min_face_side 96\n", &["line 1", "min_face_side = 96"]),
+        (
+            "\nmin_face_sid = 96\n",
+            &["line 2", "did you mean \"min_face_side\""],
+        ),
+        (
+            "[engine]\nmin_face_side = 96\n",
+            &["line 1", "[engine]", "`min_face_side = ...`"],
+        ),
+    ] {
+        std::fs::write(bench.folder.path().join("l.toml"), file).expect("a file");
+        let (code, message) = bench.fail(&["serve", "--config", "l.toml"]);
+        assert_eq!(code, 2);
+        assert_eq!(message.lines().count(), 1, "{message}");
+        for words in [&["l.toml"], words].concat() {
+            assert!(message.contains(words), "{words:?} in {message}");
+        }
+    }
 }
 
 #[test]

@@ -67,14 +67,31 @@ impl BBox {
     /// Intersection over union with another box, 0 to 1.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f32 {
-        let width = self.x1.min(other.x1) - self.x0.max(other.x0);
-        let height = self.y1.min(other.y1) - self.y0.max(other.y0);
-        if width <= 0.0 || height <= 0.0 {
+        let intersection = self.intersection(other);
+        if intersection <= 0.0 {
             return 0.0;
         }
-        let intersection = width * height;
-        let union = self.width() * self.height() + other.width() * other.height() - intersection;
-        intersection / union
+        intersection / (self.area() + other.area() - intersection)
+    }
+
+    /// The share of the smaller of both boxes that lies in the other, 0 to 1.
+    fn containment(&self, other: &Self) -> f32 {
+        let intersection = self.intersection(other);
+        if intersection <= 0.0 {
+            return 0.0;
+        }
+        intersection / self.area().min(other.area())
+    }
+
+    fn area(&self) -> f32 {
+        self.width() * self.height()
+    }
+
+    /// The area that both boxes cover.
+    fn intersection(&self, other: &Self) -> f32 {
+        let width = self.x1.min(other.x1) - self.x0.max(other.x0);
+        let height = self.y1.min(other.y1) - self.y0.max(other.y0);
+        width.max(0.0) * height.max(0.0)
     }
 }
 
@@ -87,6 +104,9 @@ struct Params {
     /// Of two candidates that overlap by more, the lower one is dropped. The value of the
     /// training evaluation.
     max_iou: f32,
+    /// Of two faces one of which lies in the other by more, the lower one is dropped: a mask or a
+    /// forehead with a box of its own is the same face. Nobody stands in half of another's face.
+    max_containment: f32,
     /// Most candidates that suppression looks at, best first: bounds its time on noise.
     max_candidates: usize,
 }
@@ -96,6 +116,7 @@ impl Default for Params {
         Self {
             min_score: 0.20,
             max_iou: 0.40,
+            max_containment: 0.50,
             max_candidates: 500,
         }
     }
@@ -129,15 +150,24 @@ impl FaceDetector {
     pub(crate) fn detect(&self, photo: &Photo) -> Result<Vec<Face>, Rejection> {
         let mut faces = self.propose(&crop::letterbox(photo)?)?;
         self.refiner.refine(photo, &mut faces)?;
-        Ok(self.separate(faces))
+        Ok(self.one_each(faces))
     }
 
-    /// Sane faces that reach the least score and overlap no better one too much, best first.
-    fn separate(&self, mut faces: Vec<Face>) -> Vec<Face> {
+    /// Refined faces without a second box of the same face. Not asked of the proposals: the refiner
+    /// may change which of two nested boxes is the better one.
+    fn one_each(&self, faces: Vec<Face>) -> Vec<Face> {
+        self.separate(faces, |one, other| {
+            one.iou(other) > self.params.max_iou
+                || one.containment(other) > self.params.max_containment
+        })
+    }
+
+    /// Sane faces that reach the least score and are not the same as a better one, best first.
+    fn separate(&self, mut faces: Vec<Face>, same: impl Fn(&BBox, &BBox) -> bool) -> Vec<Face> {
         faces.retain(|face| face.score >= self.params.min_score && face.is_sane());
         faces.sort_by(|a, b| b.score.total_cmp(&a.score));
         faces.truncate(self.params.max_candidates);
-        suppress(&faces, self.params.max_iou)
+        suppress(&faces, same)
     }
 
     /// What the detector alone sees.
@@ -159,7 +189,9 @@ impl FaceDetector {
             .filter(|((score, _), _)| **score >= self.params.min_score)
             .map(|((score, corners), points)| candidate(*score, corners, points, canvas.scales))
             .collect();
-        Ok(self.separate(candidates))
+        Ok(self.separate(candidates, |one, other| {
+            one.iou(other) > self.params.max_iou
+        }))
     }
 }
 
@@ -223,13 +255,10 @@ fn candidate(score: f32, corners: &[f32], points: &[f32], [sx, sy]: [f32; 2]) ->
 }
 
 /// Greedy non-maximum suppression of candidates that come best first.
-fn suppress(candidates: &[Face], max_iou: f32) -> Vec<Face> {
+fn suppress(candidates: &[Face], same: impl Fn(&BBox, &BBox) -> bool) -> Vec<Face> {
     let mut faces: Vec<Face> = Vec::new();
     for candidate in candidates {
-        if faces
-            .iter()
-            .all(|face| face.bbox.iou(&candidate.bbox) <= max_iou)
-        {
+        if faces.iter().all(|face| !same(&face.bbox, &candidate.bbox)) {
             faces.push(*candidate);
         }
     }
@@ -258,6 +287,34 @@ mod tests {
             to[..row].copy_from_slice(from);
         }
         square
+    }
+
+    #[test]
+    fn a_box_in_another_is_the_same_face_and_a_neighbour_is_not() {
+        let bbox = |x0, y0, x1, y1| BBox { x0, y0, x1, y1 };
+        let head = bbox(0.0, 0.0, 100.0, 120.0);
+        for (name, other, containment) in [
+            ("a mask in it", bbox(20.0, 60.0, 80.0, 118.0), 1.0),
+            ("lower by half", bbox(0.0, 60.0, 100.0, 180.0), 0.5),
+            ("cheek to cheek", bbox(80.0, 0.0, 180.0, 120.0), 0.2),
+            ("apart", bbox(100.0, 0.0, 200.0, 120.0), 0.0),
+            ("across a corner", bbox(150.0, 150.0, 250.0, 250.0), 0.0),
+        ] {
+            assert!(
+                (head.containment(&other) - containment).abs() < 1e-6,
+                "{name}"
+            );
+            assert!(head.iou(&other) <= head.containment(&other), "{name}");
+        }
+        let face = |bbox, score| Face {
+            bbox,
+            landmarks: [[0.0; 2]; 5],
+            score,
+        };
+        let detector = FaceDetector::load(&Runtime::embedded()).expect("the detector");
+        let (mask, neighbour) = (bbox(20.0, 60.0, 80.0, 118.0), bbox(80.0, 0.0, 180.0, 120.0));
+        let found = [face(head, 0.95), face(mask, 0.85), face(neighbour, 0.80)];
+        assert_eq!(detector.one_each(found.into()), [found[0], found[2]]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::{
     decode::decode,
     detect::{BBox, Face, Landmarks},
     network::{
-        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_CONTEXT, LIVENESS_GRAIN,
-        MODELS, Model,
+        FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_SMALL_CONTEXT,
+        LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
     },
     policy::Limits,
     refine::{FaceRefiner, WINDOW_FACTOR},
@@ -30,11 +30,10 @@ struct Golden {
     proposed_score: f32,
     window_factor: f64,
     window_size: u32,
-    square_factor: f64,
+    square_factors: Vec<f64>,
     square_size: u32,
     sampled_factor: f64,
     sampled_size: u32,
-    closer_share: f64,
     aligned_size: u32,
     pictures: Vec<Picture>,
 }
@@ -50,8 +49,10 @@ struct Picture {
     refiner: Vec<f32>,
     refined: RefinedAnswer,
     mask: f32,
-    context: [f32; 3],
+    views: Vec<Vec<f32>>,
     grain: [f32; 3],
+    small_context: [f32; 3],
+    small_grain: [f32; 3],
 }
 
 #[derive(Deserialize)]
@@ -131,24 +132,20 @@ fn crops_agree_with_the_training_pipeline() {
         );
         assert_same_levels(&row.name, &window.expect("a crop"), &crop_of("window"));
 
-        let square = crop::square_crop(
+        for (number, factor) in golden.square_factors.iter().enumerate() {
+            let square = crop::square_crop(&photo, &row.bbox(), *factor, golden.square_size);
+            let expected = crop_of(&format!("square{number}"));
+            assert_same_levels(&row.name, &square.expect("a crop"), &expected);
+        }
+
+        let sampled = crop::sampled_crop(
             &photo,
             &row.bbox(),
-            golden.square_factor,
-            golden.square_size,
+            golden.sampled_factor,
+            1.0,
+            golden.sampled_size,
         );
-        assert_same_levels(&row.name, &square.expect("a crop"), &crop_of("square"));
-
-        for (suffix, share) in [("sampled", 1.0), ("closer", golden.closer_share)] {
-            let sampled = crop::sampled_crop(
-                &photo,
-                &row.bbox(),
-                golden.sampled_factor,
-                share,
-                golden.sampled_size,
-            );
-            assert_same_levels(&row.name, &sampled, &crop_of(suffix));
-        }
+        assert_same_levels(&row.name, &sampled, &crop_of("sampled"));
 
         let aligned = crop::aligned_crop(&photo, &row.landmarks, golden.aligned_size);
         assert_same_levels(&row.name, &aligned.expect("a crop"), &crop_of("aligned"));
@@ -288,12 +285,26 @@ fn networks_agree_with_onnx_runtime() {
             run(&FACE_MASK, &crop_of("aligned"))[0][0],
             row.mask,
         );
-        for (model, kind, answer) in [
-            (&FACE_REFINER, "window", row.refiner.as_slice()),
-            (&LIVENESS_CONTEXT, "square", &row.context),
-            (&LIVENESS_GRAIN, "sampled", &row.grain),
-        ] {
-            let numbers = run(model, &crop_of(kind)).remove(0);
+        let mut cases = vec![
+            (&FACE_REFINER, "window".to_owned(), row.refiner.as_slice()),
+            (&LIVENESS_GRAIN, "sampled".to_owned(), &row.grain),
+            (
+                &LIVENESS_SMALL_GRAIN,
+                "sampled".to_owned(),
+                &row.small_grain,
+            ),
+            // Its view is the middle one.
+            (
+                &LIVENESS_SMALL_CONTEXT,
+                "square1".to_owned(),
+                &row.small_context,
+            ),
+        ];
+        for (number, answer) in row.views.iter().enumerate() {
+            cases.push((&LIVENESS_VIEWS, format!("square{number}"), answer));
+        }
+        for (model, kind, answer) in cases {
+            let numbers = run(model, &crop_of(&kind)).remove(0);
             assert_eq!(numbers.len(), answer.len(), "{}", row.name);
             for (actual, expected) in numbers.into_iter().zip(answer) {
                 assert_close(&row.name, actual, *expected);

@@ -177,6 +177,10 @@ pub struct Timings {
     pub total_ms: f32,
 }
 
+/// Least score of the face of a turned photo: three turns are three more chances to take something else for a
+/// face.
+const TURNED_FACE: f32 = 0.9;
+
 /// Judges images. Thread-safe and immutable: share one behind an `Arc`.
 pub struct Engine {
     config: EngineConfig,
@@ -465,9 +469,10 @@ impl Engine {
             let faces = self.faces(&turned)?;
             match self.single_face(&faces) {
                 Ok(face)
-                    if clearest
-                        .as_ref()
-                        .is_none_or(|(_, score)| face.score > *score) =>
+                    if face.score >= TURNED_FACE
+                        && clearest
+                            .as_ref()
+                            .is_none_or(|(_, score)| face.score > *score) =>
                 {
                     turned.faces = Some(faces);
                     clearest = Some((turned, face.score));

@@ -1,10 +1,13 @@
-//! Face → live or which presentation attack: two nets over two views of the face and its
-//! surroundings, fused into one calibrated score.
+//! Face → live or which presentation attack, fused into one calibrated score.
 //!
-//! The context net sees an averaged view: paper edges, hands, bezels, flat light. The grain net
-//! sees single pixels of the photo: noise, print grain, the raster of a screen. Each fails on
-//! other attacks. Which pixels the grain net sees depends on where the face box lies to a pixel, so
-//! where the score is in doubt it looks again, closer, at other pixels.
+//! The views net sees three averaged views at three scales: wide (edges of paper and screens, hands,
+//! the room), middle, and near (skin, gloss, moiré). The grain net sees single pixels of the photo:
+//! noise, print grain, the raster of a screen. Each view fails on other attacks, so beside their
+//! sum the score has a soft minimum: one view that is sure of an attack is not outvoted.
+//!
+//! These two learnt from cameras of today. Photos of fewer pixels than any of those cameras gives
+//! are judged by another pair, the small nets, which learnt from pictures of that size; between the
+//! two sizes both count.
 
 use serde::Deserialize;
 
@@ -16,17 +19,71 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Side of both views over the side of the face box: enough for paper edges, hands and phone
-/// bezels. The view of Silent-Face's first net, which taught these.
-const VIEW_FACTOR: f64 = 2.7;
+/// Sides of the wide, the middle and the near view over the side of the face box, as the views net
+/// was trained on them.
+const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
+
+/// Side of the view of the grain nets and of the small context net over the side of the face box: that of
+/// Silent-Face's first net, which taught them.
+const GRAIN_FACTOR: f64 = 2.7;
+
+/// Views of a face: those of [`VIEW_FACTORS`] and the grain net's.
+const VIEWS: usize = VIEW_FACTORS.len() + 1;
 
 /// The numbers that turn the nets' margins into one logit, as the training pipeline wrote them.
 pub(crate) const FUSION: &str = include_str!("../models/liveness.json");
 
-/// Maps the nets' margins to the score of the API:
-/// `sigmoid(context · margin + grain · margin + offset)`. Fitted by the training pipeline.
+/// `models/liveness.json`, which `training/livecheck_training/threeview/fuse.py` writes.
 #[derive(Debug, Clone, Deserialize)]
-struct Calibration {
+struct Settings {
+    fusion: Fusion,
+    small: SmallFusion,
+    /// Longer sides of a photo, pixels: up to the first the small nets alone judge, from the second
+    /// on the others alone.
+    sides: [f64; 2],
+}
+
+impl Settings {
+    /// Weight of the views net and the grain net against the small nets, 0 to 1.
+    fn large_share(&self, photo: &Photo) -> f64 {
+        let [small, large] = self.sides;
+        let longer = f64::from(photo.full_width.max(photo.full_height));
+        ((longer - small) / (large - small)).clamp(0.0, 1.0)
+    }
+}
+
+/// Maps the margins of the views to the logit of the score.
+#[derive(Debug, Clone, Deserialize)]
+struct Fusion {
+    /// Weights of the wide, middle and near view and of the grain net's.
+    weights: [f64; VIEWS],
+    /// Weight of the soft minimum.
+    alarm: f64,
+    /// How closely the soft minimum follows the least margin, per unit of margin.
+    sharpness: f64,
+    /// Margins count up to this, either way.
+    limit: f64,
+    offset: f64,
+}
+
+impl Fusion {
+    /// Logit of the score: a weighted sum of the margins and of their soft minimum
+    /// `−ln(mean(e^(−sharpness · margin))) / sharpness`.
+    fn logit(&self, margins: [f64; VIEWS]) -> f64 {
+        let held = margins.map(|margin| margin.clamp(-self.limit, self.limit));
+        let sum: f64 = held.iter().zip(self.weights).map(|(m, w)| m * w).sum();
+        let mean = held
+            .map(|m| (-self.sharpness * m).exp())
+            .iter()
+            .sum::<f64>()
+            / VIEWS as f64;
+        sum - self.alarm * mean.ln() / self.sharpness + self.offset
+    }
+}
+
+/// Maps the margins of the small nets to the logit of the score.
+#[derive(Debug, Clone, Deserialize)]
+struct SmallFusion {
     context: f64,
     grain: f64,
     offset: f64,
@@ -36,8 +93,7 @@ struct Calibration {
     closer: f64,
 }
 
-impl Calibration {
-    /// Logit of the score, of both nets' margins.
+impl SmallFusion {
     fn logit(&self, context: f64, grain: f64) -> f64 {
         self.context * context + self.grain * grain + self.offset
     }
@@ -53,73 +109,145 @@ impl Calibration {
 pub(crate) struct Liveness {
     /// Logit of the confidence in a live person, before any calibration of the user's.
     pub(crate) logit: f64,
-    /// Uncalibrated probabilities of the attack species: the mean of both nets' at the first look.
+    /// Uncalibrated probabilities of the attack species: the mean over the views.
     pub(crate) attacks: AttackScores,
+}
+
+impl Liveness {
+    /// The one and the other, which counts `share`.
+    #[expect(clippy::cast_possible_truncation, reason = "a share of 0 to 1")]
+    fn mixed(self, other: Self, share: f64) -> Self {
+        let mix = |one: f32, two: f32| one + (two - one) * share as f32;
+        Self {
+            logit: self.logit + (other.logit - self.logit) * share,
+            attacks: AttackScores {
+                print: mix(self.attacks.print, other.attacks.print),
+                screen: mix(self.attacks.screen, other.attacks.screen),
+            },
+        }
+    }
 }
 
 /// Judges whether a face is a live person.
 pub(crate) struct LivenessClassifier {
-    context: Box<dyn Network>,
+    views: Box<dyn Network>,
     grain: Box<dyn Network>,
-    calibration: Calibration,
+    small_context: Box<dyn Network>,
+    small_grain: Box<dyn Network>,
+    settings: Settings,
 }
 
 impl LivenessClassifier {
     /// The nets with their names, for the self-test.
-    pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 2] {
+    pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 4] {
         [
-            (network::LIVENESS_CONTEXT.name, self.context.as_ref()),
+            (network::LIVENESS_VIEWS.name, self.views.as_ref()),
             (network::LIVENESS_GRAIN.name, self.grain.as_ref()),
+            (
+                network::LIVENESS_SMALL_CONTEXT.name,
+                self.small_context.as_ref(),
+            ),
+            (
+                network::LIVENESS_SMALL_GRAIN.name,
+                self.small_grain.as_ref(),
+            ),
         ]
     }
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
-        let calibration = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
-            name: network::LIVENESS_CONTEXT.name,
-            reason: format!("its calibration cannot be read: {error}"),
+        let settings = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
+            name: network::LIVENESS_VIEWS.name,
+            reason: format!("models/liveness.json cannot be read: {error}"),
         })?;
         Ok(Self {
-            context: network::LIVENESS_CONTEXT.load(runtime)?,
+            views: network::LIVENESS_VIEWS.load(runtime)?,
             grain: network::LIVENESS_GRAIN.load(runtime)?,
-            calibration,
+            small_context: network::LIVENESS_SMALL_CONTEXT.load(runtime)?,
+            small_grain: network::LIVENESS_SMALL_GRAIN.load(runtime)?,
+            settings,
         })
     }
 
     pub(crate) fn judge(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
-        let averaged = crop::square_crop(photo, face, VIEW_FACTOR, self.context.size())?;
-        let context = logits(self.context.as_ref(), &averaged)?;
-        let grain = self.grain_logits(photo, face, 1.0)?;
-        let mut logit = self.calibration.logit(context.margin(), grain.margin());
-        if self.calibration.in_doubt(logit) {
-            let closer = self.grain_logits(photo, face, self.calibration.closer)?;
-            let mean = f64::midpoint(grain.margin(), closer.margin());
-            logit = self.calibration.logit(context.margin(), mean);
+        let share = self.settings.large_share(photo);
+        if share >= 1.0 {
+            return self.judge_large(photo, face);
         }
+        let small = self.judge_small(photo, face)?;
+        if share <= 0.0 {
+            return Ok(small);
+        }
+        Ok(small.mixed(self.judge_large(photo, face)?, share))
+    }
+
+    /// By the views net and the grain net.
+    fn judge_large(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
+        let mut answers = [Logits([0.0; 3]); VIEWS];
+        for (number, factor) in VIEW_FACTORS.into_iter().enumerate() {
+            let view = crop::square_crop(photo, face, factor, self.views.size())?;
+            // The net answers for every scale; only the answer for the scale that it saw counts.
+            answers[number] = logits(self.views.as_ref(), &view, number, VIEW_FACTORS.len())?;
+        }
+        answers[VIEWS - 1] = grain_logits(self.grain.as_ref(), photo, face, 1.0)?;
         Ok(Liveness {
-            logit,
-            attacks: attacks(context, grain),
+            logit: self.settings.fusion.logit(answers.map(Logits::margin)),
+            attacks: attacks(&answers),
         })
     }
 
-    /// The grain net on `share` of its view.
-    fn grain_logits(&self, photo: &Photo, face: &BBox, share: f64) -> Result<Logits, Rejection> {
-        let sampled = crop::sampled_crop(photo, face, VIEW_FACTOR, share, self.grain.size());
-        logits(self.grain.as_ref(), &sampled)
+    /// By the small nets. Which pixels the grain net sees depends on where the face box lies to a pixel,
+    /// so where the score is in doubt it looks again, closer, at other pixels.
+    fn judge_small(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
+        let fusion = &self.settings.small;
+        let averaged = crop::square_crop(photo, face, GRAIN_FACTOR, self.small_context.size())?;
+        let context = logits(self.small_context.as_ref(), &averaged, 0, 1)?;
+        let grain = grain_logits(self.small_grain.as_ref(), photo, face, 1.0)?;
+        let mut logit = fusion.logit(context.margin(), grain.margin());
+        if fusion.in_doubt(logit) {
+            let closer = grain_logits(self.small_grain.as_ref(), photo, face, fusion.closer)?;
+            let mean = f64::midpoint(grain.margin(), closer.margin());
+            logit = fusion.logit(context.margin(), mean);
+        }
+        Ok(Liveness {
+            logit,
+            attacks: attacks(&[context, grain]),
+        })
     }
 }
 
-/// Runs one net on its view.
-fn logits(network: &dyn Network, view: &[u8]) -> Result<Logits, Rejection> {
+/// A grain net on `share` of its view.
+fn grain_logits(
+    network: &dyn Network,
+    photo: &Photo,
+    face: &BBox,
+    share: f64,
+) -> Result<Logits, Rejection> {
+    let sampled = crop::sampled_crop(photo, face, GRAIN_FACTOR, share, network.size());
+    logits(network, &sampled, 0, 1)
+}
+
+/// Runs a net on a view: the answer at `scale` of the `scales` that it gives.
+fn logits(
+    network: &dyn Network,
+    view: &[u8],
+    scale: usize,
+    scales: usize,
+) -> Result<Logits, Rejection> {
     let outputs = network
         .run_square(crop::planes(view))
         .map_err(Rejection::Internal)?;
-    match outputs.first().map(Vec::as_slice) {
-        Some(&[live, print, screen]) if [live, print, screen].iter().all(|l| l.is_finite()) => {
+    let numbers = outputs.first().map_or(&[][..], Vec::as_slice);
+    match numbers.get(3 * scale..3 * scale + 3) {
+        Some(&[live, print, screen])
+            if numbers.len() == 3 * scales && numbers.iter().all(|logit| logit.is_finite()) =>
+        {
             Ok(Logits([live, print, screen].map(f64::from)))
         }
-        _ => Err(Rejection::Internal(
-            "a liveness net gave no three numbers".to_owned(),
-        )),
+        _ => Err(Rejection::Internal(format!(
+            "a liveness net returned {} numbers, not {} finite ones",
+            numbers.len(),
+            3 * scales
+        ))),
     }
 }
 
@@ -145,11 +273,17 @@ impl Logits {
     }
 }
 
-/// The mean of what both nets say of the attack species.
+/// The mean of what the views say of the attack species.
 #[expect(clippy::cast_possible_truncation, reason = "probabilities")]
-fn attacks(context: Logits, grain: Logits) -> AttackScores {
-    let [of_context, of_grain] = [context, grain].map(Logits::attacks);
-    let mean = |kind: usize| ((of_context[kind] + of_grain[kind]) / 2.0) as f32;
+fn attacks(answers: &[Logits]) -> AttackScores {
+    let count = answers.len() as f64;
+    let mean = |kind: usize| {
+        (answers
+            .iter()
+            .map(|answer| answer.attacks()[kind])
+            .sum::<f64>()
+            / count) as f32
+    };
     AttackScores {
         print: mean(0),
         screen: mean(1),
@@ -158,32 +292,29 @@ fn attacks(context: Logits, grain: Logits) -> AttackScores {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-    use crate::{ScoreCalibration, network::InputSize};
+    use crate::ScoreCalibration;
 
-    fn calibration(context: f64, grain: f64, offset: f64) -> Calibration {
-        Calibration {
-            context,
-            grain,
-            offset,
-            doubt: [0.8, 0.96],
-            closer: 0.8,
+    fn fusion(weights: [f64; VIEWS], alarm: f64) -> Fusion {
+        Fusion {
+            weights,
+            alarm,
+            sharpness: 1.0,
+            limit: 8.0,
+            offset: 0.0,
         }
     }
 
-    /// The score of both nets' answers, of one look.
-    fn fused(context: Logits, grain: Logits, calibration: &Calibration) -> f32 {
-        let logit = calibration.logit(context.margin(), grain.margin());
-        ScoreCalibration::default().score(logit)
+    fn score(margins: [f64; VIEWS], fusion: &Fusion) -> f32 {
+        ScoreCalibration::default().score(fusion.logit(margins))
     }
 
     #[test]
-    fn the_score_is_the_softmax_when_the_calibration_is_neutral() {
+    fn the_score_is_the_softmax_when_the_fusion_is_neutral() {
         let logits = Logits([2.0, 0.5, -1.0]);
-        let score = fused(logits, logits, &calibration(1.0, 0.0, 0.0));
-        let attacks = attacks(logits, logits);
+        let neutral = fusion([0.25; VIEWS], 0.0);
+        let score = score([logits.margin(); VIEWS], &neutral);
+        let attacks = attacks(&[logits; VIEWS]);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
         assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
         assert!((f64::from(attacks.print) - 0.5f64.exp() / total).abs() < 1e-6);
@@ -191,76 +322,70 @@ mod tests {
     }
 
     #[test]
-    fn either_net_can_turn_the_verdict() {
-        let both = calibration(1.0, 1.0, 0.0);
-        let (live, attack) = (Logits([3.0, 0.0, 0.0]), Logits([-6.0, 0.0, 0.0]));
-        assert!(fused(live, live, &both) > 0.9);
-        assert!(fused(attack, live, &both) < 0.1);
-        assert!(fused(live, attack, &both) < 0.1);
+    fn one_view_that_is_sure_of_an_attack_turns_the_verdict() {
+        let fused = fusion([0.2; VIEWS], 1.0);
+        assert!(score([4.0; VIEWS], &fused) > 0.9);
+        for view in 0..VIEWS {
+            let mut margins = [4.0; VIEWS];
+            margins[view] = -6.0;
+            assert!(score(margins, &fused) < 0.1, "view {view}");
+        }
+    }
+
+    #[test]
+    fn equal_margins_are_their_own_soft_minimum() {
+        let logit = fusion([0.0; VIEWS], 1.0).logit([1.5; VIEWS]);
+        assert!((logit - 1.5).abs() < 1e-12, "{logit}");
+    }
+
+    fn settings() -> Settings {
+        serde_json::from_str(FUSION).expect("models/liveness.json as the pipeline writes it")
+    }
+
+    #[test]
+    fn the_small_nets_judge_small_photos_and_the_share_of_the_others_grows_with_the_longer_side() {
+        let settings = settings();
+        let [small, large] = settings.sides;
+        let share = |side: f64| {
+            let side = side as u32;
+            let tall = Photo::new(side / 2, side, Vec::new(), "jpeg");
+            settings.large_share(&tall)
+        };
+        assert_eq!(share(small - 1.0), 0.0);
+        assert_eq!(share(small), 0.0);
+        assert!((share((small + large) / 2.0) - 0.5).abs() < 1e-9);
+        assert_eq!(share(large), 1.0);
+        assert_eq!(share(large * 4.0), 1.0);
+    }
+
+    #[test]
+    fn mixing_goes_from_the_one_judgement_to_the_other() {
+        let of = |logit: f64, print: f32| Liveness {
+            logit,
+            attacks: AttackScores { print, screen: 0.5 },
+        };
+        let (one, other) = (of(-2.0, 0.25), of(2.0, 0.75));
+        assert_eq!(one.mixed(other, 0.0), one);
+        assert_eq!(one.mixed(other, 1.0), other);
+        assert_eq!(one.mixed(other, 0.5), of(0.0, 0.5));
+    }
+
+    #[test]
+    fn doubt_begins_with_its_first_score_and_ends_before_its_second() {
+        let small = settings().small;
+        let logit = |score: f64| (score / (1.0 - score)).ln();
+        let [from, to] = small.doubt;
+        assert!(small.in_doubt(logit(from)));
+        assert!(!small.in_doubt(logit(from - 1e-6)));
+        assert!(small.in_doubt(logit(to - 1e-6)));
+        assert!(!small.in_doubt(logit(to)));
     }
 
     #[test]
     fn extreme_logits_stay_inside_zero_to_one() {
         for logits in [[1e4, -1e4, -1e4], [-1e4, 1e4, 1e4], [1e30, 1e30, 1e30]] {
-            let score = fused(Logits(logits), Logits(logits), &calibration(3.0, 2.0, -1.0));
+            let score = score([Logits(logits).margin(); VIEWS], &fusion([3.0; VIEWS], 2.0));
             assert!((0.0..=1.0).contains(&score), "{logits:?}");
-        }
-    }
-
-    /// A net that answers each call with the next of its margins, and the last one ever after.
-    struct Scripted {
-        margins: Vec<f32>,
-        calls: AtomicUsize,
-    }
-
-    impl Network for Scripted {
-        fn size(&self) -> u32 {
-            8
-        }
-
-        fn run(&self, _: Vec<f32>, _: InputSize) -> Result<Vec<Vec<f32>>, String> {
-            let call = self.calls.fetch_add(1, Ordering::Relaxed);
-            let margin = self.margins[call.min(self.margins.len() - 1)];
-            // Print has no part in it.
-            Ok(vec![vec![margin, -1e9, 0.0]])
-        }
-    }
-
-    /// Logit of a face whose first look has this margin, and the second 0.
-    fn looked_at(first: f32) -> f64 {
-        let scripted = |margins: Vec<f32>| -> Box<dyn Network> {
-            Box::new(Scripted {
-                margins,
-                calls: AtomicUsize::new(0),
-            })
-        };
-        let classifier = LivenessClassifier {
-            context: scripted(vec![0.0]),
-            grain: scripted(vec![first, 0.0]),
-            calibration: calibration(1.0, 1.0, 0.0),
-        };
-        let photo = Photo::new(64, 64, vec![0; 64 * 64 * 3], "png");
-        let face = BBox {
-            x0: 16.0,
-            y0: 16.0,
-            x1: 48.0,
-            y1: 48.0,
-        };
-        classifier.judge(&photo, &face).expect("a verdict").logit
-    }
-
-    #[test]
-    fn a_doubtful_face_is_looked_at_again_and_a_clear_one_is_not() {
-        // 0.80 and 0.96 are logits of 1.386 and 3.178.
-        for clear in [-3.0, 1.38, 3.18, 9.0] {
-            assert!(
-                (looked_at(clear) - f64::from(clear)).abs() < 1e-6,
-                "{clear}"
-            );
-        }
-        for doubtful in [1.39, 2.0, 3.17] {
-            let mean = f64::from(doubtful) / 2.0;
-            assert!((looked_at(doubtful) - mean).abs() < 1e-6, "{doubtful}");
         }
     }
 }

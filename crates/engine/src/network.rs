@@ -66,12 +66,14 @@ pub(crate) struct Model {
 }
 
 /// Every embedded model. Statics, because a file in a constant is in the program once a use.
-pub(crate) static MODELS: [&Model; 5] = [
+pub(crate) static MODELS: [&Model; 7] = [
     &FACE_DETECTOR,
     &FACE_REFINER,
     &FACE_MASK,
-    &LIVENESS_CONTEXT,
+    &LIVENESS_VIEWS,
     &LIVENESS_GRAIN,
+    &LIVENESS_SMALL_CONTEXT,
+    &LIVENESS_SMALL_GRAIN,
 ];
 
 /// Photo → faces.
@@ -95,10 +97,10 @@ pub(crate) static FACE_MASK: Model = Model {
     largest: None,
 };
 
-/// Face with its surroundings, averaged → live, print, screen.
-pub(crate) static LIVENESS_CONTEXT: Model = Model {
-    name: "liveness-context",
-    onnx: include_bytes!("../models/liveness-context.onnx"),
+/// Face with its surroundings, averaged → live, print, screen at each of three scales.
+pub(crate) static LIVENESS_VIEWS: Model = Model {
+    name: "liveness-views",
+    onnx: include_bytes!("../models/liveness-views.onnx"),
     largest: None,
 };
 
@@ -106,6 +108,20 @@ pub(crate) static LIVENESS_CONTEXT: Model = Model {
 pub(crate) static LIVENESS_GRAIN: Model = Model {
     name: "liveness-grain",
     onnx: include_bytes!("../models/liveness-grain.onnx"),
+    largest: None,
+};
+
+/// Of a small photo: face with its surroundings, averaged → live, print, screen.
+pub(crate) static LIVENESS_SMALL_CONTEXT: Model = Model {
+    name: "liveness-small-context",
+    onnx: include_bytes!("../models/liveness-small-context.onnx"),
+    largest: None,
+};
+
+/// Of a small photo: face with its surroundings, single pixels → live, print, screen.
+pub(crate) static LIVENESS_SMALL_GRAIN: Model = Model {
+    name: "liveness-small-grain",
+    onnx: include_bytes!("../models/liveness-small-grain.onnx"),
     largest: None,
 };
 

@@ -153,6 +153,13 @@ impl Photo {
         self.rotated
     }
 
+    /// The faces with a score of at least 0.20, best first, in pixels of `rgb`; none before they were looked
+    /// for.
+    #[must_use]
+    pub fn faces(&self) -> &[Face] {
+        self.faces.as_deref().unwrap_or_default()
+    }
+
     /// The content in pixels of `rgb`.
     pub(crate) fn content_here(&self) -> ContentBox {
         self.content
@@ -180,7 +187,8 @@ impl Photo {
     }
 
     /// Turned clockwise by so many quarters of a circle; faces are forgotten.
-    pub(crate) fn turned(&self, quarters: u16) -> Self {
+    #[must_use]
+    pub fn turned(&self, quarters: u16) -> Self {
         let (width, height) = (self.width as usize, self.height as usize);
         let (new_width, new_height) = match quarters % 2 {
             0 => (width, height),

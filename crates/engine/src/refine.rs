@@ -17,6 +17,10 @@ pub(crate) const WINDOW_FACTOR: f64 = 1.5;
 /// look, the beginning weak spots of the background.
 const DOUBT: Range<f32> = 0.50..0.93;
 
+/// From the ends of [`DOUBT`] to here the refiner's weight grows from nothing to half, evenly by the logit:
+/// a face whose score moves across an end keeps its score, box and landmarks.
+const FULL_WEIGHT: Range<f32> = 0.53..0.91;
+
 /// Most faces of a photo that are looked at again, best first: bounds the time that a crowd costs.
 const MOST_FACES: usize = 16;
 
@@ -38,7 +42,7 @@ impl FaceRefiner {
     }
 
     /// The detector's faces, which come best first, those in doubt as detector and refiner see
-    /// them: logit, box and landmarks are the mean of both.
+    /// them: logit, box and landmarks are the mean of both, by [`weight`].
     pub(crate) fn refine(&self, photo: &Photo, faces: &mut [Face]) -> Result<(), Rejection> {
         let doubtful = faces
             .iter_mut()
@@ -62,8 +66,10 @@ impl FaceRefiner {
             ));
         };
         let window = crop::Window::about(&face.bbox, WINDOW_FACTOR);
+        let weight = weight(face.score);
         let mean = |before: f32, start: f64, share: f32| {
-            f64::midpoint(f64::from(before), start + f64::from(share) * window.side) as f32
+            let seen = start + f64::from(share) * window.side;
+            mix(f64::from(before), seen, weight) as f32
         };
         let across = |before, share: f32| mean(before, window.left, share);
         let down = |before, share: f32| mean(before, window.top, share);
@@ -80,14 +86,67 @@ impl FaceRefiner {
                 y1: down(face.bbox.y1, *y1),
             },
             landmarks,
-            score: mean_score(face.score, *logit),
+            score: mixed_score(face.score, *logit, weight),
         })
     }
 }
 
-/// The score whose logit is the mean of that of `score`, which lies between 0 and 1, and `logit`.
-fn mean_score(score: f32, logit: f32) -> f32 {
+/// The refiner's share of a face that the detector gave this score: half, less near the ends of
+/// [`DOUBT`], nothing beyond.
+fn weight(score: f32) -> f64 {
+    let [score, start, end, full_from, full_to] = [
+        score,
+        DOUBT.start,
+        DOUBT.end,
+        FULL_WEIGHT.start,
+        FULL_WEIGHT.end,
+    ]
+    .map(logit);
+    let rise = (score - start) / (full_from - start);
+    let fall = (end - score) / (end - full_to);
+    0.5 * rise.min(fall).clamp(0.0, 1.0)
+}
+
+fn logit(score: f32) -> f64 {
     let score = f64::from(score);
-    let mean = f64::midpoint((score / (1.0 - score)).ln(), f64::from(logit));
+    (score / (1.0 - score)).ln()
+}
+
+/// From `a` to `b` by `share`.
+fn mix(a: f64, b: f64, share: f64) -> f64 {
+    a + (b - a) * share
+}
+
+/// The score whose logit lies by `share` between that of `score`, which lies between 0 and 1, and `seen`.
+fn mixed_score(score: f32, seen: f32, share: f64) -> f32 {
+    let mean = mix(logit(score), f64::from(seen), share);
     (1.0 / (1.0 + (-mean).exp())) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_look_counts_less_towards_the_ends_of_doubt_and_nothing_beyond() {
+        for score in [0.0, 0.3, 0.5, 0.93, 0.99, 1.0] {
+            assert!(weight(score) < 1e-6, "{score}: {}", weight(score));
+        }
+        for score in [0.531, 0.6, 0.75, 0.8, 0.909] {
+            assert!((weight(score) - 0.5).abs() < 1e-9, "{score}");
+        }
+        // However much the refiner disagrees, a thousandth of the score makes no jump.
+        let scores = (1..1000).map(|thousandth| thousandth as f32 / 1000.0);
+        for seen in [-8.0, 0.0, 8.0] {
+            let mixed = scores
+                .clone()
+                .map(|score| mixed_score(score, seen, weight(score)));
+            let steps = mixed
+                .clone()
+                .zip(mixed.skip(1))
+                .map(|(one, next)| (next - one).abs());
+            let most = steps.fold(0.0, f32::max);
+            assert!(most < 0.1, "{seen}: {most}");
+        }
+    }
 }

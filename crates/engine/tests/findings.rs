@@ -1,14 +1,17 @@
 //! What a person could improve in a photo, on a drawn portrait with one fault at a time.
 
-use std::time::Instant;
+use std::{io::Cursor, time::Instant};
 
-use image::{Rgb, RgbImage, imageops};
+use image::{ImageFormat, Rgb, RgbImage, imageops};
 use livecheck_engine::{Check, Engine, EngineConfig, Finding, FindingLimits, Photo};
 use livecheck_testing::portrait::portrait;
 
 fn findings_of(engine: &Engine, image: &RgbImage) -> Vec<Finding> {
-    let (width, height) = image.dimensions();
-    let photo = Photo::new(width, height, image.as_raw().clone(), "png");
+    let mut file = Cursor::new(Vec::new());
+    image
+        .write_to(&mut file, ImageFormat::Png)
+        .expect("a PNG file");
+    let photo = engine.decode(&file.into_inner()).expect("a readable photo");
     let judged = engine.judge(&photo);
     let start = Instant::now();
     let found = engine
@@ -51,7 +54,7 @@ fn each_fault_is_named_and_was_not_there_before() {
     let clean = portrait(640, 640);
     let before = names(&findings_of(&engine, &clean));
     let faults: [(&str, RgbImage); 6] = [
-        ("blur", imageops::blur(&clean, 12.0)),
+        ("blur", imageops::blur(&clean, 5.0)),
         ("dark", curve(&clean, |value| value * 0.08)),
         ("bright", curve(&clean, |value| value * 1.4 + 160.0)),
         (
@@ -60,10 +63,10 @@ fn each_fault_is_named_and_was_not_there_before() {
         ),
         (
             "greyscale",
-            image::DynamicImage::from(imageops::grayscale(&clean)).into_rgb8(),
+            image::DynamicImage::ImageLuma8(imageops::grayscale(&clean)).into_rgb8(),
         ),
         ("border", {
-            let mut framed = RgbImage::from_pixel(760, 760, Rgb([255, 0, 255]));
+            let mut framed = RgbImage::from_pixel(760, 760, Rgb([0, 0, 0]));
             imageops::replace(&mut framed, &clean, 60, 60);
             framed
         }),

@@ -17,7 +17,7 @@ use crate::client::{self, Origin, Peer};
 use crate::error::ApiError;
 use crate::metrics::AuthFailure;
 
-pub(crate) use sent::{API_KEY, SESSION_TOKEN, sent_key, sent_token};
+pub(crate) use sent::{API_KEY, SESSION_KEY, SESSION_TOKEN, sent_key, sent_token};
 
 /// The live key of the request.
 ///

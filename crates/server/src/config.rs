@@ -7,7 +7,7 @@
 
 mod value;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use livecheck_engine::{
 };
 use livecheck_store::ReplayPolicy;
 use thiserror::Error;
+use toml::Spanned;
 
 use crate::upload::least_memory;
 
@@ -61,12 +62,26 @@ pub enum ConfigError {
         reason: String,
     },
     /// The file is not TOML.
-    #[error("the settings file {path} is not TOML: {reason}")]
+    #[error(
+        "the settings file {path}, is not TOML: {reason}; allowed are lines such as `min_face_side = 96` and `listen = \"0.0.0.0:8080\"`, and comments behind #"
+    )]
     NotToml {
         /// The file.
         path: String,
         /// What the parser said.
         reason: String,
+    },
+    /// A table.
+    #[error(
+        "{origin} begins the section [{name}]; settings have none: write `{example} = ...` above it"
+    )]
+    Section {
+        /// Where it stands.
+        origin: String,
+        /// The section.
+        name: String,
+        /// A setting of it.
+        example: String,
     },
     /// No setting has this name.
     #[error("{origin} sets {name:?}, which is no setting{hint}")]
@@ -560,16 +575,38 @@ impl ServerConfig {
             path: shown.clone(),
             reason: error.to_string(),
         })?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line_of = |at: usize| {
+            let before = text.as_bytes().get(..at).unwrap_or_default();
+            before.iter().filter(|byte| **byte == b'\n').count() + 1
+        };
+        let parsed: Result<BTreeMap<String, Spanned<toml::Value>>, _> = toml::from_str(&text);
+        let table = parsed.map_err(|error| {
             // Without the quoted line: it may hold a password.
+            let place = error
+                .span()
+                .map(|span| format!(", line {}", line_of(span.start)));
             ConfigError::NotToml {
-                path: shown.clone(),
+                path: format!("{shown}{}", place.unwrap_or_default()),
                 reason: error.message().to_owned(),
             }
         })?;
-        let origin = format!("the settings file {shown}");
         for (name, value) in &table {
-            given.insert(self.overlay(name, &value::from_toml(value), &origin)?);
+            let origin = format!(
+                "the settings file {shown}, line {},",
+                line_of(value.span().start)
+            );
+            if let toml::Value::Table(section) = value.get_ref() {
+                return Err(ConfigError::Section {
+                    origin,
+                    name: name.clone(),
+                    example: section
+                        .keys()
+                        .next()
+                        .cloned()
+                        .unwrap_or_else(|| "listen".to_owned()),
+                });
+            }
+            given.insert(self.overlay(name, &value::from_toml(value.get_ref()), &origin)?);
         }
         Ok(())
     }

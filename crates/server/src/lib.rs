@@ -63,8 +63,10 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 #[non_exhaustive]
 pub enum ServerError {
     /// A socket could not be opened.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("{}", cannot_listen(setting, *address, source))]
     Listen {
+        /// The setting that names the address.
+        setting: &'static str,
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.
@@ -123,6 +125,27 @@ pub async fn run(
         .await
 }
 
+/// Says which setting moves the listener.
+fn cannot_listen(setting: &str, address: SocketAddr, source: &io::Error) -> String {
+    let variable = format!("{}{}", config::ENV_PREFIX, setting.to_uppercase());
+    let flag = setting.replace('_', "-");
+    match source.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "cannot listen on {address}: another program, or another Livecheck, uses this port; stop it or choose another address with {variable} or --{flag}, such as {}:{}",
+            address.ip(),
+            address.port().wrapping_add(1).max(1024)
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "cannot listen on {address}: {source}; ports below 1024 are for root, choose another with {variable} or --{flag}"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "cannot listen on {address}: this machine has no such address; choose another with {variable} or --{flag}, such as 0.0.0.0:{}",
+            address.port()
+        ),
+        _ => format!("cannot listen on {address} ({variable}, --{flag}): {source}"),
+    }
+}
+
 impl Server {
     /// Opens the sockets that `config.network` names (port 0: any free port) and starts the
     /// threads that judge. Needs a Tokio runtime.
@@ -135,13 +158,20 @@ impl Server {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServerError> {
-        let open = |address| {
-            connection::listen(address).map_err(|source| ServerError::Listen { address, source })
+        let open = |setting, address| {
+            connection::listen(address).map_err(|source| ServerError::Listen {
+                setting,
+                address,
+                source,
+            })
         };
         let tls = tls::acceptor(&config.network)?;
         let calibration = config.engine.calibration_file()?;
-        let public = open(config.network.listen)?;
-        let admin = config.network.admin_listen.map(open).transpose()?;
+        let public = open("listen", config.network.listen)?;
+        let admin = config.network.admin_listen;
+        let admin = admin
+            .map(|address| open("admin_listen", address))
+            .transpose()?;
         let pool = Pool::new(NonZeroUsize::new(config.pool.workers), config.pool.queue)
             .map_err(ServerError::Threads)?;
         let metrics = Metrics::new(judge.as_ref());

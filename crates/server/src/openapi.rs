@@ -21,7 +21,7 @@ use utoipa::openapi::{
     Required, Response, ResponseBuilder, ServerBuilder,
 };
 
-use crate::auth::{API_KEY, SESSION_TOKEN};
+use crate::auth::{API_KEY, SESSION_KEY, SESSION_TOKEN};
 
 /// Name of the security scheme.
 const KEY_SCHEME: &str = "api_key";
@@ -109,10 +109,21 @@ fn liveness() -> OperationBuilder {
         )
         .parameter(
             ParameterBuilder::new()
+                .name(SESSION_KEY)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(
+                    "Another name of `x-session-token`: send one of the two.",
+                ))
+                .schema(Some(text("")))
+                .build(),
+        )
+        .parameter(
+            ParameterBuilder::new()
                 .name("details")
                 .parameter_in(ParameterIn::Query)
                 .required(Required::False)
-                .description(Some("`true` or `1`: the result explains itself."))
+                .description(Some("`true`, `1`, `on` or `yes`: the result explains itself. `false`, `0`, `off`, `no` or empty: it does not."))
                 .schema(Some(flag_text()))
                 .build(),
         )
@@ -341,7 +352,10 @@ fn choice<'a>(description: &str, values: impl IntoIterator<Item = &'a str>) -> R
 }
 
 fn flag_text() -> RefOr<Schema> {
-    choice("", ["true", "1", "false", "0"])
+    choice(
+        "In upper or lower case.",
+        ["true", "1", "on", "yes", "false", "0", "off", "no", ""],
+    )
 }
 
 fn array(item: RefOr<Schema>) -> ArrayBuilder {

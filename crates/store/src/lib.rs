@@ -68,6 +68,19 @@ pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(sqlite::open_file(Path::new(path)).await?))
 }
 
+/// The file that [`open`] would make: `address` names a file of SQLite, and it does not exist.
+#[must_use]
+pub fn missing_file(address: &str) -> Option<&Path> {
+    let path = address
+        .strip_prefix("sqlite://")
+        .or_else(|| address.strip_prefix("sqlite:"))
+        .unwrap_or(address);
+    let is_file = !path.is_empty() && path != ":memory:" && !path.contains("://");
+    let path = Path::new(path);
+    // What may not be looked at may exist.
+    (is_file && path.try_exists().is_ok_and(|exists| !exists)).then_some(path)
+}
+
 /// Keys, sessions, rate limits and images seen before.
 ///
 /// Every method may fail with [`StoreError::Unavailable`] while the database is away; it answers

@@ -2,6 +2,7 @@
 //! time, and every answer held against what was sent. The measured figures are in
 //! `docs/RELIABILITY.md`.
 
+mod binary;
 mod client;
 mod process;
 mod requests;
@@ -17,15 +18,54 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::{
     task::{JoinSet, LocalSet},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::service::{self, Service};
+use crate::service::Service;
 use client::{Answer, Connection};
 use requests::{Request, Requests, is_refusal};
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum Task {
+    /// Offer 1, 2 and 10 times of what the service can do; hold every answer against what was sent.
+    Load {
+        #[command(flatten)]
+        options: Options,
+        /// How long each load lasts.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+    /// Keep the service busy and see that memory and open files do not grow.
+    Soak {
+        #[command(flatten)]
+        options: Options,
+        /// How long.
+        #[arg(long, default_value_t = 15)]
+        minutes: u64,
+    },
+    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf.
+    Rude {
+        #[command(flatten)]
+        options: Options,
+        /// How long each kind lasts.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+    },
+}
+
+impl Task {
+    pub(crate) fn run(&self) -> Result<()> {
+        match self {
+            Self::Load { options, seconds } => load(options, *seconds),
+            Self::Soak { options, minutes } => soak(options, *minutes),
+            Self::Rude { options, seconds } => rude(options, *seconds),
+        }
+    }
+}
 
 /// How the service is started.
 #[derive(Args)]
@@ -79,7 +119,7 @@ pub(crate) struct Target {
 }
 
 /// Measures capacity, then offers 1, 2 and 10 times as much for `seconds` each.
-pub(crate) fn load(options: &Options, seconds: u64) -> Result<()> {
+fn load(options: &Options, seconds: u64) -> Result<()> {
     with_service(options, async |target| {
         let requests = Requests::new(target).await?;
         println!("photos: {}", requests.source);
@@ -112,7 +152,7 @@ pub(crate) fn load(options: &Options, seconds: u64) -> Result<()> {
 }
 
 /// A steady load for `minutes`: memory and open files must not grow.
-pub(crate) fn soak(options: &Options, minutes: u64) -> Result<()> {
+fn soak(options: &Options, minutes: u64) -> Result<()> {
     with_service(options, async |target| {
         let requests = Requests::new(target).await?;
         println!("photos: {}", requests.source);
@@ -150,14 +190,14 @@ pub(crate) fn soak(options: &Options, minutes: u64) -> Result<()> {
 }
 
 /// Rude clients for `seconds` each, and an honest one beside them.
-pub(crate) fn rude(options: &Options, seconds: u64) -> Result<()> {
+fn rude(options: &Options, seconds: u64) -> Result<()> {
     with_service(options, async |target| rude::all(target, seconds).await)
 }
 
 fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>) -> Result<()> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => service::release_binary()?,
+        None => binary::release_binary()?,
     };
     let settings = options
         .settings
@@ -173,7 +213,7 @@ fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>)
         })
         .collect::<Result<Vec<_>>>()?;
     let service = Service::start(Path::new(&binary), &settings, options.cores.as_deref())?;
-    println!("service: {}", service::build(&binary)?);
+    println!("service: {}", binary::describe(&binary)?);
     println!(
         "settings: {}; processors: {}; {}",
         match options.settings.as_slice() {
@@ -183,10 +223,11 @@ fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>)
         options.cores.as_deref().unwrap_or("all"),
         process::machine_load()?
     );
+    let (_, address) = service.origin.split_once("//").context("no address")?;
     let target = Target {
-        address: service.address()?,
+        address: address.parse()?,
         key: service.key.clone(),
-        pid: service.pid(),
+        pid: service.child.id(),
     };
     // One thread: the generator shares the machine with what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,6 +5,7 @@
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
 mod console;
+#[cfg(feature = "load")]
 mod load;
 mod python;
 mod report;
@@ -13,7 +14,10 @@ mod service;
 mod suites;
 mod supply;
 mod system;
+mod wasm;
 
+#[cfg(not(feature = "load"))]
+use std::ffi::OsString;
 use std::{
     env,
     path::{Path, PathBuf},
@@ -27,7 +31,10 @@ use python::Environment;
 use suites::Scope;
 
 #[derive(Parser)]
-#[command(about = "Set-up and test automation of Livecheck")]
+#[command(
+    about = "Set-up and test automation of Livecheck",
+    after_help = "Under load: `cargo xtask load`, `soak` and `rude`; each explains itself with --help."
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -40,40 +47,29 @@ enum Task {
         /// Also install PyTorch (5 GB) and run the tests of the training pipeline.
         #[arg(long)]
         training: bool,
-        /// Install nothing: run the Rust tests alone, with what this machine has.
+        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
         #[arg(long, conflicts_with = "training")]
         quick: bool,
     },
     /// What CI runs: format, clippy, docs, deny, audit, then every test, without data and with it.
     Ci,
-    /// Offer 1, 2 and 10 times of what the service can do; hold every answer against what was sent.
-    Load {
-        #[command(flatten)]
-        options: load::Options,
-        /// How long each load lasts.
-        #[arg(long, default_value_t = 20)]
-        seconds: u64,
-    },
-    /// Keep the service busy and see that memory and open files do not grow.
-    Soak {
-        #[command(flatten)]
-        options: load::Options,
-        /// How long.
-        #[arg(long, default_value_t = 15)]
-        minutes: u64,
-    },
-    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf.
-    Rude {
-        #[command(flatten)]
-        options: load::Options,
-        /// How long each kind lasts.
-        #[arg(long, default_value_t = 15)]
-        seconds: u64,
-    },
     /// Hold the locked dependencies against the database of known holes.
     Audit,
     /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the face detector of the capture page: web/face-detector.wasm.
+    Wasm {
+        /// Write nothing: fail when the file is not what its sources give.
+        #[arg(long)]
+        check: bool,
+    },
+    #[cfg(feature = "load")]
+    #[command(flatten)]
+    Load(load::Task),
+    /// `load`, `soak`, `rude`, which are compiled when they are asked for.
+    #[cfg(not(feature = "load"))]
+    #[command(external_subcommand)]
+    Load(Vec<OsString>),
 }
 
 fn main() -> ExitCode {
@@ -95,11 +91,17 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Test { quick: true, .. } => suites::test(Scope::Quick),
         Task::Test { .. } => suites::test(Scope::All),
         Task::Ci => ci(),
-        Task::Load { options, seconds } => load::load(options, *seconds),
-        Task::Soak { options, minutes } => load::soak(options, *minutes),
-        Task::Rude { options, seconds } => load::rude(options, *seconds),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Wasm { check: true } => wasm::check(),
+        Task::Wasm { check: false } => wasm::write(),
+        #[cfg(feature = "load")]
+        Task::Load(task) => task.run(),
+        #[cfg(not(feature = "load"))]
+        Task::Load(arguments) => run(cargo()
+            .args(["run", "--quiet", "--package", "xtask", "--features", "load"])
+            .arg("--")
+            .args(arguments)),
     }
 }
 
@@ -116,6 +118,7 @@ fn ci() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo()
         .args(["clippy", "--workspace", "--all-targets", "--locked"])
+        .args(["--features", "xtask/load"])
         .args(["--", "--deny", "warnings"]))?;
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
@@ -125,6 +128,7 @@ fn ci() -> Result<()> {
         .args(["--log-level", "error", "check"])
         .args(["bans", "licenses", "sources"]))?;
     supply::audit()?;
+    wasm::check()?;
     suites::test(Scope::Ci)
 }
 

@@ -17,6 +17,14 @@ use crate::{
     suites::{Environment, Outcome},
 };
 
+/// Programs that take more than half of the time of all: `--quick` leaves them out.
+const LONG: [&str; 4] = [
+    "cli/tests/serve",
+    "engine/tests/nasty",
+    "store/tests/kill",
+    "store/tests/outages",
+];
+
 /// How long one test program may take.
 const PROGRAM: Duration = Duration::from_secs(20 * 60);
 
@@ -124,6 +132,17 @@ fn add(built: &mut Built, message: Message) {
         });
     } else if target.name == "livecheck" {
         built.binary = path;
+    }
+}
+
+impl Built {
+    /// Drops the programs that take long and returns their names.
+    pub(crate) fn without_long(&mut self) -> Vec<String> {
+        let long = |program: &mut Program| LONG.contains(&program.name.as_str());
+        self.programs
+            .extract_if(.., long)
+            .map(|program| program.name)
+            .collect()
     }
 }
 

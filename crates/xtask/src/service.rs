@@ -3,43 +3,11 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
-
-use crate::{cargo, root, run};
-
-/// Builds `livecheck` as it is shipped and returns its path.
-pub(crate) fn release_binary() -> Result<PathBuf> {
-    run(cargo().args(["build", "--release", "--package", "livecheck", "--locked"]))?;
-    Ok(target().join("release/livecheck"))
-}
-
-/// What a binary is, in words: its version, the folder that names its profile, its digest.
-pub(crate) fn build(binary: &Path) -> Result<String> {
-    let version = Command::new(binary).arg("--version").output();
-    let version = version.with_context(|| format!("{} cannot be started", binary.display()))?;
-    let profile = binary.parent().and_then(Path::file_name);
-    let profile = profile.unwrap_or_default().to_string_lossy();
-    let digest = fs::read(binary).map(Sha256::digest)?;
-    let digest: String = digest[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(format!(
-        "{}, {profile} build, SHA-256 {digest}…",
-        String::from_utf8_lossy(&version.stdout).trim()
-    ))
-}
-
-/// The folder of builds.
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
-}
 
 /// The command that sends what the OpenAPI document allows, and what it does not, to a running service:
 /// [Schemathesis](https://schemathesis.readthedocs.io) finds no answer that the document lacks.
@@ -65,9 +33,9 @@ pub(crate) fn openapi_holds(binary: &Path, schemathesis: &Path) -> Result<(Comma
 
 /// A demonstration on a free port with a database of its own; ends with this value.
 pub(crate) struct Service {
-    child: Child,
+    pub(crate) child: Child,
     folder: PathBuf,
-    origin: String,
+    pub(crate) origin: String,
     pub(crate) key: String,
 }
 
@@ -130,17 +98,6 @@ impl Service {
         };
         service.wait_until_ready(binary)?;
         Ok(service)
-    }
-
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> Result<SocketAddr> {
-        let (_, address) = self.origin.split_once("//").context("no address")?;
-        Ok(address.parse()?)
     }
 
     fn wait_until_ready(&self, binary: &Path) -> Result<()> {

@@ -152,7 +152,11 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
     let preparation = (scope != Scope::Quick).then(|| thread::spawn(move || Prepared::new(scope)));
     let built = rust::build();
     let prepared = preparation.map(std::thread::JoinHandle::join);
-    let built = built?;
+    let mut built = built?;
+    if scope == Scope::Quick {
+        let long = built.without_long().join(", ");
+        outcome.left_out.insert(format!("what takes long: {long}"));
+    }
     let prepared = match prepared {
         Some(Ok(prepared)) => prepared,
         Some(Err(_)) => bail!("the preparation panicked"),

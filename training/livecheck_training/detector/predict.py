@@ -19,10 +19,14 @@ from .model import INPUT, Detector, answers, grids
 
 #: Of two faces that overlap by more than this IoU, the weaker one is dropped.
 OVERLAP = 0.4
+#: Of two refined faces one of which lies in the other by more, the weaker one is dropped.
+NESTED = 0.5
 #: Faces of a lower score are dropped before suppression.
 LEAST_SCORE = 0.2
 #: Faces that the refiner looks at again: those in doubt, from the first score to below the second...
 DOUBT = (0.5, 0.93)
+#: ... its weight, one half, fades out from here to the ends of `DOUBT`, evenly by the logit...
+FULL_WEIGHT = (0.53, 0.91)
 #: ... and no more of a picture than this, best first.
 MOST_REFINED = 16
 
@@ -88,27 +92,37 @@ class RefinedFinder:
 
 def refined(faces: Faces, image: np.ndarray, refine: Refine) -> Faces:
     """The faces, which come best first, those in doubt as detector and refiner see them: logit, box and
-    landmarks are the mean of both."""
+    landmarks are the mean of both by `weights`. One face of those that lie in each other."""
     doubtful = np.flatnonzero((faces.scores >= DOUBT[0]) & (faces.scores < DOUBT[1]))[:MOST_REFINED]
-    if not len(doubtful):
-        return faces
-    windows = [window_crop(image, tuple(faces.boxes[i]), FACTOR, SIZE) for i in doubtful]
-    out = refine(np.stack(windows))
     scores, boxes, points = faces.scores.copy(), faces.boxes.copy(), faces.landmarks.copy()
-    scores[doubtful] = mean_scores(scores[doubtful], out[:, 0])
-    for i, row in zip(doubtful, out):
+    if len(doubtful):
+        windows = [window_crop(image, tuple(faces.boxes[i]), FACTOR, SIZE) for i in doubtful]
+        out = refine(np.stack(windows))
+        shares = weights(scores[doubtful])
+        scores[doubtful] = mixed_scores(scores[doubtful], out[:, 0], shares)
+    else:
+        out, shares = np.zeros((0, 15)), np.zeros(0)
+    for i, row, share in zip(doubtful, out, shares):
         box = faces.boxes[i]
         step, _, left, top = window_to_image(tuple(box), FACTOR, SIZE)
         places = row[1:].reshape(-1, 2) * (step * SIZE) + (left, top)
-        boxes[i] = (box + places[:2].ravel()) / 2
-        points[i] = (points[i] + places[2:]) / 2
-    kept = nms(boxes, scores, OVERLAP)
+        boxes[i] += (places[:2].ravel() - box) * share
+        points[i] += (places[2:] - points[i]) * share
+    kept = nms(boxes, scores, OVERLAP, NESTED)
     return Faces(boxes[kept], scores[kept], points[kept])
 
 
-def mean_scores(scores: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """The scores whose logits are the means of those of the detector's `scores` and the refiner's `logits`."""
-    return expit((logit(scores.astype(np.float64)) + logits) / 2)
+def weights(scores: np.ndarray) -> np.ndarray:
+    """The refiner's share of faces that the detector gave these scores: half, less near the ends of `DOUBT`."""
+    here = logit(scores.astype(np.float64))
+    (start, end), (rise, fall) = logit(np.array(DOUBT)), logit(np.array(FULL_WEIGHT))
+    return 0.5 * np.clip(np.minimum((here - start) / (rise - start), (end - here) / (end - fall)), 0, 1)
+
+
+def mixed_scores(scores: np.ndarray, logits: np.ndarray, shares: np.ndarray | float = 0.5) -> np.ndarray:
+    """The scores whose logits lie by `shares` between those of the detector's `scores` and the refiner's `logits`."""
+    before = logit(scores.astype(np.float64))
+    return expit(before + (logits - before) * shares)
 
 
 def torch_refine(net: torch.nn.Module) -> Refine:

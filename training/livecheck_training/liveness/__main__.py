@@ -1,9 +1,8 @@
-"""`python -m livecheck_training.liveness train|tune|grain|export|evaluate|views|boxes|sheet`."""
+"""`python -m livecheck_training.liveness train|tune|grain|export|calibrate|sheet`: the small nets."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ from PIL import Image, ImageDraw
 
 from ..backbone import export_onnx
 from ..data import add_data_arguments, open_set
-from ..runlog import RunLog, record_evaluation, write_json
+from ..runlog import RunLog, record_evaluation
 from ..teachers import SilentFacePair
-from .boxes import compare_boxes
 from .calibrate import calibrate
-from .evaluate import evaluate, teacher_views
 from .grain import SIZE as GRAIN_SIZE
 from .grain import GrainNet
 from .grain_train import GrainSettings, train_grain
@@ -32,14 +29,14 @@ CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.liveness", description=__doc__)
-    parser.add_argument("command", choices=("train", "tune", "grain", "export", "evaluate", "views", "boxes", "sheet"))
+    parser.add_argument("command", choices=("train", "tune", "grain", "export", "calibrate", "sheet"))
     add_data_arguments(parser)
     parser.add_argument("--teachers", type=Path, required=True, help="folder of the teachers' ONNX files")
     parser.add_argument("--work", type=Path, help="folder for views and checkpoint (default: the cache)")
     parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="where `sheet` writes training views; keep it out of the repository")
     parser.add_argument("--samples", type=int, help="crops to train on (default: the settings')")
     parser.add_argument("--seed", type=int, default=GrainSettings.seed, help="seed of `grain`")
-    parser.add_argument("--start", type=Path, help="weights that `grain` goes on from, such as checkpoints/liveness-grain.pt")
+    parser.add_argument("--start", type=Path, help="weights that `grain` goes on from, such as checkpoints/liveness-small-grain.pt")
     parser.add_argument("--makers", type=int, default=1, help="processes that make views beside the trainer")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -64,23 +61,14 @@ def main() -> None:
         # A net whose checkpoint isn't there stays as it is.
         if checkpoint.exists():
             stored = torch.load(tuned if tuned.exists() else checkpoint, weights_only=False)
-            ship("liveness-context", LivenessNet(), stored["best_weights"], SIZE, stored["log"])
+            ship("liveness-small-context", LivenessNet(), stored["best_weights"], SIZE, stored["log"])
         if taught.exists():
             stored = torch.load(taught, weights_only=False)
-            ship("liveness-grain", GrainNet(), stored["average"], GRAIN_SIZE, stored["log"])
+            ship("liveness-small-grain", GrainNet(), stored["average"], GRAIN_SIZE, stored["log"])
             # In 16 bits and with its normalisations, to go on from.
-            torch.save({k: v.half() if v.is_floating_point() else v for k, v in stored["average"].items()}, CHECKPOINTS / "liveness-grain.pt")
-        write_json(MODELS / "liveness.json", calibrate(MODELS, scenes()))
-    elif arguments.command == "evaluate":
-        report = evaluate(MODELS, open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
-        record_evaluation("liveness-fused", report)
-        print(json.dumps(report, indent=1))
-    elif arguments.command == "boxes":
-        print(json.dumps(compare_boxes(MODELS, scenes(), arguments.teachers), indent=1))
-    elif arguments.command == "views":
-        views = teacher_views(open_set("pad_dev", arguments.data, arguments.cache), arguments.teachers, arguments.cache)
-        for name, row in views.items():
-            print(f"{name:28} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))
+            torch.save({k: v.half() if v.is_floating_point() else v for k, v in stored["average"].items()}, CHECKPOINTS / "liveness-small-grain.pt")
+    elif arguments.command == "calibrate":
+        record_evaluation("liveness-small", {"fusion": calibrate(MODELS, scenes())})
     else:
         studio, pair = Studio([s for s in scenes() if not s.held_out]), SilentFacePair(arguments.teachers)
         rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""From the two nets' margins to the score: score = sigmoid(context * m + grain * n + offset).
+"""From the margins of the two small nets to the score: score = sigmoid(context * m + grain * n + offset).
 
 Fitted on pictures that never trained, in the boxes of the product's detector: bona fide faces as
 they are, against the same faces presented by the simulator and faces photographed from screens. The
@@ -14,22 +14,18 @@ that are clear.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from scipy.optimize import minimize
 
-from .. import crops, degrade
+from .. import degrade
 from ..detector.predict import shipped_finder
-from ..teachers import session
 from . import grain
-from .net import FACTOR, SIZE
 from .scenes import Scene
+from .scorer import Scorer
 from .views import FRAME_CHANCES, FRAMES, Studio
 
 SMALLEST_FACE = 48.0
@@ -48,71 +44,6 @@ PRESENTATIONS = 600
 """Simulated attacks, half of them prints."""
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """From margins to the score, as `liveness.json` has it; scores from `doubt[0]` to below `doubt[1]`
-    are made again with a look at `closer` of the view."""
-
-    context: float
-    grain: float
-    offset: float
-    doubt: tuple[float, float] = DOUBT
-    closer: float = grain.CLOSER
-
-    @classmethod
-    def read(cls, models: Path) -> Fusion:
-        stored = json.loads((models / "liveness.json").read_text())
-        return cls(stored["context"], stored["grain"], stored["offset"], tuple(stored["doubt"]), stored["closer"])
-
-    def score(self, margins: np.ndarray) -> np.ndarray:
-        """Score of margins (..., 2)."""
-        return 1 / (1 + np.exp(-(margins @ (self.context, self.grain) + self.offset)))
-
-
-class Scorer:
-    """Margins of the exported nets: of the context net, of the grain net."""
-
-    def __init__(self, models: Path) -> None:
-        self._context = session(models / "liveness-context.onnx")
-        self._grain = session(models / "liveness-grain.onnx")
-
-    def logits(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Logits (2 nets, 3 classes) of the first look."""
-        averaged = crops.square_crop(frame, tuple(box), FACTOR, SIZE)
-        return np.stack([_run(self._context, averaged), self.grain_logits(frame, box)])
-
-    def margins(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Margins (2,) of the first look."""
-        return margins_of(self.logits(frame, box))
-
-    def looked_again(self, frame: np.ndarray, box: np.ndarray, margins: np.ndarray, closer: float) -> np.ndarray:
-        """Margins (2,) of both looks, from those of the first."""
-        again = margins_of(self.grain_logits(frame, box, closer))
-        return np.array([margins[0], (margins[1] + again) / 2])
-
-    def score(self, frame: np.ndarray, box: np.ndarray, fusion: Fusion, logits: np.ndarray | None = None) -> float:
-        """The product's score of a face (`logits`: its first look's, if known)."""
-        margins = margins_of(self.logits(frame, box) if logits is None else logits)
-        first = float(fusion.score(margins))
-        if not fusion.doubt[0] <= first < fusion.doubt[1]:
-            return first
-        return float(fusion.score(self.looked_again(frame, box, margins, fusion.closer)))
-
-    def grain_logits(self, frame: np.ndarray, box: np.ndarray, share: float = 1.0) -> np.ndarray:
-        """Logits (3,) of the grain net on `share` of its view."""
-        return _run(self._grain, crops.sampled_crop(frame, tuple(box), grain.FACTOR, grain.SIZE, share))
-
-
-def _run(net: onnxruntime.InferenceSession, view: np.ndarray) -> np.ndarray:
-    blob = np.ascontiguousarray(view.transpose(2, 0, 1)[None], np.float32)
-    return net.run(None, {"input": blob})[0][0].astype(np.float64)
-
-
-def margins_of(logits: np.ndarray) -> np.ndarray:
-    """Live against print and screen together, for logits (..., 3)."""
-    return logits[..., 0] - np.logaddexp(logits[..., 1], logits[..., 2])
-
-
 def usable(scene: Scene) -> list[np.ndarray]:
     """Faces large enough and with surroundings."""
     short = min(scene.image.shape[:2])
@@ -125,11 +56,11 @@ def usable(scene: Scene) -> list[np.ndarray]:
 
 
 def gather_margins(
-    models: Path, scenes: list[Scene], scorer: Scorer | None = None
+    models: Path, scenes: list[Scene]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Margins (n, 2) of both looks at bona fide, simulated and photographed attacks of held-out scenes,
-    in the boxes that the product's detector finds; by another scorer than the exported nets', if given."""
-    scorer, finder = scorer or Scorer(models), shipped_finder(models)
+    in the boxes that the product's detector finds."""
+    scorer, finder = Scorer(models), shipped_finder(models)
 
     def margins(views: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         out = []
@@ -174,7 +105,7 @@ def anchored(b: float) -> float:
 
 
 def calibrate(models: Path, scenes: list[Scene]) -> dict[str, Any]:
-    """The contents of `liveness.json`."""
+    """The fusion of the small nets, as `small` of `liveness.json` has it, and what it was fitted on."""
     live, simulated, photographed = (margins.mean(1) for margins in gather_margins(models, scenes))
     a, b = fit(live, [simulated, photographed])
     b = anchored(b)

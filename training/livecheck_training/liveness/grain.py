@@ -21,9 +21,6 @@ SIZE = 80
 FACTOR = 2.7
 """Sides of the view in sides of the face box, where the frame has room."""
 
-CLOSER = 0.8
-"""Share of its first view that a doubtful face is seen again in."""
-
 BLOCKS = (
     # stride, hidden channels, channels out; stride 1 adds to its input
     (2, 112, 64),

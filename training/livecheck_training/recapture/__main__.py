@@ -1,16 +1,11 @@
-"""`python -m livecheck_training.recapture [photos|faces]`: prints the figures and records them.
-
-`photos` measures on photographers left out, `faces` what the trained branch adds on held-out faces.
-Both go into `runs/recapture.json`.
-"""
+"""`python -m livecheck_training.recapture`: prints the figures on photographers left out and records them
+in `runs/recapture.json`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +13,12 @@ import torch
 
 from .. import degrade
 from ..data import ImageSet, add_data_arguments, open_set
-from ..liveness.scenes import gather
-from ..runlog import RUNS, RunLog
-from .faces import measure_faces
+from ..runlog import RunLog
 from .figures import figures, fuse
 from .linear import frozen_features, left_out_linear, probes
 from .photos import Photos, assign_folds, patches_of
 from .train import Settings, left_out_logits, make_maps
 from .views import Rng, patch_looks, patch_view, photo_looks, photo_view
-
-MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
 
 SEEDS = (0, 1, 2)
 
@@ -59,32 +50,17 @@ class Kind:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m livecheck_training.recapture", description=__doc__)
-    parser.add_argument("command", choices=("photos", "faces"), nargs="?", default="photos")
     add_data_arguments(parser)
-    parser.add_argument("--teachers", type=Path, help="folder of the teachers' ONNX files, for `faces`")
-    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many of the three seeds `photos` trains with")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many of the three seeds train")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     whole, patch = (open_set(name, arguments.data, arguments.cache) for name in ("recapture_whole", "recapture"))
     settings, seeds = Settings(), SEEDS[: arguments.seeds]
-    if arguments.command == "photos":
-        log = RunLog("recapture", asdict(settings) | {"seeds": list(seeds)}, seeds[0], [whole, patch])
-        for name, row in measure(whole, patch, settings, seeds):
-            log.state["evaluation"][name] = row
-            log.write()
-            print(f"{name:70}" + (f"{row['mean AUC']:.3f}  {row['interval']}  {row['folds']}" if "folds" in row else str(row)), flush=True)
-    else:
-        if arguments.teachers is None:
-            parser.error("`faces` needs --teachers")
-        scenes = gather(*(open_set(name, arguments.data, arguments.cache) for name in ("faces", "masks")), whole, arguments.teachers, arguments.cache)
-        photos = Photos.read(whole, assign_folds(row["source"] for row in whole.rows))
-        report = measure_faces(whole, photos, scenes, MODELS, settings, SEEDS[0])
-        stored = RUNS / "recapture.json"
-        state = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else None
-        log = RunLog("recapture", asdict(settings), SEEDS[0], [whole, patch], state)
-        log.state["evaluation"]["held-out faces"] = report
+    log = RunLog("recapture", asdict(settings) | {"seeds": list(seeds)}, seeds[0], [whole, patch])
+    for name, row in measure(whole, patch, settings, seeds):
+        log.state["evaluation"][name] = row
         log.write()
-        print(json.dumps(report, indent=1))
+        print(f"{name:70}" + (f"{row['mean AUC']:.3f}  {row['interval']}  {row['folds']}" if "folds" in row else str(row)), flush=True)
 
 
 def measure(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..crops import placed_crop, window_crop
 from ..data import sha256_of
-from ..detector.predict import Finder, Refine, mean_scores
+from ..detector.predict import Finder, Refine, mixed_scores
 from ..detector.samples import HUMAN_LABELS, Sample, TrainingData
 from ..detector.views import LARGE_SIDE, ViewMaker, ViewSettings, score_when_cut
 from ..runlog import write_json
@@ -117,7 +117,7 @@ def rated(proposed: list[Proposal], refine: Refine) -> list[Proposal]:
     for first in range(0, len(proposed), BATCH):
         batch = proposed[first : first + BATCH]
         windows = np.stack([window_crop(p.sample.image, tuple(p.box), FACTOR, SIZE) for p in batch])
-        scores = mean_scores(np.array([p.score for p in batch]), refine(windows)[:, 0])
+        scores = mixed_scores(np.array([p.score for p in batch]), refine(windows)[:, 0])
         out += [replace(p, score=float(score)) for p, score in zip(batch, scores)]
     return out
 

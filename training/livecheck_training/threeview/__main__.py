@@ -7,21 +7,21 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..backbone import export_onnx, folded
+from ..backbone import export_onnx
 from ..data import add_data_arguments, open_set
 from ..liveness.grain import SIZE as GRAIN_SIZE
-from ..liveness.grain import GrainNet
 from ..liveness.scenes import gather
 from ..rates import apcer_at_bpcer, auc
-from ..runlog import RunLog, write_json
+from ..runlog import RUNS, RunLog, record_evaluation, write_json
 from . import frames as gathered
 from . import fuse
 from .frames import LIVE, Frame
-from .net import SIZE, VIEWS, ViewsNet, taught_grain, taught_net
+from .net import SIZE, TAUGHT, VIEWS, blend, taught_grain, taught_net
 from .train import Settings, judged, train, trains
 
 MODELS = Path(__file__).resolve().parents[3] / "crates/engine/models"
@@ -29,6 +29,9 @@ CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 FOLDS = 3
 RATES = {"views": 4e-4, "grain": 1.5e-4}
+KEEP = {"views": 0.5, "grain": 0.0}
+"""How strongly each net keeps to what it said before; the grain net is held back by a blend instead."""
+
 MADE, MADE_HELD_OUT = 6400, 800
 """Simulated frames that train, and simulated attacks of held-out faces that calibrate."""
 
@@ -45,7 +48,7 @@ def load(arguments: argparse.Namespace) -> dict[str, list[Frame]]:
         return scenes
 
     def made(held: bool, count: int, seed: int):
-        return gathered.parallel_made([s for s in all_scenes() if s.held_out == held], teachers, count, seed, arguments.makers, held)
+        return gathered.parallel_made([s for s in all_scenes() if s.held_out == held], MODELS, teachers, count, seed, arguments.makers, held)
 
     return {
         "webcam": gathered.cached(work / "webcam-train.pickle", lambda: gathered.webcam_frames(arguments.webcams, MODELS, teachers, "train")),
@@ -74,6 +77,21 @@ def figures(margin: np.ndarray, live: np.ndarray) -> dict[str, float]:
     }
 
 
+def untaught(kind: str) -> torch.nn.Module:
+    """A net as its training starts: with the weights of the small net of its kind."""
+    if kind == "grain":
+        return taught_grain(CHECKPOINTS / "liveness-small-grain.pt")
+    return taught_net(MODELS / "liveness-small-context.onnx")
+
+
+def finished(kind: str, path: Path) -> torch.nn.Module:
+    """The net that ships, or would, of a checkpoint."""
+    net = untaught(kind)
+    taught = torch.load(path, weights_only=False)["average"]
+    net.load_state_dict(blend(net.state_dict(), taught, TAUGHT) if kind == "grain" else taught)
+    return net.eval()
+
+
 def watcher(left: list[Frame], kind: str) -> Callable[[torch.nn.Module], dict[str, dict[str, float]]]:
     """Figures of a net on the frames of the sources left out: of its mean margin and of each view's."""
     live = np.array([f.attack == LIVE for f in left])
@@ -96,20 +114,18 @@ def main() -> None:
     parser.add_argument("--makers", type=int, default=1, help="processes that make simulated frames")
     parser.add_argument("--steps", type=int, default=Settings.steps)
     parser.add_argument("--net", choices=("views", "grain"), default="views")
+    parser.add_argument("--keep", type=float, help="weight of what the net said before, on frames of no webcam (default: 0.5 of views, 0 of grain)")
     parser.add_argument("--fold", type=int, help="only this fold")
-    parser.add_argument("--out", type=Path, default=Path("threeview"), help="folder that `export` and `fuse` write into; the product ships the first generation (default: %(default)s)")
     parser.add_argument("--tag", default="", help="name of a trial, part of the checkpoints' names")
     arguments = parser.parse_args()
     arguments.work = arguments.work or arguments.cache
     frames = load(arguments)
     everything = [f for name in ("webcam", "scene", "patch", "made") for f in frames[name]]
     kind = arguments.net
-    settings = Settings(steps=arguments.steps, net=kind, rate=RATES[kind])
+    settings = Settings(steps=arguments.steps, net=kind, rate=RATES[kind], keep=KEEP[kind] if arguments.keep is None else arguments.keep)
 
     def start() -> torch.nn.Module:
-        if kind == "grain":
-            return taught_grain(CHECKPOINTS / "liveness-grain.pt")
-        return taught_net(MODELS / "liveness-context.onnx")
+        return untaught(kind)
 
     name = f"{kind}{arguments.tag}"
     folds = folds_of(frames["webcam"])
@@ -123,29 +139,29 @@ def main() -> None:
         train(start(), [f for f in everything if trains(f, frozenset())], settings, arguments.work / f"{name}.pt")
     elif arguments.command == "export":
         stored = torch.load(arguments.work / f"{name}.pt", weights_only=False)
-        net = start()
-        net.load_state_dict(stored["average"])
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        net = finished(kind, arguments.work / f"{name}.pt")
         model = f"liveness-{kind}"
-        difference = export_onnx(net, SIZE if kind == "views" else GRAIN_SIZE, "logits", arguments.out / f"{model}.onnx")
+        difference = export_onnx(net, SIZE if kind == "views" else GRAIN_SIZE, "logits", MODELS / f"{model}.onnx")
         sets = [open_set(name, arguments.data, arguments.cache) for name in ("faces", "recapture_whole")]
         log = RunLog(model, stored["settings"], settings.seed, sets)
         log.state["curve"] = stored["curve"]
         log.state["frames"] = {name: len(some) for name, some in frames.items()}
-        log.write(arguments.out / f"{model}.json")
+        log.write()
         print(json.dumps({"differs from PyTorch by": difference}))
     else:
-        fused(arguments.work, arguments.out, arguments.tag, frames, folds)
+        fused(arguments.work, arguments.tag, frames, folds)
 
 
-def fused(work: Path, out: Path, tag: str, frames: dict[str, list[Frame]], folds: dict[str, int]) -> None:
-    """Fits the fusion, writes `liveness.json`, and the figures of sources left out into its record."""
+def small_fusion() -> dict[str, Any]:
+    """What `liveness calibrate` found for the small nets."""
+    return json.loads((RUNS / "liveness-small.json").read_text(encoding="utf-8"))["evaluation"]["fusion"]
+
+
+def fused(work: Path, tag: str, frames: dict[str, list[Frame]], folds: dict[str, int]) -> None:
+    """Fits fusion and scale, writes `liveness.json`, and the figures of sources left out into its record."""
 
     def nets(suffix: str) -> dict[str, torch.nn.Module]:
-        pair = {"views": folded(ViewsNet()), "grain": folded(GrainNet())}
-        for kind, net in pair.items():
-            net.load_state_dict(torch.load(work / f"{kind}{tag}{suffix}.pt", weights_only=False)["average"])
-        return pair
+        return {kind: finished(kind, work / f"{kind}{tag}{suffix}.pt") for kind in ("views", "grain")}
 
     samples = []
     for fold in range(FOLDS):
@@ -153,19 +169,23 @@ def fused(work: Path, out: Path, tag: str, frames: dict[str, list[Frame]], folds
         samples += fuse.samples_of(nets(f"-fold{fold}"), left, True)
     held = [f for f in frames["scene"] if gathered.held_out(f)] + frames["made-held"]
     samples += fuse.samples_of(nets(""), held, False)
-    fusion = fuse.fit(samples, fuse.weights_of(samples))
+    fusion = fuse.fit(samples)
     report = fuse.report(samples, fuse.left_out_logits(samples))
-    write_json(out / "fusion-report.json", report)
+    record_evaluation("liveness-fused", {"sources left out": report})
     numbers = [round(float(v), 5) for v in fusion]
     write_json(
-        out / "liveness.json",
+        MODELS / "liveness.json",
         {
-            "weights": numbers[:4],
-            "alarm": numbers[4],
-            "sharpness": fuse.SHARPNESS,
-            "limit": fuse.LIMIT,
-            "offset": numbers[5],
-            "fitted_on": "webcam frames judged by nets that left their source out, untouched and disturbed; held-out bona fide pictures, photographed screens and simulated presentations; both classes and all sources of a class weigh the same",
+            "fusion": {
+                "weights": numbers[:4],
+                "alarm": numbers[4],
+                "sharpness": fuse.SHARPNESS,
+                "limit": fuse.LIMIT,
+                "offset": numbers[5],
+                "fitted_on": "slope and offset: webcam frames judged by nets that left their source out, untouched and disturbed",
+            },
+            "small": small_fusion(),
+            "sides": list(fuse.SIDES),
         },
     )
     print(json.dumps({"fusion": numbers, "samples": len(samples)} | report, indent=1))

@@ -20,13 +20,10 @@ from PIL import Image
 from .. import degrade
 from ..data import ImageSet, load_rgb
 from ..detector.predict import shipped_finder
-from ..liveness.calibrate import Scorer
 from ..liveness.scenes import Scene, is_held_out
+from ..liveness.scorer import Scorer
 from ..liveness.views import FRAME_CHANCES, FRAMES, PRINT, SCREEN, Studio
 from ..teachers import MiniFasNetSE, SilentFacePair
-
-FIRST = Path(__file__).resolve().parents[3] / "crates/engine/models"
-"""Folder of the first generation of liveness nets, which teach."""
 
 LIVE = 3
 """Attack type of a frame known to show a live person; the others are those of `liveness.views`."""
@@ -64,13 +61,13 @@ class Frame:
 class Teachers:
     """The answers of the three teachers on one face."""
 
-    def __init__(self, folder: Path) -> None:
-        self.pair, self.near, self.first = SilentFacePair(folder), MiniFasNetSE(folder), Scorer(FIRST)
+    def __init__(self, folder: Path, models: Path) -> None:
+        self.pair, self.near, self.small = SilentFacePair(folder), MiniFasNetSE(folder), Scorer(models)
 
     def margins(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Logits of P(live), shape (3,)."""
         live = np.clip(self.pair.live(image, box), 1e-4, 1 - 1e-4)
-        return np.array([np.log(live / (1 - live)), self.near.margin(image, box), self.first.margins(image, box).mean()])
+        return np.array([np.log(live / (1 - live)), self.near.margin(image, box), self.small.margins(image, box).mean()])
 
 
 def shrunk(image: np.ndarray) -> np.ndarray:
@@ -86,7 +83,7 @@ def webcam_frames(folder: Path, models: Path, teachers: Path, split: str) -> lis
     """Frames of one split of the gathered sources, a face by the product's detector in each."""
     with open(folder / "webcams.csv", newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["split"] == split]
-    finder, teach, out = shipped_finder(models), Teachers(teachers), []
+    finder, teach, out = shipped_finder(models), Teachers(teachers, models), []
     for row in rows:
         image = shrunk(load_rgb(folder / row["image"]))
         faces = finder.detect(image, SURE)
@@ -102,7 +99,7 @@ def webcam_frames(folder: Path, models: Path, teachers: Path, split: str) -> lis
 
 def scene_frames(scenes: list[Scene], models: Path, teachers: Path) -> list[Frame]:
     """Faces of bona fide pictures and of photographed screens, held-out ones among them."""
-    finder, teach, out = shipped_finder(models), Teachers(teachers), []
+    finder, teach, out = shipped_finder(models), Teachers(teachers, models), []
     for scene in scenes:
         if scene.kind == "crop" or not len(scene.faces):
             continue
@@ -132,9 +129,9 @@ def patch_frames(recapture: ImageSet) -> list[Frame]:
     return out
 
 
-def made_frames(scenes: list[Scene], teachers: Path, count: int, seed: int, attacks_only: bool = False) -> list[Frame]:
+def made_frames(scenes: list[Scene], models: Path, teachers: Path, count: int, seed: int, attacks_only: bool = False) -> list[Frame]:
     """Views of the scenes as `liveness.views` makes them, prints and screens among them."""
-    studio, rng, teach, out = Studio(scenes, presented=0.6), np.random.default_rng(seed), Teachers(teachers), []
+    studio, rng, teach, out = Studio(scenes, presented=0.6), np.random.default_rng(seed), Teachers(teachers, models), []
     real = [(s, b) for s in scenes if s.kind == "real" for b in s.faces if min(b[2] - b[0], b[3] - b[1]) >= 48]
     while len(out) < count:
         if attacks_only:
@@ -156,10 +153,12 @@ def _made(task: tuple) -> list[Frame]:
     return made_frames(*task)
 
 
-def parallel_made(scenes: list[Scene], teachers: Path, count: int, seed: int, processes: int, attacks_only: bool = False) -> list[Frame]:
+def parallel_made(
+    scenes: list[Scene], models: Path, teachers: Path, count: int, seed: int, processes: int, attacks_only: bool = False
+) -> list[Frame]:
     """`made_frames` in several processes; the same frames whatever their number."""
     parts = 8
-    tasks = [(scenes, teachers, count // parts, seed * 100 + part, attacks_only) for part in range(parts)]
+    tasks = [(scenes, models, teachers, count // parts, seed * 100 + part, attacks_only) for part in range(parts)]
     with get_context("fork").Pool(processes) as pool:
         return [frame for part in pool.map(_made, tasks, chunksize=1) for frame in part]
 

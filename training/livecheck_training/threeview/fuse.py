@@ -1,11 +1,14 @@
 """Joins the views net's three margins and the grain net's into one score, a probability at even odds.
 
-logit = offset + wide * w + middle * m + near * n + grain * g + alarm * softmin(w, m, n, g)
+logit = slope * ((wide + middle + near) / 3 + grain + softmin(wide, middle, near, grain)) + offset
 
-The soft minimum lets one view's alarm stand where an average would drown it. Weights are fitted by logistic
-regression, none below zero, on faces whose source trained neither net: webcam frames judged by the nets of
-the fold that left their source out, untouched and disturbed, and held-out bona fide pictures, photographed
-screens and simulated presentations. Both classes weigh the same in all, and so does every source in its class.
+The shares are not fitted: webcam sources hold no prints, and a fit to them gives the grain net, which knows
+most of prints, next to nothing. So it counts as much as the views together, and the soft minimum lets one
+view's alarm stand where a sum would drown it.
+
+Slope and offset are set on webcam frames judged by the nets of the fold that left their source out, untouched
+and disturbed, both classes and all sources of a class weighing the same. The slope is logistic regression's. The
+offset puts 0.90 where `REFUSED` of the live people of untouched frames are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
+from scipy.special import logsumexp
 from torch import nn
 
 from ..rates import apcer_at_bpcer, auc, rate
@@ -33,10 +36,20 @@ SHARPNESS = 1.0
 LIMIT = 8.0
 """Margins count up to this, either way."""
 
-GROUPS = {"webcam": 0.55, "scene": 0.25, "made": 0.2}
-"""Share of each kind in the weight of a class that has it."""
+SHARES = np.array([1 / 3, 1 / 3, 1 / 3, 1.0, 1.0])
+"""Of the wide, the middle and the near margin, the grain net's, and the soft minimum, before the slope."""
 
-RIDGE = 2e-3
+SIDES = (320, 480)
+"""Longer sides of a photo in pixels: up to the first the small nets alone judge, from the second on the views net and
+the grain net alone. Every labelled frame has at least 640; the small nets learnt from frames of 240 to 640 pixels, many of
+them made."""
+
+THRESHOLD = 0.9
+"""The score that the scale is anchored at: the product's default threshold."""
+
+REFUSED = 0.1
+"""Share of the live people of untouched webcam frames that `THRESHOLD` refuses, in the mean of the sources. The nets
+of a fold know ten sources and are less sure of live people than the shipped ones, which know fifteen."""
 
 
 @dataclass(frozen=True)
@@ -80,28 +93,35 @@ def samples_of(nets: dict[str, nn.Module], frames: list[Frame], also_disturbed: 
 
 
 def weights_of(samples: list[Sample]) -> np.ndarray:
-    """Both classes half; in each class the kinds by `GROUPS`, every source of a kind the same."""
-    counts = Counter((s.live, s.kind, s.source) for s in samples)
-    sources = Counter((live, kind) for live, kind, _ in counts)
-    total = {live: sum(GROUPS[k] for k in GROUPS if (live, k) in sources) for live in (True, False)}
-    return np.array([0.5 * GROUPS[s.kind] / total[s.live] / sources[s.live, s.kind] / counts[s.live, s.kind, s.source] for s in samples])
+    """Both classes half, every source of a class the same."""
+    counts = Counter((s.live, s.source) for s in samples)
+    sources = Counter(live for live, _ in counts)
+    return np.array([0.5 / sources[s.live] / counts[s.live, s.source] for s in samples])
 
 
-def fit(samples: list[Sample], weight: np.ndarray) -> np.ndarray:
-    """(wide, middle, near, grain, alarm, offset)."""
-    x = features(np.array([s.margins for s in samples]))
-    sign = np.where([s.live for s in samples], 1.0, -1.0)
+def anchor(z: np.ndarray, sources: np.ndarray) -> float:
+    """What to add to the logits of live faces so that `THRESHOLD` refuses `REFUSED` of them, every source weighing
+    the same."""
+    counts = Counter(sources.tolist())
+    weight = np.array([1 / counts[s] / len(counts) for s in sources.tolist()])
+    order = np.argsort(z)
+    below = np.cumsum(weight[order])
+    return float(np.log(THRESHOLD / (1 - THRESHOLD)) - z[order][np.searchsorted(below, REFUSED, side="right")])
 
-    def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
-        z = sign * (x @ p[:-1] + p[-1])
-        slope = -weight * sign * expit(-z)
-        return (
-            float((weight * np.logaddexp(0, -z)).sum() + RIDGE * (p[:-1] ** 2).sum()),
-            np.append(x.T @ slope + 2 * RIDGE * p[:-1], slope.sum()),
-        )
 
-    start = np.append(np.full(5, 0.2), 0.0)
-    return minimize(loss, start, jac=True, bounds=[(0, None)] * 5 + [(None, None)]).x
+def fit(samples: list[Sample]) -> np.ndarray:
+    """Weights of `features` and offset, shape (6,), by the webcam frames among the samples."""
+    webcams = [s for s in samples if s.kind == "webcam"]
+    z, weight = logits(webcams, np.append(SHARES, 0.0)), weights_of(webcams)
+    sign = np.where([s.live for s in webcams], 1.0, -1.0)
+
+    def loss(p: np.ndarray) -> float:
+        return float((weight * np.logaddexp(0, -sign * (p[0] * z + p[1]))).sum())
+
+    slope = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x[0]
+    live = [s.live and not s.disturbed for s in webcams]
+    names = np.array([s.source for s in webcams])[live]
+    return np.append(slope * SHARES, anchor(slope * z[live], names))
 
 
 def logits(samples: list[Sample], fusion: np.ndarray) -> np.ndarray:
@@ -110,11 +130,11 @@ def logits(samples: list[Sample], fusion: np.ndarray) -> np.ndarray:
 
 def left_out_logits(samples: list[Sample]) -> np.ndarray:
     """Each webcam sample by a fusion fitted without its source, the others by the whole fit."""
-    out = logits(samples, fit(samples, weights_of(samples)))
+    out = logits(samples, fit(samples))
     for source in sorted({s.source for s in samples if s.kind == "webcam"}):
         inside = [s.kind == "webcam" and s.source == source for s in samples]
         others = [s for s, here in zip(samples, inside) if not here]
-        fusion = fit(others, weights_of(others))
+        fusion = fit(others)
         out[inside] = logits([s for s, here in zip(samples, inside) if here], fusion)
     return out
 
@@ -122,7 +142,7 @@ def left_out_logits(samples: list[Sample]) -> np.ndarray:
 def report(samples: list[Sample], z: np.ndarray) -> dict[str, Any]:
     """Error rates by kind and source at 0.90, untouched and disturbed, and the reliability at even odds."""
     live = np.array([s.live for s in samples])
-    edge = np.log(9.0)
+    edge = np.log(THRESHOLD / (1 - THRESHOLD))
     out: dict[str, Any] = {}
     for touched in (False, True):
         here = np.array([s.kind == "webcam" and s.disturbed == touched for s in samples])

@@ -22,6 +22,10 @@ FACTORS = (4.0, 2.7, 1.5)
 
 VIEWS = ("wide", "middle", "near")
 
+TAUGHT = 0.5
+"""Where the grain net lies between the small grain net, from which its training started (0), and what labels
+taught (1)."""
+
 CLASSES = ("live", "print", "screen")
 
 
@@ -38,28 +42,29 @@ class ViewsNet(nn.Module):
         return self.head(self.trunk(x))
 
 
+def blend(before: dict[str, torch.Tensor], taught: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Weights on the line between a net before and after its training (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903): what labels taught of some cameras is
+    kept for others only together with what was known before."""
+    return {
+        name: before[name] + share * (weight - before[name]) if weight.is_floating_point() else weight.clone()
+        for name, weight in taught.items()
+    }
+
+
+def stored_weights(model: Path) -> dict[str, torch.Tensor]:
+    """The weights of an exported net, by name."""
+    return {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in onnx.load(model).graph.initializer}
+
+
 def taught_net(context: Path) -> nn.Module:
     """A net whose trunk is that of the exported context net, normalisations folded, and whose head answers
     at each scale what the context net's does."""
     net = folded(ViewsNet())
-    stored = {i.name: torch.from_numpy(np.array(numpy_helper.to_array(i))) for i in onnx.load(context).graph.initializer}
-    state = net.state_dict()
-    for name in state:
-        if name.startswith("head."):
-            state[name] = torch.cat([stored[name]] * len(VIEWS))
-        else:
-            state[name] = stored[name]
-    net.load_state_dict(state)
+    stored = stored_weights(context)
+    heads = {n: torch.cat([stored[n]] * len(VIEWS)) for n in net.state_dict() if n.startswith("head.")}
+    net.load_state_dict({n: heads.get(n, stored[n]) for n in net.state_dict()})
     return net
-
-
-def imagenet_net() -> nn.Module:
-    """A net with the trunk's ImageNet weights, normalisations folded, and a head of zeros."""
-    net = ViewsNet()
-    net.trunk.load_imagenet()
-    nn.init.zeros_(net.head.weight)
-    nn.init.zeros_(net.head.bias)
-    return folded(net)
 
 
 def taught_grain(checkpoint: Path) -> nn.Module:

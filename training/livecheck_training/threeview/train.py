@@ -9,6 +9,7 @@ for the disturbed one.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections import defaultdict
@@ -53,6 +54,15 @@ WINDOW = 4.7
 MATCHED = 0.5
 """Share of the webcam frames whose wide view is held to the room that frames of the other class have."""
 
+KEPT = ("made", "scene")
+"""Kinds of frames on which a net goes on saying what it said before its training."""
+
+KEPT_UNTOUCHED = 0.5
+"""Share of those frames that are not disturbed."""
+
+KEPT_LIMIT = 10.0
+"""Logits to keep, less their mean, count up to this."""
+
 MOVED, GROWN = 0.08, 0.12
 """Most that the box moves, in its sides, and that it grows or shrinks."""
 
@@ -81,6 +91,8 @@ class Settings:
     """Weight of the teachers on labelled frames."""
     kind: float = 0.1
     """Weight of print against screen."""
+    keep: float = 0.0
+    """Weight of the net's own answers from before its training, on frames of the kinds `KEPT`."""
     seed: int = 1
     net: str = "views"
     """"views", or "grain" for the net of `liveness.grain`, which is taught further in the same way."""
@@ -112,8 +124,8 @@ def brought_to(frame: Frame, scale: float) -> tuple[np.ndarray, np.ndarray]:
 class Drawer:
     """Draws training samples; the generator passed to `sample` decides everything."""
 
-    def __init__(self, frames: list[Frame], net: str) -> None:
-        self.net = net
+    def __init__(self, frames: list[Frame], net: str, keeps: bool) -> None:
+        self.net, self.keeps = net, keeps
         self.kinds: dict[str, dict[bool, dict[str, list[Frame]]]] = {}
         for frame in frames:
             classes = self.kinds.setdefault(frame.kind, {})
@@ -141,7 +153,8 @@ class Drawer:
         image, box = brought_to(frame, scale)
         if rng.random() < 0.12:
             image = tilted(image, rng.uniform(-20, 20))
-        image = disturbed(image, rng)
+        if not (self.keeps and kind in KEPT and rng.random() < KEPT_UNTOUCHED):
+            image = disturbed(image, rng)
         if rng.random() < 0.05:
             left, top, right, bottom = (int(v) for v in rng.integers(0, 40, 4) * (rng.random(4) < 0.6))
             image = framed(image, left, top, right, bottom, int(rng.choice([0, 0, 255, rng.integers(256)])))
@@ -172,8 +185,8 @@ class Drawer:
 class Batches(IterableDataset):
     """Endless batches of `SHARES`."""
 
-    def __init__(self, frames: list[Frame], seed: int, net: str) -> None:
-        self.drawer, self.seed = Drawer(frames, net), seed
+    def __init__(self, frames: list[Frame], seed: int, net: str, keeps: bool) -> None:
+        self.drawer, self.seed = Drawer(frames, net, keeps), seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         rng = np.random.default_rng((self.seed, 17))
@@ -181,8 +194,8 @@ class Batches(IterableDataset):
         while True:
             kinds = [kind for kind, count in SHARES.items() if kind in self.drawer.kinds for _ in range(count)]
             views, label, teacher, attack = zip(*(self.drawer.sample(kind, rng) for kind in kinds))
-            patch = torch.tensor([kind == "patch" for kind in kinds])
-            yield torch.from_numpy(np.stack(views)), torch.tensor(label), torch.tensor(teacher), torch.tensor(attack), patch
+            patch, kept = (torch.tensor([kind in some for kind in kinds]) for some in (("patch",), KEPT))
+            yield torch.from_numpy(np.stack(views)), torch.tensor(label), torch.tensor(teacher), torch.tensor(attack), patch, kept
 
 
 def view_margins(net: nn.Module, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -194,9 +207,10 @@ def view_margins(net: nn.Module, views: torch.Tensor) -> tuple[torch.Tensor, tor
     return own[..., 0] - torch.logsumexp(own[..., 1:], 2), own
 
 
-def loss_of(net: nn.Module, batch: tuple[torch.Tensor, ...], settings: Settings) -> torch.Tensor:
-    """Labels where known, the teachers' answers everywhere, print against screen where known."""
-    views, label, teacher, attack, patch = batch
+def loss_of(net: nn.Module, batch: tuple[torch.Tensor, ...], settings: Settings, before: nn.Module) -> torch.Tensor:
+    """Labels where known, the teachers' answers everywhere, print against screen where known; and what the net
+    said `before`, in the middle view or of the grain."""
+    views, label, teacher, attack, patch, kept = batch
     margin, logits = view_margins(net, views)
     use = torch.ones_like(margin)
     if margin.shape[1] > 1:
@@ -218,7 +232,17 @@ def loss_of(net: nn.Module, batch: tuple[torch.Tensor, ...], settings: Settings)
     if typed.any():
         said = logits[typed][..., 1:].flatten(0, 1)
         loss = loss + settings.kind * functional.cross_entropy(said, (attack[typed] - 1).repeat_interleave(views.shape[1]))
+    if settings.keep:
+        view = 1 if views.shape[1] > 1 else 0
+        with torch.no_grad():
+            wanted = centred(view_margins(before, views[kept])[1][:, view])
+        loss = loss + settings.keep * functional.smooth_l1_loss(centred(logits[kept, view]), wanted)
     return loss
+
+
+def centred(logits: torch.Tensor) -> torch.Tensor:
+    """Logits less their mean: what softmax sees of them."""
+    return (logits - logits.mean(1, keepdim=True)).clamp(-KEPT_LIMIT, KEPT_LIMIT)
 
 
 @torch.no_grad()
@@ -247,14 +271,15 @@ def train(net: nn.Module, frames: list[Frame], settings: Settings, checkpoint: P
     if settings.net == "views":
         for part in (net.trunk.stem, *net.trunk.blocks[: settings.frozen]):
             part.requires_grad_(False)
+    before = copy.deepcopy(net).eval().requires_grad_(False)
     learner = Learner(net, settings.weight_decay, settings.average)
     stored = learner.restore(checkpoint)
     step = stored["step"] if stored else 0
     curve: list[dict[str, Any]] = stored["curve"] if stored else []
-    batches = iter(DataLoader(Batches(frames, settings.seed + 1000 * step, settings.net), batch_size=None, num_workers=1, prefetch_factor=4))
+    batches = iter(DataLoader(Batches(frames, settings.seed + 1000 * step, settings.net, settings.keep > 0), batch_size=None, num_workers=1, prefetch_factor=4))
     began, total, count = time.time(), 0.0, 0
     while step < settings.steps:
-        loss = loss_of(net, next(batches), settings)
+        loss = loss_of(net, next(batches), settings, before)
         learner.step(loss, settings.rate * share_of_rate(step, settings.steps, settings.rise, settings.end))
         total, count, step = total + loss.item(), count + 1, step + 1
         if step % 50 == 0 or step == settings.steps:

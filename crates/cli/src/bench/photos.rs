@@ -41,7 +41,7 @@ impl Photos {
             .map(|path| path.display().to_string())
             .collect::<Vec<_>>()
             .join(", ");
-        let found = files::find(paths.into_iter(), None)?;
+        let found = files::find(paths.into_iter(), None)?.files;
         let mut all = Vec::new();
         for path in &found {
             let file = read(path)?;

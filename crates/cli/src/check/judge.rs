@@ -12,12 +12,14 @@ use livecheck_engine::{Engine, LimitExceeded, Photo, Rejection};
 
 use super::{
     explain,
+    files::STDIN,
     report::{Outcome, Refused},
 };
 use crate::ordered;
 
 /// Judges the files on `workers` threads and hands the outcomes to `show` in the files' order.
-/// A drawing of each verdict is in the folder `explain` before its outcome is shown.
+/// A drawing of each photo whose faces were looked for is in the folder `explain` before its outcome is
+/// shown.
 ///
 /// # Errors
 /// The first error of `show`, or a drawing that cannot be written; the other threads stop then.
@@ -49,8 +51,9 @@ fn judge(engine: &Engine, file: &Path, explain: Option<&Path>, details: bool) ->
         Err(rejection) => return Ok(Err(rejection.into())),
     };
     let outcome = judged(engine, &photo, details || explain.is_some());
-    if let (Ok(verdict), Some(folder)) = (&outcome, explain) {
-        explain::write(folder, file, photo, verdict)?;
+    if let Some(folder) = explain {
+        let thresholds = &engine.config().thresholds;
+        explain::write(folder, file, photo, &outcome, thresholds)?;
     }
     Ok(outcome)
 }
@@ -77,12 +80,14 @@ fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
 fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Rejection> {
     let unreadable =
         |error: io::Error| Rejection::UnreadableImage(format!("the file cannot be read: {error}"));
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    File::open(file)
-        .map_err(unreadable)?
-        .take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let read = if file.as_os_str() == STDIN {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(unreadable)?;
     if bytes.len() > limit {
         return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
             actual: None,

@@ -11,26 +11,57 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::report::{self, COLUMNS, Format, Name};
+use super::report::{self, COLUMNS, Format, Name, Outcome};
 
 /// Longest row that can be one: names have at most some thousand bytes. What is longer is no file
 /// of results, and nothing is cut off from it.
 const MAX_ROW_BYTES: usize = 256 * 1024;
 
+/// What becomes of a file that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It stays, and nothing is judged.
+    Refuse,
+    /// Its rows count.
+    Resume,
+    Overwrite,
+}
+
+/// What a row says of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Live,
+    Attack,
+    /// No verdict, with the error code.
+    None(String),
+}
+
+impl Answer {
+    fn verdict(live: bool) -> Self {
+        if live { Self::Live } else { Self::Attack }
+    }
+
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Ok(verdict) => Self::verdict(verdict.live),
+            Err(refused) => Self::None(refused.rejection.code().code().to_owned()),
+        }
+    }
+}
+
 pub(super) struct Results {
     path: PathBuf,
     file: File,
-    /// The files of earlier runs, and whether they got a verdict.
-    earlier: HashMap<Name, bool>,
+    /// What earlier runs said of the files.
+    earlier: HashMap<Name, Answer>,
 }
 
 impl Results {
-    /// Makes the file; with `resume` it may exist and hold results.
+    /// Makes the file. One that exists and holds something is treated as `existing` says.
     ///
     /// # Errors
-    /// The file cannot be opened, another run writes to it, it holds something without `resume`,
-    /// or something that no run has written.
-    pub(super) fn open(path: &Path, format: Format, resume: bool) -> Result<Self> {
+    /// The file cannot be opened, another run writes to it, or what it holds stays.
+    pub(super) fn open(path: &Path, format: Format, existing: Existing) -> Result<Self> {
         let shown = path.display();
         let file = OpenOptions::new()
             .read(true)
@@ -46,9 +77,9 @@ impl Results {
             .metadata()
             .with_context(|| format!("{shown} cannot be examined"))?
             .len();
-        if size > 0 && !resume {
+        if size > 0 && existing == Existing::Refuse {
             bail!(
-                "{shown} holds {size} bytes already: add --resume to go on with it, or give another --output"
+                "{shown} exists and holds {size} bytes: add --resume to go on with it or --force to overwrite it, or give another --output"
             );
         }
         let mut results = Self {
@@ -56,12 +87,15 @@ impl Results {
             file,
             earlier: HashMap::new(),
         };
-        let whole = if resume { results.read(format)? } else { 0 };
+        let whole = match existing {
+            Existing::Resume => results.read(format)?,
+            Existing::Refuse | Existing::Overwrite => 0,
+        };
         if whole < size {
             results
                 .file
                 .set_len(whole)
-                .with_context(|| format!("the half row at the end of {shown} cannot be cut off"))?;
+                .with_context(|| format!("{shown} cannot be cut to its whole rows"))?;
         }
         if whole == 0 {
             results.append(&report::head(format))?;
@@ -69,9 +103,9 @@ impl Results {
         Ok(results)
     }
 
-    /// Whether an earlier run gave this file a verdict; `None` when none judged it.
-    pub(super) fn earlier(&self, name: &Name) -> Option<bool> {
-        self.earlier.get(name).copied()
+    /// What an earlier run said of this file; `None` when none judged it.
+    pub(super) fn earlier(&self, name: &Name) -> Option<&Answer> {
+        self.earlier.get(name)
     }
 
     /// Adds one row, in one piece as far as the system allows.
@@ -119,8 +153,8 @@ impl Results {
             }
             match parse(format, number, &row) {
                 Some(Row::Head) => {}
-                Some(Row::Result(name, success)) => {
-                    self.earlier.insert(name, success);
+                Some(Row::Result(name, answer)) => {
+                    self.earlier.insert(name, answer);
                 }
                 None => bail!(foreign(number)),
             }
@@ -137,7 +171,7 @@ impl Results {
 
 enum Row {
     Head,
-    Result(Name, bool),
+    Result(Name, Answer),
 }
 
 fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
@@ -147,9 +181,20 @@ fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
             #[serde(flatten)]
             name: Name,
             success: bool,
+            result: Option<Judged>,
+            error_code: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Judged {
+            liveness: bool,
         }
         let line: Line = serde_json::from_slice(row).ok()?;
-        return Some(Row::Result(line.name, line.success));
+        let answer = match (line.success, line.result, line.error_code) {
+            (true, Some(result), None) => Answer::verdict(result.liveness),
+            (false, None, Some(code)) => Answer::None(code),
+            _ => return None,
+        };
+        return Some(Row::Result(line.name, answer));
     }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -158,15 +203,20 @@ fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
     if number == 1 {
         return (record == *COLUMNS.as_slice()).then_some(Row::Head);
     }
-    let [file, hex, success] = [record.get(0)?, record.get(1)?, record.get(2)?];
     if record.len() != COLUMNS.len() {
         return None;
     }
+    let [file, hex, success, liveness, code] = [0, 1, 2, 3, 5].map(|column| &record[column]);
+    let answer = match (success, liveness) {
+        ("true", liveness) => Answer::verdict(liveness.parse().ok()?),
+        ("false", "") => Answer::None(code.to_owned()),
+        _ => return None,
+    };
     let name = Name {
         file: file.to_owned(),
         file_hex: (!hex.is_empty()).then(|| hex.to_owned()),
     };
-    Some(Row::Result(name, success.parse().ok()?))
+    Some(Row::Result(name, answer))
 }
 
 /// Whether a half row can be one of `check`'s: otherwise the file is somebody else's, and cutting

@@ -77,7 +77,12 @@ impl Service {
     }
 
     /// The same with a body of any kind.
-    fn post_with(&self, headers: &[(&str, &str)], content_type: &str, body: &[u8]) -> (u16, Value) {
+    pub(crate) fn post_with(
+        &self,
+        headers: &[(&str, &str)],
+        content_type: &str,
+        body: &[u8],
+    ) -> (u16, Value) {
         let mut request = ureq::post(format!("{}/liveness/", self.origin));
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -98,7 +98,7 @@ impl Pixels {
     pub(super) fn measure(photo: &Photo, face: &BBox) -> Self {
         let span = |from: f32, to: f32, end: u32| {
             let (from, to) = (from.clamp(0.0, end as f32), to.clamp(0.0, end as f32));
-            let side = ((to - from) as u32).min(PART).max(1).min(end);
+            let side = ((to - from) as u32).clamp(1, PART).min(end);
             let middle = ((from + to) / 2.0) as u32;
             (middle.saturating_sub(side / 2).min(end - side), side)
         };

@@ -9,9 +9,10 @@ use rust_embed::RustEmbed;
 
 use crate::error::ApiError;
 
-/// Everything comes from this server, the camera's picture stays in the page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' blob:; media-src 'self' blob: mediastream:; connect-src 'self'; \
+/// Everything comes from this server, the camera's picture stays in the page. `wasm-unsafe-eval` lets
+/// the page's face detector be compiled, and nothing else; it runs in a worker.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    style-src 'self'; img-src 'self' blob:; media-src 'self' blob: mediastream:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'";
 
@@ -22,8 +23,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 #[include = "*.css"]
 #[include = "*.js"]
 #[include = "*.svg"]
+#[include = "*.wasm"]
 #[include = "sample.jpg"]
 #[exclude = "tests/*"]
+#[exclude = "examples/*"]
 struct Web;
 
 /// The page's own links are relative to `/demo/`; this one is relative too, so that it holds
