@@ -40,7 +40,7 @@ pub enum Check {
     Blur,
     /// Mean luma of the face, 0 to 1.
     Dark,
-    /// Mean luma of the face, 0 to 1.
+    /// Share of the face in which the light is too strong for the camera.
     Bright,
     /// Mean luma about the face less that of the face.
     Backlight,
@@ -218,6 +218,12 @@ impl Check {
 /// Share of a face box that another one must overlap to be the same face.
 const SAME_FACE: f32 = 0.3;
 
+/// Degrees to either side, 0 to 180, in the photo before it was turned clockwise by `rotated`.
+fn tilt(roll: f32, rotated: u16) -> f32 {
+    let before = (roll - f32::from(rotated)).rem_euclid(360.0);
+    before.min(360.0 - before)
+}
+
 /// Mean luma of a face, and range of the luma about it, from which single pixels show detail.
 const ENOUGH_LIGHT: f32 = 0.15;
 const ENOUGH_RANGE: f32 = 0.4;
@@ -250,7 +256,7 @@ pub(crate) fn find(
             found.add(Check::FaceSmall, face.bbox.width() * enlarged);
             found.add(Check::PoseYaw, yaw.abs());
             found.add(Check::PosePitch, pitch.abs());
-            found.add(Check::PoseRoll, roll.abs());
+            found.add(Check::PoseRoll, tilt(roll, photo.rotated));
             face.bbox
         }
         None => measure::middle(shown),
@@ -258,12 +264,12 @@ pub(crate) fn find(
     let light = Light::measure(shown, &bbox)?;
     if faces.is_empty() {
         found.add(Check::Dark, light.mean);
-        found.add(Check::Bright, light.mean);
+        found.add(Check::Bright, light.clipped);
     } else {
         let about = Surroundings::measure(shown, &bbox);
         found.add(Check::Blur, light.fineness);
         found.add(Check::Dark, light.mean);
-        found.add(Check::Bright, light.mean);
+        found.add(Check::Bright, light.clipped);
         found.add(Check::Backlight, about.mean - light.mean);
         found.add(Check::Glare, light.white);
         found.add(Check::LowContrast, about.range);

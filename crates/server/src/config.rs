@@ -357,7 +357,7 @@ settings! {
         finding_blur: f32 = FindingLimits::default().blur, range(0.0, 100.0);
         /// Mean luma of the face, 0 to 1, below which the details find `dark`.
         finding_dark: f32 = FindingLimits::default().dark, range(0.0, 1.0);
-        /// Mean luma of the face, 0 to 1, from which the details find `bright`.
+        /// Share of the face in which the light is too strong for the camera from which the details find `bright`.
         finding_bright: f32 = FindingLimits::default().bright, range(0.0, 1.0);
         /// Mean luma about the face less that of the face from which the details find `backlight`.
         finding_backlight: f32 = FindingLimits::default().backlight, range(0.0, 1.0);

@@ -18,6 +18,9 @@ const COLUMNS: std::ops::Range<usize> = 20..108;
 /// Grey levels from which a pixel is white: nothing is left of what was there.
 const WHITE: f32 = 250.0;
 
+/// Level from which a channel is at its end.
+const CLIPPED: u8 = 252;
+
 /// Largest side of the part of the face whose single pixels are looked at.
 const PART: u32 = 256;
 
@@ -36,6 +39,8 @@ pub(super) struct Light {
     pub(super) mean: f32,
     /// Share of white pixels.
     pub(super) white: f32,
+    /// Share of pixels of which a channel is at its end.
+    pub(super) clipped: f32,
     /// Mean difference of the strongest and the weakest channel.
     pub(super) colour: f32,
     /// See [`fineness`], on the patch.
@@ -57,6 +62,10 @@ impl Light {
         let grey: Vec<f32> = pixels.iter().map(|pixel| 255.0 * luma(pixel)).collect();
         let count = grey.len();
         let white = grey.iter().filter(|value| **value >= WHITE).count();
+        let clipped = pixels
+            .iter()
+            .filter(|pixel| pixel.iter().any(|value| *value >= CLIPPED))
+            .count();
         let colour = pixels.iter().map(|pixel| {
             let strongest = pixel.iter().max().copied().unwrap_or(0);
             let weakest = pixel.iter().min().copied().unwrap_or(0);
@@ -67,14 +76,15 @@ impl Light {
             mean: mean / 255.0,
             white: white as f32 / count as f32,
             colour: mean_and_variance(colour).0,
-            fineness: fineness(&grey, width, height, FINE, COARSE),
+            clipped: clipped as f32 / count as f32,
+            fineness: fineness(&grey, width, height),
         })
     }
 }
 
-/// Distances at which detail is compared on the patch.
-const FINE: usize = 1;
-const COARSE: usize = 4;
+/// Distances at which the detail of the patch is compared with that at four times the distance, and what
+/// a sharp face has there over what it has at the first: a blur of any width shows at one of them.
+const SCALES: [(usize, f64); 3] = [(1, 1.0), (2, 2.0), (4, 4.0)];
 
 /// Single pixels of the face.
 pub(super) struct Pixels {
@@ -111,11 +121,14 @@ impl Pixels {
     }
 }
 
-/// Mean squared second difference at the distance `fine` over that at `coarse`. What is blurred or enlarged
-/// has less of it than noise and true detail.
-fn fineness(grey: &[f32], width: usize, height: usize, fine: usize, coarse: usize) -> f32 {
-    let coarse = detail(grey, width, height, coarse);
-    (detail(grey, width, height, fine) / (coarse + LEAST_DETAIL)) as f32
+/// The least ratio of [`detail`] at the [`SCALES`]: what is blurred has less fine detail than noise and true
+/// edges.
+fn fineness(grey: &[f32], width: usize, height: usize) -> f32 {
+    let ratios = SCALES.map(|(distance, usual)| {
+        let coarse = detail(grey, width, height, 4 * distance) + LEAST_DETAIL;
+        detail(grey, width, height, distance) / coarse / usual
+    });
+    ratios.into_iter().fold(f64::INFINITY, f64::min) as f32
 }
 
 /// Mean squared second difference at a distance, that across and that down together.
