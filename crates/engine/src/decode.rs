@@ -1,12 +1,15 @@
 //! File bytes → upright 8-bit RGB pixels, within limits. The only code that reads image files.
 //!
-//! [`decode`] reads any image at its full size; [`large_jpeg`] offers large JPEGs at a reduced one.
+//! [`decode`] reads any image at its full size; [`reducible`] offers large JPEGs at a reduced one.
 //! Every byte is hostile: the format is told by its magic numbers, size and pixel count are
 //! checked before pixels are decoded, and a decoder's error or panic becomes
 //! [`Rejection::UnreadableImage`].
 
+mod exif;
 mod format;
-mod large_jpeg;
+mod jpeg;
+mod png;
+mod webp;
 
 use std::{
     io::Cursor,
@@ -15,20 +18,17 @@ use std::{
 
 use image::{
     DynamicImage, GenericImageView, ImageDecoder, ImageError, ImageFormat, Rgb, RgbImage,
-    codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
+    codecs::{png::PngDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
-use crate::{Photo, detect::BBox, error::Rejection, policy::Limits};
-use large_jpeg::{LargeJpeg, Part, Picture};
-
-/// Most scans of a JPEG. Encoders write about ten; every scan walks all pixels again, so a file
-/// of thousands would hold a worker for minutes.
-const MAX_JPEG_SCANS: usize = 64;
-
-/// Most pixels that all scans of a JPEG may walk together: 15 scans of the largest image, 83 of a
-/// phone's 12 megapixels. A kilobyte can ask for any number of them.
-const MAX_SCANNED_PIXELS: u64 = 1_000_000_000;
+use crate::{
+    detect::BBox,
+    error::Rejection,
+    photo::{ContentBox, Photo},
+    policy::Limits,
+};
+use jpeg::{Jpeg, Part, Picture, Refusal};
 
 /// Most bytes a decoder may allocate: 64 megapixels of 16-bit RGBA, the largest image that the
 /// default limits let through.
@@ -38,8 +38,7 @@ const MAX_DECODER_BYTES: u64 = 64_000_000 * 8;
 /// of 10 MB may hold 10 GB of zeros.
 const MAX_PNG_CHUNK_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Pixels from which a JPEG is large. Of smaller ones most faces need the half or the whole size,
-/// which the general decoder gives in the same time.
+/// Pixels from which a JPEG is large. Of smaller ones most faces need the half or the whole size.
 const LARGE_PIXELS: u64 = 8_000_000;
 
 /// Least pixels of the longer side that a reduced photo keeps for the search of faces: half as much again
@@ -54,33 +53,60 @@ const FACE_WIDTH: f32 = 320.0;
 const PART_FACTOR: f32 = 3.5;
 
 /// A large JPEG that has been read and can be had at several sizes.
-pub(crate) struct Reducible(LargeJpeg);
+pub(crate) struct Reducible(Jpeg);
 
-/// Reads a large JPEG of a kind that can be reduced while it is read; `None` for every other file,
-/// which [`decode`] then reads or refuses.
-pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Option<Reducible> {
-    if format::accepted(file).ok()? != ImageFormat::Jpeg || limits.check_file(file.len()).is_err() {
-        return None;
+/// Reads a large JPEG; `None` for every other file, which [`decode`] then reads or refuses.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Result<Option<Reducible>, Rejection> {
+    /// Stands for a small one until it is known to be one.
+    const SMALL: Option<Rejection> = None;
+
+    limits.check_file(file.len())?;
+    if format::accepted(file)? != ImageFormat::Jpeg {
+        return Ok(None);
     }
-    let read = || read_large(file, limits, LARGE_PIXELS);
-    catch_unwind(AssertUnwindSafe(read)).ok()?.map(Reducible)
+    let read = || {
+        Jpeg::read(file, |width, height| {
+            limits.check_pixels(width, height).map_err(Some)?;
+            if u64::from(width) * u64::from(height) < LARGE_PIXELS {
+                return Err(SMALL);
+            }
+            Ok(())
+        })
+    };
+    match guarded(read)? {
+        Ok(large) => Ok(Some(Reducible(large))),
+        Err(Refusal::Size(SMALL)) => Ok(None),
+        Err(Refusal::Size(Some(rejection))) => Err(rejection),
+        Err(Refusal::Unreadable(reason)) => Err(Rejection::UnreadableImage(reason)),
+    }
 }
 
-/// Reads a JPEG of at least `least` pixels whose structure and size are within the limits.
-fn read_large(file: &[u8], limits: &Limits, least: u64) -> Option<LargeJpeg> {
-    check_jpeg_structure(file, limits).ok()?;
-    LargeJpeg::read(file, |width, height| {
-        u64::from(width) * u64::from(height) >= least && limits.check_pixels(width, height).is_ok()
+/// What `read` gives; a panic of it becomes a refusal.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Rejection> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| {
+        Rejection::UnreadableImage("the image is damaged: its decoder gave up".to_owned())
     })
 }
 
-/// See [`crate::fuzzing::large_jpeg`].
+/// See [`crate::fuzzing::reduced_jpeg`].
 #[cfg(feature = "fuzzing")]
-pub(crate) fn reduced_of_any_size(file: &[u8], limits: &Limits) -> Option<[Photo; 3]> {
-    let large = Reducible(read_large(file, limits, 0)?);
-    let [half, quarter, eighth] =
-        [2, 4, 8].map(|reduction| large.render(reduction, &large.whole(reduction)));
-    Some([half?, quarter?, eighth?])
+pub(crate) fn reduced_of_any_size(file: &[u8], limits: &Limits) -> Option<[Photo; 4]> {
+    let large = Reducible(read_jpeg(file, limits).ok()?);
+    let [whole, half, quarter, eighth] =
+        [1, 2, 4, 8].map(|reduction| large.render(reduction, &large.whole(reduction), 0));
+    Some([whole?, half?, quarter?, eighth?])
+}
+
+fn read_jpeg(file: &[u8], limits: &Limits) -> Result<Jpeg, Rejection> {
+    Jpeg::read(file, |width, height| limits.check_pixels(width, height)).map_err(|refusal| {
+        match refusal {
+            Refusal::Unreadable(reason) => Rejection::UnreadableImage(reason),
+            Refusal::Size(rejection) => rejection,
+        }
+    })
 }
 
 impl Reducible {
@@ -102,9 +128,10 @@ impl Reducible {
             .unwrap_or(1)
     }
 
-    /// The upright photo at 1/`reduction` (1, 2, 4 or 8) of its size.
-    pub(crate) fn photo(&self, reduction: u32) -> Option<Photo> {
-        let render = || self.render(reduction, &self.whole(reduction));
+    /// The photo at 1/`reduction` (1, 2, 4 or 8) of its size, turned as its orientation says and then
+    /// clockwise by `rotated` degrees.
+    pub(crate) fn photo(&self, reduction: u32, rotated: u16) -> Option<Photo> {
+        let render = || self.render(reduction, &self.whole(reduction), rotated);
         catch_unwind(AssertUnwindSafe(render)).ok()?
     }
 
@@ -113,28 +140,37 @@ impl Reducible {
         Area([0, 0, width, height])
     }
 
-    /// As [`Reducible::photo`], but black where no crop of a face in `bbox` (pixels of the upright
-    /// photo at that size) reaches: what is not looked at is not made.
-    pub(crate) fn photo_around(&self, reduction: u32, bbox: &BBox) -> Option<Photo> {
+    /// As [`Reducible::photo`], turned as `located`, but black where no crop of a face in `bbox` (pixels
+    /// of the upright photo at that size) reaches: what is not looked at is not made.
+    pub(crate) fn photo_around(
+        &self,
+        reduction: u32,
+        located: &Photo,
+        bbox: &BBox,
+    ) -> Option<Photo> {
+        let orientation = turned_further(self.0.orientation(), located.rotated);
         let size = self.0.reduced(reduction);
-        let (width, height) = turned_size(self.0.orientation(), size);
+        let (width, height) = turned_size(orientation, size);
+        let content = located.content.reduced(reduction, width, height);
         let side = PART_FACTOR * bbox.width().max(bbox.height());
-        // As crops do: shifted inside the photo.
-        let span = |from: f32, to: f32, end: u32| {
-            let first = ((from + to - side) / 2.0).min(end as f32 - side).max(0.0);
-            let last = (first + side).ceil().min(end as f32);
+        // As crops do: shifted inside the content.
+        let span = |from: f32, to: f32, start: u32, end: u32| {
+            let (start, end) = (start as f32, end as f32);
+            let first = ((from + to - side) / 2.0).min(end - side).max(start);
+            let last = (first + side).ceil().min(end);
             (first as u32, last as u32)
         };
-        let (left, right) = span(bbox.x0, bbox.x1, width);
-        let (top, bottom) = span(bbox.y0, bbox.y1, height);
+        let (left, right) = span(bbox.x0, bbox.x1, content.x0, content.x1);
+        let (top, bottom) = span(bbox.y0, bbox.y1, content.y0, content.y1);
         let upright = Area([left, top, right, bottom]);
-        let stored = upright.turned(inverse(self.0.orientation()), (width, height));
-        catch_unwind(AssertUnwindSafe(|| self.render(reduction, &stored))).ok()?
+        let stored = upright.turned(inverse(orientation), (width, height));
+        let render = || self.render(reduction, &stored, located.rotated);
+        catch_unwind(AssertUnwindSafe(render)).ok()?
     }
 
     /// The upright photo with at least this area of the stored one.
-    fn render(&self, reduction: u32, area: &Area) -> Option<Photo> {
-        let orientation = self.0.orientation();
+    fn render(&self, reduction: u32, area: &Area, rotated: u16) -> Option<Photo> {
+        let orientation = turned_further(self.0.orientation(), rotated);
         let size = self.0.reduced(reduction);
         let (width, height) = turned_size(orientation, size);
         let [left, top, right, bottom] = area.0;
@@ -160,6 +196,8 @@ impl Reducible {
             reduction,
             full_width,
             full_height,
+            content: ContentBox::whole(full_width, full_height),
+            rotated,
             ..Photo::new(width, height, rgb, "jpeg")
         })
     }
@@ -219,6 +257,34 @@ fn turned_size(orientation: Orientation, (width, height): (u32, u32)) -> (u32, u
     (right, bottom)
 }
 
+/// The same, and then clockwise by so many degrees.
+fn turned_further(orientation: Orientation, degrees: u16) -> Orientation {
+    // Quarters of a circle, and whether it is then mirrored from left to right.
+    let (quarters, mirrored) = match orientation {
+        Orientation::NoTransforms => (0, false),
+        Orientation::Rotate90 => (1, false),
+        Orientation::Rotate180 => (2, false),
+        Orientation::Rotate270 => (3, false),
+        Orientation::FlipHorizontal => (0, true),
+        Orientation::Rotate90FlipH => (1, true),
+        Orientation::FlipVertical => (2, true),
+        Orientation::Rotate270FlipH => (3, true),
+    };
+    let further = degrees / 90 % 4;
+    // A mirrored picture turns the other way.
+    let further = if mirrored { 4 - further } else { further };
+    match ((quarters + further) % 4, mirrored) {
+        (0, false) => Orientation::NoTransforms,
+        (1, false) => Orientation::Rotate90,
+        (2, false) => Orientation::Rotate180,
+        (3, false) => Orientation::Rotate270,
+        (0, true) => Orientation::FlipHorizontal,
+        (1, true) => Orientation::Rotate90FlipH,
+        (2, true) => Orientation::FlipVertical,
+        _ => Orientation::Rotate270FlipH,
+    }
+}
+
 /// What turns back.
 fn inverse(orientation: Orientation) -> Orientation {
     match orientation {
@@ -235,27 +301,36 @@ fn inverse(orientation: Orientation) -> Orientation {
 pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
     limits.check_file(file.len())?;
     let format = format::accepted(file)?;
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+    guarded(|| match format {
         ImageFormat::Jpeg => {
-            check_jpeg_structure(file, limits)?;
-            pixels(JpegDecoder::new(Cursor::new(file)), limits)
+            let large = Reducible(read_jpeg(file, limits)?);
+            large
+                .render(1, &large.whole(1), 0)
+                .ok_or_else(|| Rejection::UnreadableImage("the JPEG has no pixels".to_owned()))
         }
-        ImageFormat::Png => pixels(
-            PngDecoder::with_limits(Cursor::new(file), decoder_limits(MAX_PNG_CHUNK_BYTES)),
-            limits,
-        ),
+        ImageFormat::Png => {
+            let ended = png::ended(file);
+            let file = ended.as_deref().unwrap_or(file);
+            let limited = decoder_limits(MAX_PNG_CHUNK_BYTES);
+            pixels(
+                PngDecoder::with_limits(Cursor::new(file), limited),
+                png::orientation(file),
+                limits,
+                format,
+                |error| png::refusal(file, error),
+            )
+        }
         _ => {
-            check_webp_structure(file)?;
-            pixels(WebPDecoder::new(Cursor::new(file)), limits)
+            let orientation = webp::check(file)?;
+            pixels(
+                WebPDecoder::new(Cursor::new(file)),
+                orientation,
+                limits,
+                format,
+                unreadable,
+            )
         }
-    }));
-    let image = decoded.unwrap_or_else(|_| {
-        Err(Rejection::UnreadableImage(
-            "the image is damaged: its decoder gave up".to_owned(),
-        ))
-    })?;
-    let (width, height) = image.dimensions();
-    Ok(Photo::new(width, height, image.into_raw(), name(format)))
+    })?
 }
 
 fn name(format: ImageFormat) -> &'static str {
@@ -266,97 +341,6 @@ fn name(format: ImageFormat) -> &'static str {
     }
 }
 
-/// Walks the markers of a JPEG (ITU-T T.81, annex B): refuses a file that ends before its end
-/// marker (decoders fill the rest with grey), has an absurd number of scans, or announces too many
-/// pixels in any of its frame headers.
-fn check_jpeg_structure(file: &[u8], limits: &Limits) -> Result<(), Rejection> {
-    const SOI: u8 = 0xD8;
-    const EOI: u8 = 0xD9;
-    const SOS: u8 = 0xDA;
-    const TEM: u8 = 0x01;
-    let truncated = || {
-        Rejection::UnreadableImage(format!(
-            "the JPEG is cut off: it ends after {} bytes without its end marker",
-            file.len()
-        ))
-    };
-    let mut at = 2;
-    let mut scans = 0;
-    let mut pixels = 0;
-    let mut scanned = 0_u64;
-    loop {
-        // In and between segments: anything up to the next marker is entropy-coded data or
-        // padding; FF 00 and the restart markers belong to it.
-        let step = file
-            .get(at..)
-            .and_then(|rest| memchr::memchr(0xFF, rest))
-            .ok_or_else(truncated)?;
-        at += step + 1;
-        let marker = *file.get(at).ok_or_else(truncated)?;
-        match marker {
-            0xFF => continue,
-            0x00 | TEM | SOI | 0xD0..=0xD7 => {
-                at += 1;
-                continue;
-            }
-            EOI => return Ok(()),
-            SOS => {
-                scans += 1;
-                scanned = scanned.saturating_add(pixels);
-            }
-            // Every start of frame, of whatever process (table B.1).
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                let size = file.get(at + 4..at + 8).ok_or_else(truncated)?;
-                let side = |at: usize| u32::from(u16::from_be_bytes([size[at], size[at + 1]]));
-                let (height, width) = (side(0), side(2));
-                limits.check_pixels(width, height)?;
-                pixels = u64::from(width) * u64::from(height);
-            }
-            _ => {}
-        }
-        if scanned > MAX_SCANNED_PIXELS {
-            return Err(Rejection::UnreadableImage(format!(
-                "the JPEG has more than {} scans of {pixels} pixels",
-                scans - 1
-            )));
-        }
-        if scans > MAX_JPEG_SCANS {
-            return Err(Rejection::UnreadableImage(format!(
-                "the JPEG has more than {MAX_JPEG_SCANS} scans"
-            )));
-        }
-        let length = file.get(at + 1..at + 3).ok_or_else(truncated)?;
-        at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-    }
-}
-
-/// Walks the chunks of a WebP (RIFF): refuses a file in which one announces more bytes than follow.
-/// The decoder would allocate what it announces, up to 4 GB.
-fn check_webp_structure(file: &[u8]) -> Result<(), Rejection> {
-    const RIFF_HEAD: usize = 12;
-    const CHUNK_HEAD: usize = 8;
-    let length = |at: usize| {
-        let bytes = file.get(at..at + 4)?;
-        Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
-    };
-    // What the head does not count is not part of the image.
-    let end = length(4).unwrap_or_default().saturating_add(8);
-    let mut at = RIFF_HEAD;
-    while at < end.min(file.len()) {
-        let Some(announced) = length(at + 4) else {
-            return Ok(());
-        };
-        let follow = file.len() - (at + CHUNK_HEAD);
-        if announced > follow {
-            return Err(Rejection::UnreadableImage(format!(
-                "the WebP is cut off: a chunk announces {announced} bytes and {follow} follow"
-            )));
-        }
-        at += CHUNK_HEAD + announced.next_multiple_of(2);
-    }
-    Ok(())
-}
-
 /// Limits of a decoder's allocations; those of the image are checked before.
 fn decoder_limits(bytes: u64) -> image::Limits {
     let mut limits = image::Limits::no_limits();
@@ -364,27 +348,30 @@ fn decoder_limits(bytes: u64) -> image::Limits {
     limits
 }
 
-/// Header, limits, pixels, orientation.
+/// Header, limits, pixels; turned as the file says.
 fn pixels<D: ImageDecoder>(
     decoder: Result<D, ImageError>,
+    orientation: Orientation,
     limits: &Limits,
-) -> Result<RgbImage, Rejection> {
+    format: ImageFormat,
+    refusal: impl FnOnce(ImageError) -> Rejection,
+) -> Result<Photo, Rejection> {
     let mut decoder = decoder.map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     limits.check_pixels(width, height)?;
     decoder
         .set_limits(decoder_limits(MAX_DECODER_BYTES))
         .map_err(unreadable)?;
-    // A damaged EXIF block is no reason to refuse a photo that can be read.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     if image.color().has_alpha() {
         image = DynamicImage::ImageRgb8(over_white(&image));
     }
     // First to 8 bits, so that the turned copy is the small one.
     let mut image = DynamicImage::ImageRgb8(image.into_rgb8());
     image.apply_orientation(orientation);
-    Ok(image.into_rgb8())
+    let image = image.into_rgb8();
+    let (width, height) = image.dimensions();
+    Ok(Photo::new(width, height, image.into_raw(), name(format)))
 }
 
 /// What a person would see on a white page: transparent pixels must not hide another picture.

@@ -175,6 +175,21 @@ impl Face {
         }
     }
 
+    /// The same face so many pixels further right and down.
+    pub(crate) fn moved(&self, right: f32, down: f32) -> Self {
+        let BBox { x0, y0, x1, y1 } = self.bbox;
+        Self {
+            bbox: BBox {
+                x0: x0 + right,
+                y0: y0 + down,
+                x1: x1 + right,
+                y1: y1 + down,
+            },
+            landmarks: self.landmarks.map(|[x, y]| [x + right, y + down]),
+            score: self.score,
+        }
+    }
+
     /// Finite everywhere and at least a pixel in size.
     fn is_sane(&self) -> bool {
         let BBox { x0, y0, x1, y1 } = self.bbox;

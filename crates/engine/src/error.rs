@@ -120,6 +120,18 @@ pub enum Rejection {
         /// The limit in force, pixels.
         min_side: u32,
     },
+    /// `007`, what is left without its border.
+    #[error(
+        "the image is {width}x{height} pixels without its one-coloured border; its shorter side must be at least {min_side} pixels: send the photo at full size, without a border"
+    )]
+    ContentTooSmall {
+        /// Width without the border, pixels.
+        width: u32,
+        /// Height without the border, pixels.
+        height: u32,
+        /// The limit in force, pixels.
+        min_side: u32,
+    },
     /// `007`, the face in it.
     #[error(
         "the face is {width} pixels wide; it must be at least {min_side} pixels: come closer or send the photo at full size"
@@ -139,6 +151,17 @@ pub enum Rejection {
         threshold: f32,
         /// The best score below the threshold, when any candidate came near.
         best_below: Option<f32>,
+    },
+    /// `051`, the one face.
+    #[error(
+        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the picture",
+        visible * 100.0
+    )]
+    FaceCutOff {
+        /// `"left"`, `"right"`, `"top"` or `"bottom"`: where most of it is missing.
+        edge: &'static str,
+        /// Share of the face box that lies within the picture, 0 to 1.
+        visible: f32,
     },
     /// `052`.
     #[error("a face covering was found (score {score:.2}, threshold {threshold:.2})")]
@@ -160,8 +183,10 @@ impl Rejection {
         match self {
             Self::UnreadableImage(_) => ErrorCode::UnreadableImage,
             Self::TooLarge(_) => ErrorCode::ImageTooLarge,
-            Self::ImageTooSmall { .. } | Self::FaceTooSmall { .. } => ErrorCode::ResolutionTooLow,
-            Self::FaceCount { .. } => ErrorCode::FaceCount,
+            Self::ImageTooSmall { .. }
+            | Self::ContentTooSmall { .. }
+            | Self::FaceTooSmall { .. } => ErrorCode::ResolutionTooLow,
+            Self::FaceCount { .. } | Self::FaceCutOff { .. } => ErrorCode::FaceCount,
             Self::FaceMask { .. } => ErrorCode::FaceMask,
             Self::Internal(_) => ErrorCode::Internal,
         }

@@ -1,10 +1,18 @@
 //! A narrow door for the fuzz targets to code that is private otherwise. Not part of the API.
 
-use crate::{Limits, Photo, decode};
+use crate::{Limits, Photo, Rejection, decode};
 
-/// What the reader of large JPEGs makes of a file, however small: its pictures at 1/2, 1/4 and 1/8.
-/// A panic passes through, which [`crate::Engine::decode`] would catch.
+/// The pictures of a JPEG, however small, at 1, 1/2, 1/4 and 1/8 of its size. A panic passes through,
+/// which [`crate::Engine::decode`] would catch.
 #[must_use]
-pub fn large_jpeg(file: &[u8], limits: &Limits) -> Option<[Photo; 3]> {
+pub fn reduced_jpeg(file: &[u8], limits: &Limits) -> Option<[Photo; 4]> {
     decode::reduced_of_any_size(file, limits)
+}
+
+/// The upright pixels of an image file, without a look at what they show.
+///
+/// # Errors
+/// As [`crate::Engine::decode`].
+pub fn decode(file: &[u8], limits: &Limits) -> Result<Photo, Rejection> {
+    decode::decode(file, limits)
 }

@@ -5,6 +5,7 @@
 //! resizes and `network` as the only one that knows the inference runtimes.
 //! No HTTP, no database, no async here.
 
+mod borders;
 mod calibration;
 mod crop;
 mod decode;
@@ -18,6 +19,7 @@ mod golden;
 mod liveness;
 mod mask;
 mod network;
+mod photo;
 mod policy;
 mod presets;
 mod quality;
@@ -39,67 +41,12 @@ pub use calibration::{
 };
 pub use detect::{BBox, Face, Landmarks};
 pub use error::{EngineError, ErrorCode, Rejection};
+pub use photo::{ContentBox, Photo};
 pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
 pub use runtime::{
     ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeSettings,
 };
-
-/// A decoded image: upright, 8 bits a channel, RGB. Large JPEGs are decoded at a reduced size.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Photo {
-    /// Width of `rgb` (after EXIF orientation), pixels.
-    pub width: u32,
-    /// Height of `rgb` (after EXIF orientation), pixels.
-    pub height: u32,
-    /// `height × width × 3` bytes, row-major, R then G then B. Of a large JPEG whose face needs more
-    /// pixels than the search did, only the surroundings of the face; the rest is black.
-    pub rgb: Vec<u8>,
-    /// `"jpeg"`, `"png"` or `"webp"`.
-    pub format: &'static str,
-    /// How long decoding took, milliseconds.
-    pub decode_ms: f32,
-    /// Pixels of the whole photo for one of `rgb`, along a side: 1, 2, 4 or 8.
-    reduction: u32,
-    /// Size of the whole photo after EXIF orientation, pixels.
-    full_width: u32,
-    full_height: u32,
-    /// Faces, in pixels of `rgb`, where decoding had to look for them, and how long that took.
-    faces: Option<Vec<Face>>,
-    detect_ms: f32,
-}
-
-impl Photo {
-    /// A photo at its full size.
-    #[must_use]
-    pub fn new(width: u32, height: u32, rgb: Vec<u8>, format: &'static str) -> Self {
-        Self {
-            width,
-            height,
-            rgb,
-            format,
-            decode_ms: 0.0,
-            reduction: 1,
-            full_width: width,
-            full_height: height,
-            faces: None,
-            detect_ms: 0.0,
-        }
-    }
-
-    /// Width and height of the whole photo after EXIF orientation, pixels: what limits hold for
-    /// and what answers name.
-    #[must_use]
-    pub fn full_size(&self) -> (u32, u32) {
-        (self.full_width, self.full_height)
-    }
-
-    /// How many pixels of the whole photo one of `rgb` stands for, along a side: 1, 2, 4 or 8.
-    #[must_use]
-    pub fn reduction(&self) -> u32 {
-        self.reduction
-    }
-}
 
 /// The settings of an [`Engine`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -171,13 +118,17 @@ pub struct AttackScores {
     pub screen: f32,
 }
 
-/// The decoded image.
+/// The decoded image, upright: as EXIF says, and turned further where its face was not upright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ImageInfo {
-    /// Width after EXIF orientation, pixels.
+    /// Width when upright, pixels.
     pub width: u32,
-    /// Height after EXIF orientation, pixels.
+    /// Height when upright, pixels.
     pub height: u32,
+    /// What is left without one-coloured borders: what was judged.
+    pub content: ContentBox,
+    /// By how many degrees (0, 90, 180 or 270) it was turned clockwise beyond what EXIF says.
+    pub rotated: u16,
     /// `"jpeg"`, `"png"` or `"webp"`.
     pub format: &'static str,
 }
@@ -289,41 +240,44 @@ impl Engine {
         self_test::run(detector.chain([mask]).chain(self.liveness.networks()))
     }
 
-    /// Reads one image file (JPEG, PNG or WebP) into upright pixels: as many as judging needs. Of
-    /// a large JPEG that is a reduced picture in which its face is still 320 pixels wide, for which
-    /// faces are looked for here already. Blocking and CPU-bound; never panics on hostile bytes.
+    /// Reads one image file (JPEG, PNG or WebP) into upright pixels, as many as judging needs, and
+    /// looks for its borders and faces. Of a large JPEG that is a reduced picture in which its face
+    /// is still 320 pixels wide. Blocking and CPU-bound; never panics on hostile bytes.
     ///
     /// # Errors
     /// [`Rejection::TooLarge`] (`003`) or [`Rejection::UnreadableImage`] (`002`).
     pub fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
         let mut watch = Stopwatch::start();
-        let Some(large) = decode::reducible(file, &self.config.limits) else {
+        let Some(large) = decode::reducible(file, &self.config.limits)? else {
             return self.decode_whole(file);
         };
         let search = large.search_reduction();
-        let Some(mut photo) = large.photo(search) else {
+        let Some(mut photo) = large.photo(search, 0) else {
             return self.decode_whole(file);
         };
-        let mut decode_ms = watch.lap();
-        let faces = self.detector.detect(&photo)?;
-        let detect_ms = watch.lap();
+        photo.decode_ms = watch.lap();
+        let mut photo = self.locate(photo)?;
+        watch.lap();
         // Without a single face there is no verdict, and no need for more pixels.
-        if let Ok(face) = self.config.thresholds.single_face(&faces) {
+        if let Some(faces) = photo.faces.take_if(|faces| self.single_face(faces).is_ok()) {
+            let face = self.single_face(&faces)?;
             let width = face.bbox.width() * search as f32;
             let needed = decode::Reducible::face_reduction(width, search);
+            let scale = search as f32 / needed as f32;
             if needed != search {
-                let closer = face.scaled(search as f32 / needed as f32);
-                let Some(closer) = large.photo_around(needed, &closer.bbox) else {
+                let bbox = face.scaled(scale).bbox;
+                let Some(closer) = large.photo_around(needed, &photo, &bbox) else {
                     return self.decode_whole(file);
                 };
-                photo = closer;
-                decode_ms += watch.lap();
+                photo = Photo {
+                    content: photo.content,
+                    decode_ms: photo.decode_ms + watch.lap(),
+                    detect_ms: photo.detect_ms,
+                    ..closer
+                };
             }
+            photo.faces = Some(faces.iter().map(|face| face.scaled(scale)).collect());
         }
-        let scale = search as f32 / photo.reduction as f32;
-        photo.faces = Some(faces.iter().map(|face| face.scaled(scale)).collect());
-        photo.decode_ms = decode_ms;
-        photo.detect_ms = detect_ms;
         Ok(photo)
     }
 
@@ -335,7 +289,52 @@ impl Engine {
         let watch = Stopwatch::start();
         let mut photo = decode::decode(file, &self.config.limits)?;
         photo.decode_ms = watch.total();
+        self.locate(photo)
+    }
+
+    /// Looks for the borders and the faces of a photo, and turns it when its face is not upright.
+    fn locate(&self, mut photo: Photo) -> Result<Photo, Rejection> {
+        let mut watch = Stopwatch::start();
+        photo.content = borders::content(&photo).enlarged(&photo);
+        if self.check_size(&photo).is_err() {
+            // It is refused for that.
+            photo.faces = Some(Vec::new());
+            return Ok(photo);
+        }
+        let faces = self.faces(&photo)?;
+        let counts = |face: &Face| face.score >= self.config.thresholds.face;
+        if !faces.iter().any(counts)
+            && let Some((other, _)) = self.clearest_turned(&photo)?
+        {
+            return Ok(Photo {
+                detect_ms: watch.lap(),
+                ..other
+            });
+        }
+        photo.faces = Some(faces);
+        photo.detect_ms = watch.lap();
         Ok(photo)
+    }
+
+    /// The faces of the photo without its border, in pixels of the photo.
+    fn faces(&self, photo: &Photo) -> Result<Vec<Face>, Rejection> {
+        let content = photo.content_here();
+        let faces = self.detector.detect(&photo.cut())?;
+        Ok(faces
+            .iter()
+            .map(|face| face.moved(content.x0 as f32, content.y0 as f32))
+            .collect())
+    }
+
+    fn single_face(&self, faces: &[Face]) -> Result<Face, Rejection> {
+        self.config.thresholds.single_face(faces)
+    }
+
+    /// `007` when the photo, or what is left of it without its border, is too small.
+    fn check_size(&self, photo: &Photo) -> Result<(), Rejection> {
+        self.config
+            .limits
+            .check_image((photo.full_width, photo.full_height), &photo.content)
     }
 
     /// Judges a decoded photo. Blocking and CPU-bound.
@@ -346,25 +345,40 @@ impl Engine {
         let EngineConfig {
             limits, thresholds, ..
         } = &self.config;
+        let located;
+        let (photo, faces) = match &photo.faces {
+            Some(faces) => (photo, faces.as_slice()),
+            None => {
+                located = self.locate(photo.clone())?;
+                (&located, located.faces.as_deref().unwrap_or_default())
+            }
+        };
         let mut watch = Stopwatch::start();
 
-        limits.check_image(photo.full_width, photo.full_height)?;
-        let face = match &photo.faces {
-            Some(faces) => thresholds.single_face(faces)?,
-            None => thresholds.single_face(&self.detector.detect(photo)?)?,
-        };
+        self.check_size(photo)?;
+        let face = thresholds.single_face(faces)?;
+        // What is judged is the content, and nothing else.
+        let content = photo.content_here();
+        let shown = photo.cut();
+        let inside = face.moved(-(content.x0 as f32), -(content.y0 as f32));
+        limits.check_visible(&inside, shown.width, shown.height)?;
         let whole_face = face.scaled(photo.reduction as f32);
         limits.check_face(&whole_face)?;
         let detect_ms = photo.detect_ms + watch.lap();
 
-        let mask_score = self.mask.score(photo, &face.landmarks)?;
-        thresholds.no_mask(mask_score)?;
+        let mask_score = self.mask.score(&shown, &inside.landmarks)?;
+        if let Err(rejection) = thresholds.no_mask(mask_score) {
+            return match self.not_upright(photo, &face)? {
+                Some(upright) => self.judge(&upright),
+                None => Err(rejection),
+            };
+        }
         let mask_ms = watch.lap();
 
-        let liveness = self.judge_face(photo, &face.bbox)?;
+        let liveness = self.judge_face(&shown, &inside.bbox)?;
         let liveness_ms = watch.lap();
 
-        let quality = quality::measure(photo, &face.bbox)?;
+        let quality = quality::measure(&shown, &inside.bbox)?;
         Ok(Verdict {
             live: liveness.live,
             score: liveness.score,
@@ -376,6 +390,8 @@ impl Engine {
                 image: ImageInfo {
                     width: photo.full_width,
                     height: photo.full_height,
+                    content: photo.content,
+                    rotated: photo.rotated,
                     format: photo.format,
                 },
                 quality,
@@ -391,6 +407,45 @@ impl Engine {
                 },
             },
         })
+    }
+
+    /// The photo turned by 90°, 180° or 270° so that it has one face, and that face's score: as it is seen
+    /// most clearly, for the detector sees many a face the other way round too. `None` where it has none,
+    /// or several in one of them.
+    fn clearest_turned(&self, photo: &Photo) -> Result<Option<(Photo, f32)>, Rejection> {
+        let mut clearest: Option<(Photo, f32)> = None;
+        for quarters in 1..4 {
+            let mut turned = photo.turned(quarters);
+            let faces = self.faces(&turned)?;
+            match self.single_face(&faces) {
+                Ok(face)
+                    if clearest
+                        .as_ref()
+                        .is_none_or(|(_, score)| face.score > *score) =>
+                {
+                    turned.faces = Some(faces);
+                    clearest = Some((turned, face.score));
+                }
+                Ok(_) => {}
+                Err(Rejection::FaceCount { scores, .. }) if scores.is_empty() => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(clearest)
+    }
+
+    /// The photo turned, when its face, taken for a masked one, is not upright: turned, it is seen more
+    /// clearly. To the mask net a forehead is a mask.
+    fn not_upright(&self, photo: &Photo, face: &Face) -> Result<Option<Photo>, Rejection> {
+        if photo.rotated != 0 {
+            return Ok(None);
+        }
+        let mut watch = Stopwatch::start();
+        let Some((mut turned, score)) = self.clearest_turned(photo)? else {
+            return Ok(None);
+        };
+        turned.detect_ms += watch.lap();
+        Ok((score > face.score).then_some(turned))
     }
 
     /// Judges the face in a given box, whatever limits, face and mask thresholds say: for

@@ -5,9 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detect::Face,
+    detect::{BBox, Face},
     error::{EngineError, Rejection},
+    photo::ContentBox,
 };
+
+/// Least share of a face box that must lie within the picture.
+const LEAST_VISIBLE: f32 = 0.75;
 
 /// What an image must satisfy before anything is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,16 +177,59 @@ impl Limits {
         Ok(())
     }
 
-    /// `007` when the upright image is too small.
-    pub(crate) fn check_image(&self, width: u32, height: u32) -> Result<(), Rejection> {
-        if width.min(height) < self.min_image_side {
+    /// `007` when the upright image, or what is left of it without its border, is too small.
+    pub(crate) fn check_image(
+        &self,
+        (width, height): (u32, u32),
+        content: &ContentBox,
+    ) -> Result<(), Rejection> {
+        let min_side = self.min_image_side;
+        if width.min(height) < min_side {
             return Err(Rejection::ImageTooSmall {
                 width,
                 height,
-                min_side: self.min_image_side,
+                min_side,
+            });
+        }
+        if content.width().min(content.height()) < min_side {
+            return Err(Rejection::ContentTooSmall {
+                width: content.width(),
+                height: content.height(),
+                min_side,
             });
         }
         Ok(())
+    }
+
+    /// `051` when too much of the face lies outside the picture of this size.
+    #[expect(clippy::cast_precision_loss, reason = "sides of images")]
+    pub(crate) fn check_visible(
+        &self,
+        face: &Face,
+        width: u32,
+        height: u32,
+    ) -> Result<(), Rejection> {
+        let BBox { x0, y0, x1, y1 } = face.bbox;
+        let (width, height) = (width as f32, height as f32);
+        let seen = |from: f32, to: f32, end: f32| {
+            ((to.min(end) - from.max(0.0)).max(0.0) / (to - from)).clamp(0.0, 1.0)
+        };
+        let visible = seen(x0, x1, width) * seen(y0, y1, height);
+        if visible >= LEAST_VISIBLE {
+            return Ok(());
+        }
+        let (across, down) = (face.bbox.width(), face.bbox.height());
+        let beyond = [
+            ("left", -x0 / across),
+            ("right", (x1 - width) / across),
+            ("top", -y0 / down),
+            ("bottom", (y1 - height) / down),
+        ];
+        let most = beyond.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        Err(Rejection::FaceCutOff {
+            edge: most.map_or("left", |(edge, _)| edge),
+            visible,
+        })
     }
 
     /// `007` when the face box is too narrow.

@@ -127,3 +127,57 @@ fn a_damaged_exif_block_does_not_matter() {
     );
     assert_eq!(decode(&damaged).width, WIDTH);
 }
+
+/// An EXIF block with one entry: an orientation of a TIFF type, in little-endian.
+fn exif(kind: u8, orientation: u8) -> Vec<u8> {
+    let mut block = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01".to_vec();
+    block.extend([kind, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]);
+    block
+}
+
+#[test]
+fn the_first_exif_block_with_an_orientation_counts() {
+    const BYTE: u8 = 1;
+    const SHORT: u8 = 3;
+    const LONG: u8 = 4;
+    let jpeg = drawn::jpeg(WIDTH, HEIGHT);
+    let prefixed = |block: Vec<u8>| [b"Exif\0\0".as_slice(), &block].concat();
+    let with = |file: &[u8], block: &[u8]| drawn::with_segment(file, 0xE1, block);
+    let none = prefixed(b"II\x2a\0\x08\0\0\0\0\0\0\0\0\0".to_vec());
+    // Each segment is put before those that are there.
+    let then_none = with(&with(&jpeg, &none), &prefixed(exif(SHORT, 6)));
+    let after_none = with(&with(&jpeg, &prefixed(exif(SHORT, 6))), &none);
+    let two = with(
+        &with(&jpeg, &prefixed(exif(SHORT, 3))),
+        &prefixed(exif(SHORT, 6)),
+    );
+    let pattern = drawn::pattern(WIDTH, HEIGHT);
+    let png = drawn::png_of(&pattern);
+    for (name, file) in [
+        ("SHORT", with(&jpeg, &prefixed(exif(SHORT, 6)))),
+        ("LONG", with(&jpeg, &prefixed(exif(LONG, 6)))),
+        ("BYTE", with(&jpeg, &prefixed(exif(BYTE, 6)))),
+        ("without a prefix", with(&jpeg, &exif(SHORT, 6))),
+        ("then one without", then_none),
+        ("after one without", after_none),
+        ("two", two),
+        (
+            "PNG",
+            drawn::png_with_chunk(&png, *b"eXIf", &exif(SHORT, 6)),
+        ),
+        (
+            "PNG, prefix",
+            drawn::png_with_chunk(&png, *b"eXIf", &prefixed(exif(LONG, 6))),
+        ),
+        ("WebP", drawn::webp_with_exif(&pattern, &exif(BYTE, 6))),
+        (
+            "WebP, prefix",
+            drawn::webp_with_exif(&pattern, &prefixed(exif(SHORT, 6))),
+        ),
+    ] {
+        let photo = decode(&file);
+        assert_eq!((photo.width, photo.height), (HEIGHT, WIDTH), "{name}");
+        let [r, g, b] = pixel(&photo, photo.width - 8, 8);
+        assert!(r < 40 && g < 40 && b < 90, "{name}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use livecheck_testing::drawn;
 
-use crate::images::decoder;
+use crate::images::pixels;
 
 /// Size of the pictures that carry the block, pixels.
 const WIDTH: u32 = 24;
@@ -27,9 +27,8 @@ pub fn exif(block: &[u8]) {
         drawn::png_with_chunk(&drawn::png_of(&pattern), *b"eXIf", block),
         drawn::webp_with_exif(&pattern, block),
     ] {
-        let photo = decoder()
-            .decode(&file)
-            .unwrap_or_else(|refusal| panic!("refused for its EXIF block: {refusal}"));
+        let photo =
+            pixels(&file).unwrap_or_else(|refusal| panic!("refused for its EXIF block: {refusal}"));
         let size = (photo.width, photo.height);
         assert!(
             [(WIDTH, HEIGHT), (HEIGHT, WIDTH)].contains(&size),

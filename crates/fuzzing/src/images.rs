@@ -34,9 +34,9 @@ static ENGINES: LazyLock<[Engine; 4]> = LazyLock::new(|| {
     })
 });
 
-/// The engine that other targets decode with.
-pub(crate) fn decoder() -> &'static Engine {
-    &ENGINES[3]
+/// The upright pixels of a file within the limits.
+pub(crate) fn pixels(file: &[u8]) -> Result<Photo, Rejection> {
+    fuzzing::decode(file, &LIMITS)
 }
 
 /// Any bytes are an image within the limits or refused with `002` or `003`.
@@ -44,7 +44,7 @@ pub(crate) fn decoder() -> &'static Engine {
 /// # Panics
 /// When that is not so.
 pub fn decode(input: &[u8]) {
-    match decoder().decode(input) {
+    match pixels(input) {
         Ok(photo) => check_photo(&photo),
         Err(refusal) => check_refusal(
             &refusal,
@@ -53,25 +53,21 @@ pub fn decode(input: &[u8]) {
     }
 }
 
-/// Any bytes, read as large JPEGs are although they are small: nothing, or the same picture at three
-/// sizes, and at none that the general decoder contradicts.
+/// Any bytes as a JPEG: nothing, or the same picture at four sizes.
 ///
 /// # Panics
 /// When that is not so.
 pub fn large_jpeg(input: &[u8]) {
-    let Some(photos) = fuzzing::large_jpeg(input, &LIMITS) else {
+    let Some(photos) = fuzzing::reduced_jpeg(input, &LIMITS) else {
         return;
     };
     let whole = photos[0].full_size();
-    for (photo, reduction) in photos.iter().zip([2, 4, 8]) {
+    for (photo, reduction) in photos.iter().zip([1, 2, 4, 8]) {
         assert_eq!(photo.reduction(), reduction);
         assert_eq!(photo.full_size(), whole);
         let sides = (whole.0.div_ceil(reduction), whole.1.div_ceil(reduction));
         assert_eq!((photo.width, photo.height), sides);
         check_photo(photo);
-    }
-    if let Ok(decoded) = decoder().decode_whole(input) {
-        assert_eq!(decoded.full_size(), whole);
     }
 }
 
@@ -117,6 +113,15 @@ pub fn engine(input: &[u8]) {
             ] {
                 assert!(measure.is_finite() && measure >= 0.0, "{verdict:?}");
             }
+            let (image, content) = (&details.image, &details.image.content);
+            assert!(
+                content.x0 < content.x1 && content.x1 <= image.width,
+                "{verdict:?}"
+            );
+            assert!(
+                content.y0 < content.y1 && content.y1 <= image.height,
+                "{verdict:?}"
+            );
             assert_eq!(verdict.live, verdict.score >= details.thresholds.liveness);
         }
         Err(refusal) => check_refusal(

@@ -1,5 +1,4 @@
-//! The reader of large JPEGs on damaged files: its own tests need eight megapixels each, these do
-//! not.
+//! The reader of JPEGs on damaged files, at every size that it makes.
 
 use std::panic::catch_unwind;
 
@@ -21,14 +20,16 @@ fn files() -> Vec<(String, Vec<u8>)> {
 }
 
 fn is_read(file: &[u8]) -> bool {
-    fuzzing::large_jpeg(file, &Limits::default()).is_some()
+    fuzzing::reduced_jpeg(file, &Limits::default()).is_some()
 }
 
 #[test]
 fn what_cameras_write_is_read_and_its_beginnings_are_not() {
     for (name, file) in files() {
         assert!(is_read(&file), "{name}");
-        for length in 0..file.len() {
+        // The end marker alone may be missing.
+        assert!(is_read(&file[..file.len() - 2]), "{name} without an end");
+        for length in 0..file.len() - 3 {
             assert!(!is_read(&file[..length]), "{name} cut to {length} bytes");
         }
     }

@@ -432,11 +432,24 @@ fn details() -> Schema {
             ("screen", score("A screen.")),
         ],
     );
+    let content = object(
+        "What is left without one-coloured bars and frames, pixels of the upright image; x1 and y1 are the first beyond it.",
+        ["x0", "y0", "x1", "y1"]
+            .map(|edge| (edge, integer("")))
+            .to_vec(),
+    );
     let image = object(
         "The image as it was judged.",
         vec![
-            ("width", integer("Pixels, after EXIF orientation.")),
-            ("height", integer("Pixels, after EXIF orientation.")),
+            ("width", integer("Pixels of the upright image.")),
+            ("height", integer("Pixels of the upright image.")),
+            ("content", content.into()),
+            (
+                "rotated",
+                integer(
+                    "Degrees (0, 90, 180 or 270) by which it was turned clockwise beyond what EXIF says, because its face was not upright.",
+                ),
+            ),
             ("format", choice("", ["jpeg", "png", "webp"])),
         ],
     );

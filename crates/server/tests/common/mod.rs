@@ -16,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use livecheck_engine::{
-    AttackScores, BBox, Details, EngineConfig, EngineError, Face, ImageInfo, LimitExceeded,
-    ModelInfo, Photo, Quality, Rejection, Runtime, Timings, Verdict,
+    AttackScores, BBox, ContentBox, Details, EngineConfig, EngineError, Face, ImageInfo,
+    LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Timings, Verdict,
 };
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
 use livecheck_store::{Clock, NewKey, Store, TestClock, Timestamp};
@@ -199,6 +199,13 @@ pub fn verdict(score: f32) -> Verdict {
             image: ImageInfo {
                 width: 640,
                 height: 640,
+                content: ContentBox {
+                    x0: 0,
+                    y0: 0,
+                    x1: 640,
+                    y1: 640,
+                },
+                rotated: 0,
                 format: "jpeg",
             },
             quality: Quality {

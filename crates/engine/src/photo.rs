@@ -1,0 +1,236 @@
+//! A decoded photo, and the part of it that is judged.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::detect::Face;
+
+/// A decoded image: upright, 8 bits a channel, RGB. Large JPEGs are decoded at a reduced size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    /// Width of `rgb`, pixels.
+    pub width: u32,
+    /// Height of `rgb`, pixels.
+    pub height: u32,
+    /// `height × width × 3` bytes, row-major, R then G then B. Of a large JPEG whose face needs more
+    /// pixels than the search did, only the surroundings of the face; the rest is black.
+    pub rgb: Vec<u8>,
+    /// `"jpeg"`, `"png"` or `"webp"`.
+    pub format: &'static str,
+    /// How long decoding took, milliseconds.
+    pub decode_ms: f32,
+    /// Pixels of the whole photo for one of `rgb`, along a side: 1, 2, 4 or 8.
+    pub(crate) reduction: u32,
+    /// Size of the whole photo, pixels.
+    pub(crate) full_width: u32,
+    pub(crate) full_height: u32,
+    /// What is left without one-coloured borders, in pixels of the whole photo.
+    pub(crate) content: ContentBox,
+    /// By how many degrees it was turned clockwise, beyond what EXIF says.
+    pub(crate) rotated: u16,
+    /// Faces, in pixels of `rgb`, once they were looked for, and how long that took.
+    pub(crate) faces: Option<Vec<Face>>,
+    pub(crate) detect_ms: f32,
+}
+
+/// A part of the upright photo in its whole pixels: `x0` and `y0` are inside, `x1` and `y1` are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ContentBox {
+    /// Left edge.
+    pub x0: u32,
+    /// Top edge.
+    pub y0: u32,
+    /// Right edge.
+    pub x1: u32,
+    /// Bottom edge.
+    pub y1: u32,
+}
+
+impl ContentBox {
+    pub(crate) fn whole(width: u32, height: u32) -> Self {
+        Self {
+            x0: 0,
+            y0: 0,
+            x1: width,
+            y1: height,
+        }
+    }
+
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.x1 - self.x0
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.y1 - self.y0
+    }
+
+    /// A part of a reduced photo in pixels of the whole one.
+    pub(crate) fn enlarged(self, photo: &Photo) -> Self {
+        let times = |at: u32, side: u32, full: u32| {
+            // The last pixel of a reduced photo may stand for fewer.
+            if at == side {
+                full
+            } else {
+                at * photo.reduction
+            }
+        };
+        let Self { x0, y0, x1, y1 } = self;
+        Self {
+            x0: x0 * photo.reduction,
+            y0: y0 * photo.reduction,
+            x1: times(x1, photo.width, photo.full_width),
+            y1: times(y1, photo.height, photo.full_height),
+        }
+    }
+
+    /// In pixels of which each stands for `reduction` along a side, and only those that lie inside.
+    pub(crate) fn reduced(&self, reduction: u32, width: u32, height: u32) -> Self {
+        let x0 = self.x0.div_ceil(reduction).min(width - 1);
+        let y0 = self.y0.div_ceil(reduction).min(height - 1);
+        // The last pixel of a reduced photo may stand for fewer.
+        let last = |end: u32, full: bool, side: u32| {
+            if full { side } else { end / reduction }
+        };
+        let right = self.x1.div_ceil(reduction) >= width;
+        let bottom = self.y1.div_ceil(reduction) >= height;
+        Self {
+            x0,
+            y0,
+            x1: last(self.x1, right, width).clamp(x0 + 1, width),
+            y1: last(self.y1, bottom, height).clamp(y0 + 1, height),
+        }
+    }
+}
+
+impl Photo {
+    /// A photo at its full size.
+    #[must_use]
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>, format: &'static str) -> Self {
+        Self {
+            width,
+            height,
+            rgb,
+            format,
+            decode_ms: 0.0,
+            reduction: 1,
+            full_width: width,
+            full_height: height,
+            content: ContentBox::whole(width, height),
+            rotated: 0,
+            faces: None,
+            detect_ms: 0.0,
+        }
+    }
+
+    /// Width and height of the whole upright photo, pixels: what answers name.
+    #[must_use]
+    pub fn full_size(&self) -> (u32, u32) {
+        (self.full_width, self.full_height)
+    }
+
+    /// How many pixels of the whole photo one of `rgb` stands for, along a side: 1, 2, 4 or 8.
+    #[must_use]
+    pub fn reduction(&self) -> u32 {
+        self.reduction
+    }
+
+    /// What is left of the whole upright photo without one-coloured borders: what is judged and what
+    /// limits hold for.
+    #[must_use]
+    pub fn content(&self) -> ContentBox {
+        self.content
+    }
+
+    /// By how many degrees (0, 90, 180 or 270) it was turned clockwise, beyond what EXIF says, because
+    /// its face was not upright.
+    #[must_use]
+    pub fn rotated(&self) -> u16 {
+        self.rotated
+    }
+
+    /// The content in pixels of `rgb`.
+    pub(crate) fn content_here(&self) -> ContentBox {
+        self.content
+            .reduced(self.reduction, self.width, self.height)
+    }
+
+    /// The photo without its border.
+    pub(crate) fn cut(&self) -> Cow<'_, Self> {
+        let content = self.content_here();
+        if content == ContentBox::whole(self.width, self.height) {
+            return Cow::Borrowed(self);
+        }
+        let row_bytes = self.width as usize * 3;
+        let columns = content.x0 as usize * 3..content.x1 as usize * 3;
+        let rows = self.rgb.chunks_exact(row_bytes);
+        let rgb = rows
+            .skip(content.y0 as usize)
+            .take(content.height() as usize)
+            .flat_map(|row| &row[columns.clone()])
+            .copied()
+            .collect();
+        let mut cut = Self::new(content.width(), content.height(), rgb, self.format);
+        cut.reduction = self.reduction;
+        Cow::Owned(cut)
+    }
+
+    /// Turned clockwise by so many quarters of a circle; faces are forgotten.
+    pub(crate) fn turned(&self, quarters: u16) -> Self {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let (new_width, new_height) = match quarters % 2 {
+            0 => (width, height),
+            _ => (height, width),
+        };
+        let mut rgb = vec![0; self.rgb.len()];
+        // Square by square: both pictures stay in the cache.
+        const SQUARE: usize = 32;
+        for top in (0..new_height).step_by(SQUARE) {
+            for left in (0..new_width).step_by(SQUARE) {
+                for y in top..(top + SQUARE).min(new_height) {
+                    for x in left..(left + SQUARE).min(new_width) {
+                        let (from_x, from_y) = match quarters % 4 {
+                            1 => (y, height - 1 - x),
+                            2 => (width - 1 - x, height - 1 - y),
+                            3 => (width - 1 - y, x),
+                            _ => (x, y),
+                        };
+                        let (to, from) = ((y * new_width + x) * 3, (from_y * width + from_x) * 3);
+                        if let (Some(to), Some(from)) =
+                            (rgb.get_mut(to..to + 3), self.rgb.get(from..from + 3))
+                        {
+                            to.copy_from_slice(from);
+                        }
+                    }
+                }
+            }
+        }
+        let ContentBox { x0, y0, x1, y1 } = self.content;
+        let (right, bottom) = (self.full_width, self.full_height);
+        let [x0, y0, x1, y1] = match quarters % 4 {
+            1 => [bottom - y1, x0, bottom - y0, x1],
+            2 => [right - x1, bottom - y1, right - x0, bottom - y0],
+            3 => [y0, right - x1, y1, right - x0],
+            _ => [x0, y0, x1, y1],
+        };
+        let (full_width, full_height) = match quarters % 2 {
+            0 => (right, bottom),
+            _ => (bottom, right),
+        };
+        Self {
+            width: new_width as u32,
+            height: new_height as u32,
+            rgb,
+            full_width,
+            full_height,
+            content: ContentBox { x0, y0, x1, y1 },
+            rotated: (self.rotated + 90 * quarters) % 360,
+            faces: None,
+            ..*self
+        }
+    }
+}
