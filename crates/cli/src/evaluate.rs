@@ -139,6 +139,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         name,
         records,
         threshold,
+        review,
         stability,
     } = match matches.get_one::<PathBuf>("scores") {
         Some(path) => from_scores(matches, path)?,
@@ -156,6 +157,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         write(path, &operating_points(&name, limits, &records)?)?;
     }
     let report = Report::new(system, name, &records, threshold, bootstrap, stability);
+    let report = match review {
+        Some(from) => report.with_review(&records, from),
+        None => report,
+    };
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let mut json = serde_json::to_vec_pretty(&report)?;
@@ -172,6 +177,8 @@ struct Measured {
     name: String,
     records: Vec<Record>,
     threshold: f64,
+    /// The review threshold, if one is set.
+    review: Option<f64>,
     stability: Option<Stability>,
 }
 
@@ -193,6 +200,7 @@ fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
         name: data::name_of(path),
         records: outcome::read(path).with_context(|| path.display().to_string())?,
         threshold: exact(config.engine.liveness_threshold),
+        review: config.engine.review_threshold.map(|at| exact(at.value())),
         stability: None,
     })
 }
@@ -232,6 +240,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
         name: labelled.name,
         records,
         threshold,
+        review: config.thresholds.review.map(exact),
         stability: disturb.then(|| Stability::new(threshold, &answers)),
     })
 }
@@ -386,6 +395,9 @@ fn summary(report: &Report, folder: &Path) -> String {
                 .map(|species| species.responses.non_response.errors)
                 .sum::<u64>();
         text += &format!("  without a verdict: {silent}\n");
+        if let Some(band) = report.review.get(name) {
+            text += &measure::review_band(band, "  ");
+        }
     }
     if let Some(stability) = &report.stability {
         text += &disturbances(stability);

@@ -24,5 +24,6 @@ pub mod outcome;
 mod plots;
 pub mod presets;
 pub mod report;
+pub mod review;
 pub mod scores;
 pub mod stability;

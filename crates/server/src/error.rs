@@ -28,6 +28,8 @@ pub(crate) struct ApiError {
     /// its key or its photo in the wrong place.
     quotes: bool,
     retry_after: Option<Duration>,
+    /// Whether the request's key is a sandbox key.
+    sandbox: bool,
 }
 
 /// The body of every failed request.
@@ -41,6 +43,9 @@ pub(crate) struct Failure {
     error_message: &'static str,
     /// One plain sentence about this very request, with the figures.
     error_detail: String,
+    /// Only with sandbox keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 impl ApiError {
@@ -52,7 +57,13 @@ impl ApiError {
             detail: detail.into(),
             quotes: false,
             retry_after: None,
+            sandbox: false,
         }
+    }
+
+    pub(crate) fn in_sandbox(mut self, sandbox: bool) -> Self {
+        self.sandbox = sandbox;
+        self
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
@@ -128,6 +139,7 @@ impl ApiError {
             error_code: self.code.code(),
             error_message: self.code.message(),
             error_detail: self.detail.clone(),
+            sandbox: self.sandbox,
         }
     }
 }

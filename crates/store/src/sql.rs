@@ -279,9 +279,7 @@ impl Row {
             return Ok(None);
         };
         let threshold = Threshold::from_stored(stored);
-        threshold
-            .ok_or_else(|| unexpected_column(index))
-            .map(Some)
+        threshold.ok_or_else(|| unexpected_column(index)).map(Some)
     }
 
     /// A row of [`key_columns`] and the hash.

@@ -218,7 +218,11 @@ async fn a_name_means_every_key_of_it_that_is_not_revoked(db: Fresh) {
     let ids: Vec<_> = changed.iter().map(|key| key.id.clone()).collect();
     assert_eq!(ids.len(), 2);
     assert!(ids.contains(&old.id) && ids.contains(&new.id));
-    assert!(changed.iter().all(|key| key.thresholds.review == threshold(0.8)));
+    assert!(
+        changed
+            .iter()
+            .all(|key| key.thresholds.review == threshold(0.8))
+    );
     // A rotated key is not prolonged.
     let old = changed.iter().find(|key| key.id == old.id).unwrap();
     assert_eq!(old.expires_at, end);

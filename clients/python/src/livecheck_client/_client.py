@@ -30,11 +30,20 @@ class Session:
     token: str = field(repr=False)
 
     def check(
-        self, photo: Photo, *, details: bool = False, request_id: str | None = None
+        self,
+        photo: Photo,
+        *,
+        details: bool = False,
+        request_id: str | None = None,
+        sandbox: str | None = None,
     ) -> Result:
         """As :meth:`Livecheck.check`, counted against this session."""
         return self.client.check(
-            photo, session_token=self.token, details=details, request_id=request_id
+            photo,
+            session_token=self.token,
+            details=details,
+            request_id=request_id,
+            sandbox=sandbox,
         )
 
 
@@ -45,9 +54,11 @@ class Livecheck:
     :param url: the server's address, such as ``http://127.0.0.1:8080``.
     :param api_key: the key, ``lck_…``.
     :param timeout: seconds to wait for the connection and for each answer.
-    :param retries: further tries when the server is busy (``005`` with HTTP 503 or 429).
-    :param max_wait: longest wait before a retry, in seconds. When the server asks for a longer
-        one, its error is raised at once, with ``retry_after``.
+    :param retries: further tries when the server is busy (``005`` with HTTP 503 or 429). Each comes
+        after the time that the server names, and up to as much again: clients that were turned away
+        together don't come back together.
+    :param max_wait: longest time that the server may name, in seconds. When it names a longer one,
+        its error is raised at once, with ``retry_after``.
     :param http: a ``requests.Session`` of your own, for proxies, certificates or adapters.
     :param sleep: how to wait.
     """
@@ -58,7 +69,7 @@ class Livecheck:
         api_key: str,
         *,
         timeout: float = 60.0,
-        retries: int = 3,
+        retries: int = 8,
         max_wait: float = 10.0,
         http: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -78,12 +89,15 @@ class Livecheck:
         session_token: str | None = None,
         details: bool = False,
         request_id: str | None = None,
+        sandbox: str | None = None,
     ) -> Result:
         """Judges one photo.
 
         :param session_token: for keys that require a session; see :meth:`open_session`.
         :param details: also return what was measured.
         :param request_id: your id for this request; the server's log repeats it.
+        :param sandbox: the answer that a sandbox key asks for: ``live``, ``attack``, ``review``, an
+            error code, ``429`` or ``503``.
         :raises ApiError: the subclass of the server's error code.
         :raises UnreachableError: no answer.
         :raises UnexpectedAnswerError: an answer that isn't of this API.
@@ -91,7 +105,11 @@ class Livecheck:
         answer, answered_id = self._send(
             "POST",
             "/liveness/",
-            {"x-session-token": session_token, "x-request-id": request_id},
+            {
+                "x-session-token": session_token,
+                "x-request-id": request_id,
+                "x-livecheck-sandbox": sandbox,
+            },
             files={"image": ("photo", _read(photo))},
             data={"details": "true"} if details else None,
         )
@@ -102,6 +120,8 @@ class Livecheck:
                 score=float(result["score"]),
                 details=cast("Details | None", result.get("details")),
                 request_id=answered_id,
+                review=bool(result.get("review", False)),
+                sandbox=bool(answer.get("sandbox", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise UnexpectedAnswerError(f"the answer holds no result: {answer!r}") from error
@@ -172,7 +192,9 @@ class Livecheck:
             # Spread, so that clients that failed together don't come back together.
             wait = _FIRST_WAIT * 2.0**attempt * random.uniform(0.5, 1.0)
             return min(wait, self._max_wait)
-        return error.retry_after if error.retry_after <= self._max_wait else None
+        if error.retry_after > self._max_wait:
+            return None
+        return error.retry_after * random.uniform(1.0, 2.0)
 
 
 def _read(photo: Photo) -> bytes:
