@@ -10,8 +10,8 @@ export interface Options {
   timeoutMs?: number;
   /**
    * Further tries when the server is busy (`005` with HTTP 503 or 429). Each comes after the time
-   * that the server names, and up to as much again: clients that were turned away together don't
-   * come back together. Default 8.
+   * that the server names and a random time more, which grows with each try: clients that were
+   * turned away together don't come back together. Default 8.
    */
   retries?: number;
   /**

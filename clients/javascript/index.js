@@ -4,6 +4,9 @@
 /** Milliseconds before the first retry when the server names no time; doubles with each one. */
 const FIRST_WAIT_MS = 500;
 
+/** Most times the wait that the server names by which a retry comes later. */
+const MOST_SPREAD = 8;
+
 export class LivecheckError extends Error {
   constructor(message, options) {
     super(message, options);
@@ -166,7 +169,9 @@ export class Livecheck {
       return Math.min(wait, this.#maxWaitMs);
     }
     const named = error.retryAfter * 1000;
-    return named <= this.#maxWaitMs ? named * (1 + Math.random()) : undefined;
+    // Spread the wider, the more tries were in vain: so many clients find room one after the other.
+    const spread = Math.min(2 ** attempt, MOST_SPREAD);
+    return named <= this.#maxWaitMs ? named * (1 + spread * Math.random()) : undefined;
   }
 }
 

@@ -20,6 +20,9 @@ Photo = Union[bytes, bytearray, memoryview, "os.PathLike[str]", IO[bytes]]
 #: Seconds before the first retry when the server names no time; doubles with each further one.
 _FIRST_WAIT = 0.5
 
+#: Most times the wait that the server names by which a retry comes later.
+_MOST_SPREAD = 8.0
+
 
 @dataclass(frozen=True)
 class Session:
@@ -55,8 +58,8 @@ class Livecheck:
     :param api_key: the key, ``lck_…``.
     :param timeout: seconds to wait for the connection and for each answer.
     :param retries: further tries when the server is busy (``005`` with HTTP 503 or 429). Each comes
-        after the time that the server names, and up to as much again: clients that were turned away
-        together don't come back together.
+        after the time that the server names and a random time more, which grows with each try:
+        clients that were turned away together don't come back together.
     :param max_wait: longest time that the server may name, in seconds. When it names a longer one,
         its error is raised at once, with ``retry_after``.
     :param http: a ``requests.Session`` of your own, for proxies, certificates or adapters.
@@ -124,7 +127,9 @@ class Livecheck:
                 sandbox=bool(answer.get("sandbox", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise UnexpectedAnswerError(f"the answer holds no result: {answer!r}") from error
+            raise UnexpectedAnswerError(
+                f"the answer holds no result: {answer!r}"
+            ) from error
 
     def open_session(self) -> Session:
         """Opens a session: a token for a few checks.
@@ -194,7 +199,9 @@ class Livecheck:
             return min(wait, self._max_wait)
         if error.retry_after > self._max_wait:
             return None
-        return error.retry_after * random.uniform(1.0, 2.0)
+        # Wider, the more tries were in vain: so many clients find room one after the other.
+        spread = min(2.0**attempt, _MOST_SPREAD)
+        return error.retry_after * (1.0 + spread * random.random())
 
 
 def _read(photo: Photo) -> bytes:
@@ -224,7 +231,9 @@ def _json(response: requests.Response) -> dict[str, Any]:
     )
 
 
-def _error(answer: dict[str, Any], response: requests.Response, request_id: str) -> ApiError:
+def _error(
+    answer: dict[str, Any], response: requests.Response, request_id: str
+) -> ApiError:
     code = str(answer.get("error_code", ""))
     retry_after = response.headers.get("Retry-After", "")
     return BY_CODE.get(code, ApiError)(
