@@ -1,6 +1,6 @@
 //! What a person could improve in a photo, on a drawn portrait with one fault at a time.
 
-use image::{Rgb, RgbImage, imageops};
+use image::{DynamicImage, Rgb, RgbImage, imageops};
 use livecheck_engine::{Check, Engine, EngineConfig, Finding, FindingLimits, Photo};
 use livecheck_testing::portrait::portrait;
 
@@ -49,7 +49,10 @@ fn each_fault_is_named_and_was_not_there_before() {
             "low_contrast",
             curve(&clean, |value| 128.0 + (value - 128.0) * 0.15),
         ),
-        ("greyscale", imageops::grayscale(&clean).into_rgb8()),
+        (
+            "greyscale",
+            DynamicImage::ImageLuma8(imageops::grayscale(&clean)).into_rgb8(),
+        ),
         ("border", {
             let mut framed = RgbImage::from_pixel(760, 760, Rgb([255, 0, 255]));
             imageops::replace(&mut framed, &clean, 60, 60);
