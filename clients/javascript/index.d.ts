@@ -8,10 +8,14 @@ export interface Options {
   apiKey: string;
   /** How long to wait for each answer. Default 60 000. */
   timeoutMs?: number;
-  /** Further tries when the server is busy (`005` with HTTP 503 or 429). Default 3. */
+  /**
+   * Further tries when the server is busy (`005` with HTTP 503 or 429). Each comes after the time
+   * that the server names and a random time more, which grows with each try: clients that were
+   * turned away together don't come back together. Default 8.
+   */
   retries?: number;
   /**
-   * Longest wait before a retry. When the server asks for a longer one, its error is thrown at
+   * Longest time that the server may name. When it names a longer one, its error is thrown at
    * once, with `retryAfter`. Default 10 000.
    */
   maxWaitMs?: number;
@@ -26,6 +30,11 @@ export interface CheckOptions {
   details?: boolean;
   /** Your id for this request; the server's log repeats it. */
   requestId?: string;
+  /**
+   * The answer that a sandbox key asks for: `live`, `attack`, `review`, an error code, `429` or
+   * `503`.
+   */
+  sandbox?: string;
   /** Gives the check up. */
   signal?: AbortSignal;
 }
@@ -36,6 +45,10 @@ export interface Result {
   liveness: boolean;
   /** Confidence in that, 0 to 1. */
   score: number;
+  /** Whether the score lies in the review band, so that people should look; `liveness` is false. */
+  review: boolean;
+  /** Whether the key is a sandbox key: no photo was judged. */
+  sandbox: boolean;
   /** There when asked for. */
   details?: Details;
   /** What the server's log is searched by. */
@@ -56,7 +69,7 @@ export interface Details {
   image: { width: number; height: number; format: string };
   /** For information; no decision uses it. */
   quality: { face_share: number; brightness: number; contrast: number; sharpness: number };
-  thresholds: { face: number; liveness: number; mask: number };
+  thresholds: { face: number; liveness: number; mask: number; review?: number };
   models: { name: string; sha256: string }[];
   runtime: { name: string; version: string };
   timings: {

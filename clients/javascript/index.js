@@ -4,6 +4,9 @@
 /** Milliseconds before the first retry when the server names no time; doubles with each one. */
 const FIRST_WAIT_MS = 500;
 
+/** Most times the wait that the server names by which a retry comes later. */
+const MOST_SPREAD = 8;
+
 export class LivecheckError extends Error {
   constructor(message, options) {
     super(message, options);
@@ -84,7 +87,7 @@ export class Livecheck {
   #maxWaitMs;
   #sleep;
 
-  constructor({ url, apiKey, timeoutMs = 60_000, retries = 3, maxWaitMs = 10_000, sleep = pause }) {
+  constructor({ url, apiKey, timeoutMs = 60_000, retries = 8, maxWaitMs = 10_000, sleep = pause }) {
     this.#url = String(url).replace(/\/+$/, "");
     this.#apiKey = apiKey;
     this.#timeoutMs = timeoutMs;
@@ -93,20 +96,25 @@ export class Livecheck {
     this.#sleep = sleep;
   }
 
-  async check(photo, { sessionToken, details = false, requestId, signal } = {}) {
+  async check(photo, { sessionToken, details = false, requestId, sandbox, signal } = {}) {
     const body = new FormData();
     body.set("image", asBlob(photo), "photo");
     if (details) body.set("details", "true");
     const { answer, requestId: answeredId } = await this.#send("POST", "/liveness/", {
-      headers: { "x-session-token": sessionToken, "x-request-id": requestId },
+      headers: {
+        "x-session-token": sessionToken,
+        "x-request-id": requestId,
+        "x-livecheck-sandbox": sandbox,
+      },
       body,
       signal,
     });
-    const { liveness, score, details: measured } = answer.result ?? {};
+    const { liveness, score, review = false, details: measured } = answer.result ?? {};
     if (typeof liveness !== "boolean" || typeof score !== "number") {
       throw new UnexpectedAnswerError("the answer holds no result");
     }
-    return { liveness, score, details: measured, requestId: answeredId };
+    const inSandbox = answer.sandbox === true;
+    return { liveness, score, review, sandbox: inSandbox, details: measured, requestId: answeredId };
   }
 
   async openSession({ signal } = {}) {
@@ -160,8 +168,10 @@ export class Livecheck {
       const wait = FIRST_WAIT_MS * 2 ** attempt * (0.5 + Math.random() / 2);
       return Math.min(wait, this.#maxWaitMs);
     }
-    const wait = error.retryAfter * 1000;
-    return wait <= this.#maxWaitMs ? wait : undefined;
+    const named = error.retryAfter * 1000;
+    // Spread the wider, the more tries were in vain: so many clients find room one after the other.
+    const spread = Math.min(2 ** attempt, MOST_SPREAD);
+    return named <= this.#maxWaitMs ? named * (1 + spread * Math.random()) : undefined;
   }
 }
 

@@ -13,6 +13,7 @@ const newman = join(import.meta.dirname, "node_modules/newman/bin/newman.js");
 
 let server;
 let folder;
+let runs = 0;
 
 before(async () => {
   server = await startServer();
@@ -26,7 +27,8 @@ after(async () => {
 /** Runs all requests with this photo as the file `selfie.jpg`. */
 async function run(photo, apiKey, variables) {
   writeFileSync(join(folder, "selfie.jpg"), photo);
-  const all = { baseUrl: server.url, apiKey, ...variables };
+  const sandboxKey = server.key(`sandbox-${(runs += 1)}`, "--sandbox");
+  const all = { baseUrl: server.url, apiKey, sandboxKey, ...variables };
   const flags = Object.entries(all).flatMap(([name, value]) => ["--env-var", `${name}=${value}`]);
   const child = spawn(
     process.execPath,

@@ -44,6 +44,8 @@ class Server:
                 "--listen", "127.0.0.1:0",
                 "--database", self.database,
                 "--log-format", "json",
+                "--metrics", "public",
+                "--version", "public",
                 *flags,
             ],
             cwd=folder,

@@ -31,9 +31,10 @@ export async function startServer(...flags) {
   const folder = mkdtempSync(join(tmpdir(), "livecheck-test-"));
   const database = join(folder, "keys.db");
   const address = ["--listen", "127.0.0.1:0", "--database", database, "--log-format", "json"];
+  const told = ["--metrics", "public", "--version", "public"];
   // The real photos are webcam pictures, smaller than what the server takes by default.
   const small = ["--min-image-side", "200", "--min-face-side", "40"];
-  const child = spawn(binary(), ["serve", ...address, ...small, ...flags], {
+  const child = spawn(binary(), ["serve", ...address, ...told, ...small, ...flags], {
     cwd: folder,
     env: environment(),
     stdio: ["ignore", "ignore", "pipe"],

@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
 use livecheck_engine::{Engine, MeasuredPoint, OperatingPoint, Rate, ScoreCalibration};
-use livecheck_evaluate::calibrate::{Calibrated, Sample, calibrate};
+use livecheck_evaluate::{
+    calibrate::{ANCHOR, Calibrated, Sample, calibrate},
+    review::ReviewBand,
+};
 
 use crate::{measure, settings, stdout};
 
@@ -17,6 +20,9 @@ the file are cross-validated by person: measure them again on people who are not
 
 Prints BPCER and APCER at 0.90 and 0.95 before and after, by source and for all sources, with 95 %
 intervals, and warns on standard error where one of them grows.
+
+With --review-share it also prints the review threshold that keeps to the share, who falls into the
+band, and the error rates outside it, cross-validated like the rest.
 
 Data: as for `livecheck evaluate --help`. It takes at least 3 divided by the rate asked for, and 50,
 photos of the class that the rate counts, 50 of the other, and 5 people in each.
@@ -46,6 +52,13 @@ pub(crate) fn command() -> Command {
         ))
         .group(ArgGroup::new("rate").args(["bpcer", "apcer"]).required(true))
         .arg(
+            Arg::new("review-share")
+                .long("review-share")
+                .value_name("SHARE")
+                .value_parser(value_parser!(f64))
+                .help("Also choose review_threshold: at most this share of live people falls between it and 0.90, such as 0.05"),
+        )
+        .arg(
             Arg::new("output")
                 .long("output")
                 .short('o')
@@ -65,7 +78,13 @@ pub(crate) fn command() -> Command {
         .arg(measure::workers_argument());
     settings::add_flags(command, |setting| {
         setting.group == "engine"
-            && !["preset", "calibration", "liveness_threshold"].contains(&setting.name)
+            && ![
+                "preset",
+                "calibration",
+                "liveness_threshold",
+                "review_threshold",
+            ]
+            .contains(&setting.name)
     })
 }
 
@@ -73,6 +92,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let mut settings = settings::load(matches)?.engine;
     // Fitted is the shipped score, whatever calibration is in force.
     settings.calibration = None;
+    let review_share = matches.get_one::<f64>("review-share").copied();
+    if let Some(share) = review_share
+        && !(share > 0.0 && share < 1.0)
+    {
+        bail!("--review-share is {share}; allowed is a share between 0 and 1, such as 0.05");
+    }
     let config = settings.to_engine()?;
     let asked = match (
         matches.get_one::<f64>("bpcer"),
@@ -107,7 +132,16 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let mut json = serde_json::to_vec_pretty(&made.file)?;
     json.push(b'\n');
     fs::write(output, json).with_context(|| format!("{} cannot be written", output.display()))?;
-    stdout::write(summary(&made, &output.display().to_string()))?;
+    let band = review_share
+        .map(|share| {
+            ReviewBand::choose(&made.held_out, ANCHOR, share)
+                .map(|from| ReviewBand::measure(&made.held_out, from, ANCHOR))
+                .with_context(|| format!(
+                    "no band holds at most {share} of the live people: none scores below {ANCHOR}, or even the first to hold would be more"
+                ))
+        })
+        .transpose()?;
+    stdout::write(summary(&made, band.as_ref(), &output.display().to_string()))?;
     for warning in warnings(&made) {
         eprintln!("warning: {warning}");
     }
@@ -142,7 +176,7 @@ fn rates(point: &MeasuredPoint) -> Vec<(String, Rate)> {
         .collect()
 }
 
-fn summary(made: &Calibrated, name: &str) -> String {
+fn summary(made: &Calibrated, band: Option<&ReviewBand>, name: &str) -> String {
     let file = &made.file;
     let ScoreCalibration { slope, intercept } = file.calibration;
     let mut text = format!(
@@ -169,7 +203,12 @@ fn summary(made: &Calibrated, name: &str) -> String {
             }
         }
     }
-    text += &format!("use it: livecheck serve --calibration {name}\n");
+    let mut flags = format!("--calibration {name}");
+    if let Some(band) = band {
+        text += &measure::review_band(band, "");
+        flags += &format!(" --review-threshold {}", band.from);
+    }
+    text += &format!("use it: livecheck serve {flags}\n");
     text
 }
 

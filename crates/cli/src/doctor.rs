@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
 use livecheck_engine::EngineError;
-use livecheck_server::{ServerConfig, ServerError};
+use livecheck_server::{ServerConfig, ServerError, config::Listener};
 use tokio::runtime::Runtime;
 
 use crate::{keys, settings, stdout};
@@ -33,6 +33,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             findings.push(("store", store(&config, matches)?));
             findings.push(("certificate", certificate(&config)));
             findings.push(("address", address(&config)));
+            findings.push(("endpoints", Ok(endpoints(&config))));
             findings.push(("file descriptors", descriptors(&config)));
             findings.push(("workers", workers(&config)));
         }
@@ -149,6 +150,36 @@ fn address(config: &ServerConfig) -> Finding {
         }
     }
     Ok(format!("{} is free", network.listen))
+}
+
+/// What whoever reaches a listener can ask without a key.
+fn endpoints(config: &ServerConfig) -> String {
+    let network = &config.network;
+    let on = |wanted: Option<Listener>| {
+        let paths: Vec<&str> = config
+            .served()
+            .into_iter()
+            .filter(|(_, listener)| *listener == wanted)
+            .map(|(path, _)| path)
+            .collect();
+        Some(paths.join(", ")).filter(|paths| !paths.is_empty())
+    };
+    let mut parts = vec![format!(
+        "public on {} without a key: {}",
+        network.listen,
+        on(Some(Listener::Public)).unwrap_or_else(|| "nothing".to_owned())
+    )];
+    if let Some(admin) = network.admin_listen {
+        let mut paths = on(Some(Listener::Admin)).unwrap_or_else(|| "nothing".to_owned());
+        if network.admin_token.is_some() {
+            paths += ", and with the admin token /keys";
+        }
+        parts.push(format!("on {admin}: {paths}"));
+    }
+    if let Some(paths) = on(None) {
+        parts.push(format!("nowhere: {paths}"));
+    }
+    parts.join("; ")
 }
 
 fn descriptors(config: &ServerConfig) -> Finding {

@@ -148,6 +148,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         records,
         threshold,
         reasons,
+        review,
         stability,
     } = match matches.get_one::<PathBuf>("scores") {
         Some(path) => from_scores(matches, path)?,
@@ -168,6 +169,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     if let Some(reasons) = reasons {
         report = report.with_reasons(reasons);
     }
+    if let Some(from) = review {
+        report = report.with_review(&records, from);
+    }
     fs::create_dir_all(folder)
         .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let mut json = serde_json::to_vec_pretty(&report)?;
@@ -186,6 +190,8 @@ struct Measured {
     threshold: f64,
     /// Why photos got no verdict; `None` where codes are all that is known.
     reasons: Option<Reasons>,
+    /// The review threshold, if one is set.
+    review: Option<f64>,
     stability: Option<Stability>,
 }
 
@@ -208,6 +214,7 @@ fn from_scores(matches: &ArgMatches, path: &Path) -> Result<Measured> {
         records: outcome::read(path).with_context(|| path.display().to_string())?,
         threshold: exact(config.engine.liveness_threshold),
         reasons: None,
+        review: config.engine.review_threshold.map(|at| exact(at.value())),
         stability: None,
     })
 }
@@ -248,6 +255,7 @@ fn judged(matches: &ArgMatches) -> Result<Measured> {
         records,
         threshold,
         reasons: Some(reasons),
+        review: config.thresholds.review.map(exact),
         stability: disturb.then(|| Stability::new(threshold, &answers)),
     })
 }
@@ -412,6 +420,9 @@ fn summary(report: &Report, folder: &Path) -> String {
                 .map(|species| species.responses.non_response.errors)
                 .sum::<u64>();
         text += &format!("  without a verdict: {silent}\n");
+        if let Some(band) = report.review.get(name) {
+            text += &measure::review_band(band, "  ");
+        }
     }
     if let Some(stability) = &report.stability {
         text += &disturbances(stability);

@@ -1,10 +1,11 @@
 //! `livecheck healthcheck`: asks a running service whether it is ready; for container runtimes.
 
-use std::{net::IpAddr, process::ExitCode, time::Duration};
+use std::{fs, net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Result, bail};
-use clap::{Arg, ArgMatches, Command};
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use livecheck_server::ServerConfig;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::settings;
 
@@ -12,25 +13,44 @@ use crate::settings;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn command() -> Command {
-    let command =
-        Command::new("healthcheck")
-            .about("Ask a running service whether it is ready; exits with 0 when it is")
-            .arg(Arg::new("url").value_name("URL").help(
-                "Its /readyz over plain HTTP [default: as the settings say, on this machine]",
-            ));
+    let command = Command::new("healthcheck")
+        .about("Ask a running service whether it is ready; exits with 0 when it is")
+        .arg(
+            Arg::new("url")
+                .value_name("URL")
+                .help("Its /readyz [default: as the settings say, on this machine]"),
+        )
+        .arg(
+            Arg::new("ca")
+                .long("ca")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help(
+                    "Trust the certificates in this PEM file, in place of the public authorities",
+                ),
+        )
+        .arg(
+            Arg::new("insecure")
+                .long("insecure")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("ca")
+                .help("Don't verify the certificate: for a service on this very machine"),
+        );
     settings::add_flags(command, |setting| {
-        ["listen", "admin_listen", "readyz"].contains(&setting.name)
+        ["listen", "admin_listen", "readyz", "tls_cert", "tls_key"].contains(&setting.name)
     })
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let url = match matches.get_one::<String>("url") {
         Some(url) => url.clone(),
-        None => url(&settings::load(matches)?)?,
+        None => url(&settings::load(matches)?),
     };
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
+        .tls_config(tls(matches)?)
         .build()
         .new_agent();
     match agent.get(&url).call() {
@@ -55,14 +75,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
 }
 
 /// Where the service with these settings answers `/readyz`.
-fn url(config: &ServerConfig) -> Result<String> {
+fn url(config: &ServerConfig) -> String {
     let network = &config.network;
-    let mut address = match network.admin_listen {
-        Some(admin) => admin,
-        None if network.tls_cert.is_some() => bail!(
-            "the service speaks TLS: give it an admin_listen address, or give this command a URL"
-        ),
-        None => network.listen,
+    let (mut address, scheme) = match network.admin_listen {
+        Some(admin) => (admin, "http"),
+        None if network.tls_cert.is_some() => (network.listen, "https"),
+        None => (network.listen, "http"),
     };
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -70,5 +88,32 @@ fn url(config: &ServerConfig) -> Result<String> {
             IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
         });
     }
-    Ok(format!("http://{address}/readyz"))
+    format!("{scheme}://{address}/readyz")
+}
+
+/// What certificates are verified with.
+fn tls(matches: &ArgMatches) -> Result<TlsConfig> {
+    let roots = match matches.get_one::<PathBuf>("ca") {
+        None => RootCerts::WebPki,
+        Some(path) => {
+            let shown = path.display();
+            let pem = fs::read(path).with_context(|| format!("{shown} cannot be read"))?;
+            let certificates = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error)),
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .with_context(|| format!("{shown} is no PEM file"))?;
+            if certificates.is_empty() {
+                bail!("{shown} holds no certificate");
+            }
+            RootCerts::new_with_certs(&certificates)
+        }
+    };
+    Ok(TlsConfig::builder()
+        .root_certs(roots)
+        .disable_verification(matches.get_flag("insecure"))
+        .build())
 }

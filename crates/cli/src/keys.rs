@@ -1,20 +1,52 @@
-//! `livecheck keys`: make, list, revoke and rotate API keys.
+//! `livecheck keys`: make, list, change, rotate, revoke and prune API keys, and move them between
+//! databases.
 
 use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, builder::ValueParser, value_parser};
+use livecheck_engine::Preset;
+use livecheck_server::keys::{self, KeyBody};
 use livecheck_store::{
-    Clock, KeyRecord, KeySelector, NewKey, Rate, ReplayPolicy, Store, SystemClock, Timestamp,
+    Clock, KeyChange, KeyHash, KeyId, KeyRecord, KeySelector, KeyThresholds, NewKey, Rate,
+    ReplayPolicy, Store, StoredKey, SystemClock, Threshold, Timestamp,
 };
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 use crate::{lifetime, settings, stdout};
+
+/// Goes back to the server's setting, in `keys set`.
+const UNSET: &str = "none";
+
+/// A key's own thresholds: flag and help.
+const THRESHOLDS: [(&str, &str); 4] = [
+    (
+        "liveness-threshold",
+        "Score from which a face is live, with this key [default: the server's]",
+    ),
+    (
+        "face-threshold",
+        "Score from which a candidate counts as a face, with this key [default: the server's]",
+    ),
+    (
+        "mask-threshold",
+        "Score from which a face wears a covering, with this key [default: the server's]",
+    ),
+    (
+        "review-threshold",
+        "Score from which a face that is not live is for people to review, with this key [default: the server's]",
+    ),
+];
+
+/// How long ended keys are kept by `keys prune` unless it is told otherwise.
+const PRUNE_AFTER: &str = "30d";
 
 pub(crate) fn command() -> Command {
     let which = || {
@@ -25,60 +57,52 @@ pub(crate) fn command() -> Command {
     };
     let with_database = |command: Command| settings::add_flags(command, |s| s.name == "database");
     Command::new("keys")
-        .about("Make, list, revoke and rotate API keys")
+        .about("Make, list, change, rotate, revoke and prune API keys, and move them between databases")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_database(
-            Command::new("create")
-                .about("Make a key and print it, alone, on standard output: it is never shown again")
-                .arg(
-                    Arg::new("name")
-                        .long("name")
-                        .value_name("NAME")
-                        .required(true)
-                        .help("Whose key it is: 1 to 64 letters, digits, spaces or ._@-"),
-                )
-                .arg(
-                    Arg::new("require-session")
-                        .long("require-session")
-                        .action(ArgAction::SetTrue)
-                        .help("Liveness checks with this key need a session token"),
-                )
-                .arg(
-                    Arg::new("expires")
-                        .long("expires")
-                        .value_name("DURATION")
-                        .value_parser(lifetime::parse)
-                        .help("The key stops working after this time, such as 90d or 12h [default: never]"),
-                )
-                .arg(
-                    Arg::new("rate")
-                        .long("rate")
-                        .value_name("N/s")
-                        .help("Most requests on average, such as 10/s, 300/m or 1000/h [default: the server's]"),
-                )
-                .arg(
-                    Arg::new("burst")
-                        .long("burst")
-                        .value_name("N")
-                        .value_parser(clap::value_parser!(u32).range(1..))
-                        .requires("rate")
-                        .help("Requests at once that the rate lets through [default: one second's, at least 1]"),
-                )
-                .arg(
-                    Arg::new("replay")
-                        .long("replay")
-                        .value_name("POLICY")
-                        .value_parser(ReplayPolicy::ALL.map(ReplayPolicy::as_str))
-                        .help("What happens to a file that the key had judged before [default: the server's]"),
-                ),
+            add_key_settings(
+                Command::new("create")
+                    .about("Make a key and print it, alone, on standard output: it is never shown again")
+                    .arg(
+                        Arg::new("name")
+                            .long("name")
+                            .value_name("NAME")
+                            .required(true)
+                            .help("Whose key it is: 1 to 64 letters, digits, spaces or ._@-"),
+                    )
+                    .arg(
+                        Arg::new("require-session")
+                            .long("require-session")
+                            .action(ArgAction::SetTrue)
+                            .help("Liveness checks with this key need a session token"),
+                    )
+                    .arg(
+                        Arg::new("sandbox")
+                            .long("sandbox")
+                            .action(ArgAction::SetTrue)
+                            .help("A key for integration tests, lck_test_…: it judges no photo, the header x-livecheck-sandbox names the answer"),
+                    ),
+                false,
+            ),
         ))
         .subcommand(with_database(
-            Command::new("list").about("List all keys").arg(
-                Arg::new("json")
-                    .long("json")
-                    .action(ArgAction::SetTrue)
-                    .help("One JSON object a line"),
+            Command::new("list").about("List all keys").arg(json_argument()),
+        ))
+        .subcommand(with_database(
+            add_key_settings(
+                Command::new("set")
+                    .about("Change the settings of a key, or of every key of a name; in force within 5 seconds")
+                    .after_help("`none` in place of a value goes back to the server's setting. The same key, nothing to hand out.")
+                    .arg(which())
+                    .arg(
+                        Arg::new("require-session")
+                            .long("require-session")
+                            .value_name("YES|NO")
+                            .value_parser(["yes", "no"])
+                            .help("Whether liveness checks with this key need a session token"),
+                    ),
+                true,
             ),
         ))
         .subcommand(with_database(
@@ -98,6 +122,137 @@ pub(crate) fn command() -> Command {
                         .help("The old key stops working after this time [default: when it is revoked]"),
                 ),
         ))
+        .subcommand(with_database(
+            Command::new("prune")
+                .about("Delete keys that were revoked or expired long ago, with their sessions and counts")
+                .arg(
+                    Arg::new("older-than")
+                        .long("older-than")
+                        .value_name("DURATION")
+                        .default_value(PRUNE_AFTER)
+                        .value_parser(humantime::parse_duration)
+                        .help("How long ago they must have ended"),
+                )
+                .arg(
+                    Arg::new("dry-run")
+                        .long("dry-run")
+                        .action(ArgAction::SetTrue)
+                        .help("Only list them"),
+                ),
+        ))
+        .subcommand(with_database(
+            Command::new("export")
+                .about("Print all keys with their hashes, one JSON object a line, for `keys import`"),
+        ))
+        .subcommand(with_database(
+            Command::new("import")
+                .about("Take over the keys of another database, all or none; clients keep their keys")
+                .arg(
+                    Arg::new("file")
+                        .value_name("FILE")
+                        .default_value("-")
+                        .value_parser(value_parser!(PathBuf))
+                        .value_hint(ValueHint::FilePath)
+                        .help("What `keys export` printed; - is standard input"),
+                ),
+        ))
+}
+
+fn json_argument() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help("One JSON object a line")
+}
+
+/// The argument of a key's own setting: some of them are named like settings of the server.
+fn own_id(name: &str) -> String {
+    format!("key-{name}")
+}
+
+/// The settings that `create` and `set` share; `set` also takes `none`.
+fn add_key_settings(command: Command, can_unset: bool) -> Command {
+    let or_unset = move |parse: fn(&str) -> std::result::Result<String, String>| {
+        ValueParser::from(move |text: &str| {
+            if can_unset && text == UNSET {
+                return Ok(text.to_owned());
+            }
+            parse(text)
+        })
+    };
+    let optional = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(own_id(name))
+            .long(name)
+            .value_name(value)
+            .help(help)
+    };
+    let command = command
+        .arg(
+            optional(
+                "expires",
+                "DURATION",
+                "The key stops working after this time, such as 90d or 12h [default: never]",
+            )
+            .value_parser(or_unset(|text| {
+                lifetime::parse(text)?;
+                Ok(text.to_owned())
+            })),
+        )
+        .arg(optional(
+            "rate",
+            "N/s",
+            "Most requests on average, such as 10/s, 300/m or 1000/h [default: the server's]",
+        ))
+        .arg(
+            optional(
+                "burst",
+                "N",
+                "Requests at once that the rate lets through [default: one second's, at least 1]",
+            )
+            .value_parser(clap::value_parser!(u32).range(1..))
+            .requires(own_id("rate")),
+        )
+        .arg(
+            optional(
+                "replay",
+                "POLICY",
+                "What happens to a file that the key had judged before: off, flag or refuse [default: the server's]",
+            )
+            .value_parser(or_unset(|text| {
+                let named = ReplayPolicy::named(text);
+                named
+                    .map(|_| text.to_owned())
+                    .ok_or_else(|| "off, flag and refuse are allowed".to_owned())
+            })),
+        )
+        .arg(
+            optional(
+                "preset",
+                "NAME",
+                "How strict liveness is with this key: convenience, balanced or strict [default: the server's]",
+            )
+            .value_parser(or_unset(|text| {
+                let named = Preset::from_name(text);
+                named
+                    .map(|_| text.to_owned())
+                    .ok_or_else(|| "convenience, balanced and strict are allowed".to_owned())
+            })),
+        );
+    THRESHOLDS
+        .into_iter()
+        .fold(command, |command, (name, help)| {
+            command.arg(
+                optional(name, "SCORE", help)
+                    .value_parser(or_unset(|text| threshold(text).map(|_| text.to_owned()))),
+            )
+        })
+}
+
+fn threshold(text: &str) -> std::result::Result<Threshold, String> {
+    let number: f32 = text
+        .parse()
+        .map_err(|_| "a number from 0 to 1 is allowed".to_owned())?;
+    Threshold::new(number).map_err(|error| error.to_string())
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
@@ -107,8 +262,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         .context("the async runtime cannot start")?
         .block_on(async {
             let database = config.access.database.reveal();
-            // Only a new key makes a database.
-            if task != "create"
+            // Only new keys make a database.
+            if !["create", "import"].contains(&task)
                 && let Some(file) = livecheck_store::missing_file(database)
             {
                 let file = file.display();
@@ -126,7 +281,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             match task {
                 "create" => create(&store, matches, now).await,
                 "list" => list(&store, matches, now).await,
+                "set" => set(&store, matches, now).await,
                 "revoke" => revoke(&store, &selector(matches), now).await,
+                "prune" => prune(&store, matches, now).await,
+                "export" => export(&store).await,
+                "import" => import(&store, matches).await,
                 _ => rotate(&store, matches, now).await,
             }
         })?;
@@ -144,25 +303,69 @@ fn selector(matches: &ArgMatches) -> KeySelector {
     KeySelector::from(text)
 }
 
+/// The settings of a key that the arguments name.
+fn settings_of(matches: &ArgMatches, now: Timestamp) -> Result<KeyChange> {
+    let text = |name: &str| matches.get_one::<String>(&own_id(name)).map(String::as_str);
+    let value = |name: &str| text(name).map(|text| Some(text).filter(|text| *text != UNSET));
+    let threshold = |name: &str| -> Result<Option<Option<Threshold>>> {
+        value(name)
+            .map(|value| value.map(|text| threshold(text).map_err(|error| anyhow!(error))))
+            .map(Option::transpose)
+            .transpose()
+    };
+    let burst = matches.get_one::<u32>(&own_id("burst")).copied();
+    let rate = value("rate")
+        .map(|rate| -> Result<Option<Rate>> {
+            rate.map(|text| {
+                keys::parse_rate(text, burst)
+                    .map_err(|error| anyhow!(error))
+                    .with_context(|| format!("--rate {text:?} can't be used"))
+            })
+            .transpose()
+        })
+        .transpose()?;
+    let expires_at = value("expires")
+        .map(|expires| -> Result<Option<Timestamp>> {
+            let lifetime = expires.map(lifetime::parse).transpose();
+            let lifetime = lifetime.map_err(|error| anyhow!(error))?;
+            Ok(lifetime.map(|lifetime| now.plus(lifetime)))
+        })
+        .transpose()?;
+    Ok(KeyChange {
+        expires_at,
+        require_session: None,
+        rate,
+        replay: value("replay").map(|name| name.and_then(ReplayPolicy::named)),
+        preset: value("preset").map(|name| name.map(str::to_owned)),
+        liveness: threshold("liveness-threshold")?,
+        face: threshold("face-threshold")?,
+        mask: threshold("mask-threshold")?,
+        review: threshold("review-threshold")?,
+    })
+}
+
 async fn create(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Result<()> {
     let name = matches
         .get_one::<String>("name")
         .cloned()
         .unwrap_or_default();
-    let rate = match matches.get_one::<String>("rate") {
-        Some(text) => Some(parse_rate(text, matches.get_one::<u32>("burst").copied())?),
-        None => None,
+    let own = settings_of(matches, now)?;
+    let thresholds = KeyThresholds {
+        preset: own.preset.flatten(),
+        liveness: own.liveness.flatten(),
+        face: own.face.flatten(),
+        mask: own.mask.flatten(),
+        review: own.review.flatten(),
     };
+    keys::check_band(&thresholds).map_err(|error| anyhow!(error))?;
     let key = NewKey {
-        expires_at: matches
-            .get_one::<Duration>("expires")
-            .map(|lifetime| now.plus(*lifetime)),
+        name,
+        expires_at: own.expires_at.flatten(),
         require_session: matches.get_flag("require-session"),
-        rate,
-        replay: matches
-            .get_one::<String>("replay")
-            .and_then(|name| ReplayPolicy::named(name)),
-        ..NewKey::named(name)
+        rate: own.rate.flatten(),
+        replay: own.replay.flatten(),
+        thresholds,
+        sandbox: matches.get_flag("sandbox"),
     };
     let (record, key) = store.create_key(key, now).await?;
     eprintln!(
@@ -172,37 +375,12 @@ async fn create(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) ->
     stdout::write(format!("{}\n", key.reveal()))
 }
 
-/// `10/s`, `300/m` or `1000/h`.
-fn parse_rate(text: &str, burst: Option<u32>) -> Result<Rate> {
-    let parsed = text.split_once('/').and_then(|(count, unit)| {
-        let seconds = match unit {
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        Some(count.parse::<f64>().ok()? / seconds)
-    });
-    let Some(per_second) = parsed else {
-        bail!(
-            "--rate {text:?} is not a rate; allowed is a number per second, minute or hour, such as 10/s, 300/m or 1000/h, from 0.001/s to 1000000/s"
-        );
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "`as` saturates; `Rate::new` checks the range"
-    )]
-    let one_second = per_second.ceil().max(1.0) as u32;
-    Rate::new(per_second, burst.unwrap_or(one_second))
-        .with_context(|| format!("--rate {text:?} can't be used"))
-}
-
 async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Result<()> {
     let keys = store.list_keys().await?;
     if matches.get_flag("json") {
         for key in &keys {
-            stdout::write(format!("{}\n", as_json(key, now)))?;
+            let line = serde_json::to_string(&KeyBody::new(key, now))?;
+            stdout::write(format!("{line}\n"))?;
         }
         return Ok(());
     }
@@ -210,6 +388,11 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
         eprintln!("no keys; make one with {}", create_hint(matches));
         return Ok(());
     }
+    show(&keys, now)
+}
+
+/// A table of keys.
+fn show(keys: &[KeyRecord], now: Timestamp) -> Result<()> {
     let mut rows = vec![
         [
             "ID",
@@ -222,6 +405,7 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
             "SESSION",
             "RATE",
             "REPLAY",
+            "THRESHOLDS",
         ]
         .map(str::to_owned),
     ];
@@ -237,60 +421,198 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
     Ok(())
 }
 
-fn state(key: &KeyRecord, now: Timestamp) -> &'static str {
-    if key.revoked_at.is_some() {
-        "revoked"
-    } else if !key.is_live(now) {
-        "expired"
-    } else if key.successor.is_some() {
-        "rotated"
-    } else {
-        "live"
-    }
-}
-
-fn shown_rate(rate: Rate) -> String {
-    format!("{}/s, burst {}", rate.per_second(), rate.burst())
-}
-
-fn as_row(key: &KeyRecord, now: Timestamp) -> [String; 10] {
-    let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), shown_time);
+fn as_row(key: &KeyRecord, now: Timestamp) -> [String; 11] {
+    let key = KeyBody::new(key, now);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let thresholds = key.thresholds();
     [
-        key.id.to_string(),
-        key.name.clone(),
-        format!("{}…", key.shown),
-        state(key, now).to_owned(),
-        shown_time(key.created_at),
-        moment(key.last_used_at),
-        moment(key.expires_at),
+        key.id,
+        key.name,
+        format!("{}…", key.key),
+        key.state.to_owned(),
+        key.created,
+        or_dash(key.last_used),
+        or_dash(key.expires),
         if key.require_session { "required" } else { "-" }.to_owned(),
-        key.rate.map_or_else(|| "-".to_owned(), shown_rate),
-        key.replay.map_or("-", ReplayPolicy::as_str).to_owned(),
+        or_dash(key.rate),
+        or_dash(key.replay.map(str::to_owned)),
+        or_dash(Some(thresholds).filter(|text| !text.is_empty())),
     ]
 }
 
-fn as_json(key: &KeyRecord, now: Timestamp) -> serde_json::Value {
-    json!({
-        "id": key.id.as_str(),
-        "name": key.name,
-        "key": key.shown,
-        "state": state(key, now),
-        "created": shown_time(key.created_at),
-        "last_used": key.last_used_at.map(shown_time),
-        "expires": key.expires_at.map(shown_time),
-        "require_session": key.require_session,
-        "rate": key.rate.map(shown_rate),
-        "replay": key.replay.map(ReplayPolicy::as_str),
-    })
+async fn set(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Result<()> {
+    let which = selector(matches);
+    let change = KeyChange {
+        require_session: matches
+            .get_one::<String>("require-session")
+            .map(|text| text == "yes"),
+        ..settings_of(matches, now)?
+    };
+    if change == KeyChange::default() {
+        bail!("nothing to change: `livecheck keys set --help` lists the settings of a key");
+    }
+    keys::check_change(store.as_ref(), &which, &change).await?;
+    let changed = store.change_key(&which, &change).await?;
+    eprintln!("changed; every node follows within 5 seconds:");
+    show(&changed, now)
 }
 
-/// RFC 3339 in UTC, to the second.
-fn shown_time(at: Timestamp) -> String {
-    let since_epoch = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
-    SystemTime::UNIX_EPOCH.checked_add(since_epoch).map_or_else(
-        || "-".to_owned(),
-        |at| humantime::format_rfc3339_seconds(at).to_string(),
-    )
+async fn prune(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Result<()> {
+    let age = matches.get_one::<Duration>("older-than").copied();
+    let before = now.minus(age.unwrap_or_default());
+    let (keys, did) = if matches.get_flag("dry-run") {
+        let ended = |at: Option<Timestamp>| at.is_some_and(|at| at <= before);
+        let mut keys = store.list_keys().await?;
+        keys.retain(|key| ended(key.revoked_at) || ended(key.expires_at));
+        (keys, "would be deleted")
+    } else {
+        (store.prune_keys(before).await?, "deleted")
+    };
+    eprintln!("keys {did}: {}", keys.len());
+    if keys.is_empty() {
+        return Ok(());
+    }
+    show(&keys, now)
+}
+
+/// A key on its way from one database to another.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedKey {
+    id: String,
+    name: String,
+    key: String,
+    sha256: String,
+    created_ms: i64,
+    last_used_ms: Option<i64>,
+    expires_ms: Option<i64>,
+    revoked_ms: Option<i64>,
+    successor: Option<String>,
+    require_session: bool,
+    rate_per_second: Option<f64>,
+    rate_burst: Option<u32>,
+    replay: Option<String>,
+    sandbox: bool,
+    preset: Option<String>,
+    liveness_threshold: Option<f32>,
+    face_threshold: Option<f32>,
+    mask_threshold: Option<f32>,
+    review_threshold: Option<f32>,
+}
+
+impl From<&StoredKey> for ExportedKey {
+    fn from(key: &StoredKey) -> Self {
+        let StoredKey { record, hash } = key;
+        let own = |threshold: Option<Threshold>| threshold.map(Threshold::value);
+        let KeyThresholds {
+            preset,
+            liveness,
+            face,
+            mask,
+            review,
+        } = record.thresholds.clone();
+        Self {
+            id: record.id.to_string(),
+            name: record.name.clone(),
+            key: record.shown.clone(),
+            sha256: hash.to_hex(),
+            created_ms: record.created_at.as_millis(),
+            last_used_ms: record.last_used_at.map(Timestamp::as_millis),
+            expires_ms: record.expires_at.map(Timestamp::as_millis),
+            revoked_ms: record.revoked_at.map(Timestamp::as_millis),
+            successor: record.successor.as_ref().map(ToString::to_string),
+            require_session: record.require_session,
+            rate_per_second: record.rate.map(Rate::per_second),
+            rate_burst: record.rate.map(Rate::burst),
+            replay: record.replay.map(|policy| policy.as_str().to_owned()),
+            sandbox: record.sandbox,
+            preset,
+            liveness_threshold: own(liveness),
+            face_threshold: own(face),
+            mask_threshold: own(mask),
+            review_threshold: own(review),
+        }
+    }
+}
+
+impl ExportedKey {
+    fn into_stored(self) -> Result<StoredKey> {
+        let id =
+            |text: &str| KeyId::parse(text).with_context(|| format!("{text:?} is no key's id"));
+        let own = |value: Option<f32>| value.map(Threshold::new).transpose();
+        let rate = match (self.rate_per_second, self.rate_burst) {
+            (Some(per_second), Some(burst)) => Some(Rate::new(per_second, burst)?),
+            _ => None,
+        };
+        let replay = |name: &String| {
+            let policy = ReplayPolicy::named(name);
+            policy.with_context(|| format!("{name:?} is no replay policy"))
+        };
+        Ok(StoredKey {
+            record: KeyRecord {
+                id: id(&self.id)?,
+                name: self.name,
+                shown: self.key,
+                created_at: Timestamp::from_millis(self.created_ms),
+                last_used_at: self.last_used_ms.map(Timestamp::from_millis),
+                expires_at: self.expires_ms.map(Timestamp::from_millis),
+                revoked_at: self.revoked_ms.map(Timestamp::from_millis),
+                successor: self.successor.as_deref().map(id).transpose()?,
+                require_session: self.require_session,
+                rate,
+                replay: self.replay.as_ref().map(replay).transpose()?,
+                thresholds: KeyThresholds {
+                    preset: self.preset,
+                    liveness: own(self.liveness_threshold)?,
+                    face: own(self.face_threshold)?,
+                    mask: own(self.mask_threshold)?,
+                    review: own(self.review_threshold)?,
+                },
+                sandbox: self.sandbox,
+            },
+            hash: KeyHash::from_hex(&self.sha256).context("sha256 is no 64 hexadecimal digits")?,
+        })
+    }
+}
+
+async fn export(store: &Arc<dyn Store>) -> Result<()> {
+    let keys = store.export_keys().await?;
+    for key in &keys {
+        let line = serde_json::to_string(&ExportedKey::from(key))?;
+        stdout::write(format!("{line}\n"))?;
+    }
+    eprintln!("keys exported: {}", keys.len());
+    Ok(())
+}
+
+async fn import(store: &Arc<dyn Store>, matches: &ArgMatches) -> Result<()> {
+    let path = matches.get_one::<PathBuf>("file").context("a default")?;
+    let mut text = String::new();
+    if path == Path::new("-") {
+        io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+    }
+    .with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut keys = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let key = serde_json::from_str(line)
+            .map_err(anyhow::Error::from)
+            .and_then(ExportedKey::into_stored)
+            .with_context(|| format!("line {} is no exported key", number + 1))?;
+        keys.push(key);
+    }
+    let before = store.list_keys().await?.len();
+    store.import_keys(&keys).await?;
+    let imported = store.list_keys().await?.len() - before;
+    eprintln!(
+        "keys imported: {imported}; already there: {}",
+        keys.len().saturating_sub(imported)
+    );
+    Ok(())
 }
 
 async fn revoke(store: &Arc<dyn Store>, which: &KeySelector, now: Timestamp) -> Result<()> {

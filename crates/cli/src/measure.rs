@@ -10,8 +10,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use livecheck_engine::{Engine, Rejection, Verdict};
-use livecheck_evaluate::data::{self, Images, Presentation};
+use livecheck_engine::{Engine, Rate, Rejection, Verdict};
+use livecheck_evaluate::{
+    data::{self, Images, Presentation},
+    review::ReviewBand,
+};
 
 use crate::ordered;
 
@@ -151,4 +154,27 @@ pub(crate) fn refuse_to_overwrite(matches: &ArgMatches, outputs: &[&Path]) -> Re
         ),
         None => Ok(()),
     }
+}
+
+/// Who falls into a review band and the error rates outside it, a line each after `indent`.
+pub(crate) fn review_band(band: &ReviewBand, indent: &str) -> String {
+    let share = |rate: &Rate| {
+        if rate.of == 0 {
+            "none judged".to_owned()
+        } else {
+            format!("{}/{} = {:.1} %", rate.errors, rate.of, rate.rate * 100.0)
+        }
+    };
+    let mut held = format!("live {}", share(&band.bona_fide));
+    let mut outside = format!("BPCER {}", share(&band.bpcer_outside));
+    for (species, rate) in &band.attacks {
+        held += &format!(", {species} {}", share(rate));
+    }
+    for (species, rate) in &band.apcer_outside {
+        outside += &format!(", APCER {species} {}", share(rate));
+    }
+    format!(
+        "{indent}review band {} to {}: {held}\n{indent}outside it: {outside}\n",
+        band.from, band.below
+    )
 }

@@ -53,6 +53,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             "thresholds: face {:.2}, liveness {:.2}, mask {:.2}\n",
             thresholds.face, thresholds.liveness, thresholds.mask
         );
+        if let Some(review) = thresholds.review {
+            shown += &format!("review band: {review:.2} to {:.2}\n", thresholds.liveness);
+        }
         if let Some(path) = &settings.calibration {
             shown += &format!("calibration: {}\n", path.display());
         }

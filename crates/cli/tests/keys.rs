@@ -104,6 +104,126 @@ fn only_a_new_key_makes_a_database() {
 }
 
 #[test]
+fn a_key_has_thresholds_of_its_own() {
+    let bench = Bench::new();
+    bench.succeed(&[
+        "keys",
+        "create",
+        "--name",
+        "shop",
+        "--preset",
+        "strict",
+        "--review-threshold",
+        "0.80",
+    ]);
+    let key = &list(&bench)[0];
+    assert_eq!(key["preset"], "strict");
+    assert_eq!(key["review_threshold"], 0.8);
+    assert_eq!(key["liveness_threshold"], Value::Null);
+    assert!(
+        bench
+            .succeed(&["keys", "list"])
+            .contains("strict, review 0.80")
+    );
+
+    bench.succeed(&[
+        "keys",
+        "set",
+        "shop",
+        "--preset",
+        "none",
+        "--liveness-threshold",
+        "0.97",
+        "--rate",
+        "5/s",
+        "--require-session",
+        "yes",
+    ]);
+    let key = &list(&bench)[0];
+    assert_eq!(key["preset"], Value::Null);
+    assert_eq!(key["liveness_threshold"], 0.97);
+    assert_eq!(key["review_threshold"], 0.8);
+    assert_eq!(key["rate"], "5/s, burst 5");
+    assert_eq!(key["require_session"], true);
+    for (arguments, says) in [
+        (["--review-threshold", "0.98"].as_slice(), "0.97"),
+        (&["--review-threshold", "2"], "0 to 1"),
+        (&["--preset", "hard"], "convenience"),
+        (&[], "nothing to change"),
+    ] {
+        let arguments = [["keys", "set", "shop"].as_slice(), arguments].concat();
+        let (code, message) = bench.fail(&arguments);
+        assert_eq!(code, 2);
+        assert!(message.contains(says), "{arguments:?}: {message}");
+    }
+    let (_, message) = bench.fail(&[
+        "keys",
+        "create",
+        "--name",
+        "x",
+        "--preset",
+        "convenience",
+        "--review-threshold",
+        "0.9",
+    ]);
+    assert!(message.contains("0.6"), "{message}");
+}
+
+#[test]
+fn a_sandbox_key_begins_with_lck_test() {
+    let bench = Bench::new();
+    let key = bench.succeed(&["keys", "create", "--name", "tests", "--sandbox"]);
+    assert!(key.starts_with("lck_test_"));
+    let listed = &list(&bench)[0];
+    assert_eq!(listed["sandbox"], true);
+    assert_eq!(listed["key"], key[..13]);
+}
+
+#[test]
+fn keys_move_between_databases() {
+    let bench = Bench::new();
+    bench.succeed(&["keys", "create", "--name", "shop", "--preset", "strict"]);
+    bench.succeed(&["keys", "create", "--name", "gone"]);
+    bench.succeed(&["keys", "revoke", "gone"]);
+    let exported = bench.succeed(&["keys", "export"]);
+    assert_eq!(exported.lines().count(), 2);
+    let file = bench.folder.path().join("keys.jsonl");
+    std::fs::write(&file, &exported).expect("written");
+    let import = ["keys", "import", "keys.jsonl", "--database", "other.db"];
+    for says in [
+        "imported: 2; already there: 0",
+        "imported: 0; already there: 2",
+    ] {
+        let output = bench.run(&import);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(says));
+    }
+    let there = ["keys", "export", "--database", "other.db"];
+    assert_eq!(bench.succeed(&there), exported);
+    std::fs::write(&file, "{}").expect("written");
+    let (code, message) = bench.fail(&import);
+    assert_eq!(code, 2);
+    assert!(message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn keys_that_ended_long_ago_can_be_deleted() {
+    let bench = Bench::new();
+    for name in ["kept", "gone"] {
+        bench.succeed(&["keys", "create", "--name", name]);
+    }
+    bench.succeed(&["keys", "revoke", "gone"]);
+    bench.succeed(&["keys", "prune"]);
+    assert_eq!(list(&bench).len(), 2, "it ended only now");
+    let at_once = ["keys", "prune", "--older-than", "0s"];
+    let shown = bench.succeed(&[&at_once[..], &["--dry-run"]].concat());
+    assert!(shown.contains("gone") && !shown.contains("kept"));
+    assert_eq!(list(&bench).len(), 2);
+    assert!(bench.succeed(&at_once).contains("gone"));
+    assert_eq!(list(&bench)[0]["name"], "kept");
+}
+
+#[test]
 fn mistakes_are_named() {
     let bench = Bench::new();
     bench.succeed(&["keys", "create", "--name", "other"]);

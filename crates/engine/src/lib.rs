@@ -28,6 +28,7 @@ mod refine;
 mod runtime;
 mod self_test;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -182,12 +183,13 @@ pub struct Timings {
 const TURNED_FACE: f32 = 0.9;
 
 /// Judges images. Thread-safe and immutable: share one behind an `Arc`.
+#[derive(Clone)]
 pub struct Engine {
     config: EngineConfig,
     runtime: Runtime,
-    detector: FaceDetector,
-    mask: MaskClassifier,
-    liveness: LivenessClassifier,
+    detector: Arc<FaceDetector>,
+    mask: Arc<MaskClassifier>,
+    liveness: Arc<LivenessClassifier>,
 }
 
 impl Engine {
@@ -216,11 +218,22 @@ impl Engine {
         config.findings.validate()?;
         Ok(Self {
             config,
-            detector: FaceDetector::load(&runtime)?,
-            mask: MaskClassifier::load(&runtime)?,
-            liveness: LivenessClassifier::load(&runtime)?,
+            detector: Arc::new(FaceDetector::load(&runtime)?),
+            mask: Arc::new(MaskClassifier::load(&runtime)?),
+            liveness: Arc::new(LivenessClassifier::load(&runtime)?),
             runtime,
         })
+    }
+
+    /// An engine with other thresholds and the same nets, which it shares.
+    ///
+    /// # Errors
+    /// A threshold outside 0 to 1.
+    pub fn with_thresholds(&self, thresholds: Thresholds) -> Result<Self, EngineError> {
+        thresholds.validate()?;
+        let mut engine = self.clone();
+        engine.config.thresholds = thresholds;
+        Ok(engine)
     }
 
     /// The runtime in force.
@@ -291,6 +304,21 @@ impl Engine {
             photo.faces = Some(faces.iter().map(|face| face.scaled(scale)).collect());
         }
         Ok(photo)
+    }
+
+    /// What kind of image a file is, once all of it was decoded. Looks for no face.
+    ///
+    /// # Errors
+    /// As [`Engine::decode`].
+    pub fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
+        let photo = decode::decode(file, &self.config.limits)?;
+        Ok(ImageInfo {
+            width: photo.full_width,
+            height: photo.full_height,
+            content: photo.content,
+            rotated: photo.rotated,
+            format: photo.format,
+        })
     }
 
     /// As [`Engine::decode`], at the full size whatever the file.

@@ -49,6 +49,9 @@ pub struct Thresholds {
     pub liveness: f32,
     /// A face at or above wears a covering. Default 0.50.
     pub mask: f32,
+    /// A face at or above that is not live is for people to review. Default: there is no such band.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<f32>,
 }
 
 impl Default for Thresholds {
@@ -57,6 +60,7 @@ impl Default for Thresholds {
             face: 0.75,
             liveness: 0.90,
             mask: 0.50,
+            review: None,
         }
     }
 }
@@ -67,11 +71,15 @@ impl Thresholds {
     /// # Errors
     /// [`EngineError::Setting`] names the first one that does not.
     pub fn validate(&self) -> Result<(), EngineError> {
+        let review = self.review.map(|review| ("review_threshold", review));
         for (setting, value) in [
             ("face_threshold", self.face),
             ("liveness_threshold", self.liveness),
             ("mask_threshold", self.mask),
-        ] {
+        ]
+        .into_iter()
+        .chain(review)
+        {
             if !(0.0..=1.0).contains(&value) {
                 return Err(EngineError::Setting {
                     setting,
@@ -282,5 +290,12 @@ impl Thresholds {
     #[must_use]
     pub fn is_live(&self, score: f32) -> bool {
         score >= self.liveness
+    }
+
+    /// Whether a calibrated score, 0 to 1, lies in the review band: from the review threshold up to
+    /// the liveness threshold.
+    #[must_use]
+    pub fn needs_review(&self, score: f32) -> bool {
+        !self.is_live(score) && self.review.is_some_and(|review| score >= review)
     }
 }

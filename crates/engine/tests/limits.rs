@@ -85,6 +85,45 @@ fn thresholds_outside_zero_to_one_do_not_start() {
 }
 
 #[test]
+fn the_review_band_lies_below_the_liveness_threshold() {
+    let thresholds = Thresholds {
+        review: Some(0.8),
+        ..Thresholds::default()
+    };
+    for (score, review) in [
+        (0.79, false),
+        (0.8, true),
+        (0.89, true),
+        (0.9, false),
+        (1.0, false),
+    ] {
+        assert_eq!(thresholds.needs_review(score), review, "{score}");
+        assert!(!Thresholds::default().needs_review(score), "{score}");
+    }
+}
+
+#[test]
+fn other_thresholds_share_the_nets() {
+    let engine = engine_with(Limits::default());
+    let lenient = Thresholds {
+        face: 0.2,
+        mask: 1.0,
+        ..Thresholds::default()
+    };
+    let file = drawn::jpeg_of(&drawn::face(640, 640), false);
+    let alike = engine.with_thresholds(lenient).expect("in range");
+    let verdict = alike.check(&file).expect("a drawn face is a face now");
+    assert_eq!(verdict.details.thresholds, lenient);
+    assert_eq!(engine.config().thresholds, Thresholds::default());
+    let wrong = Thresholds {
+        review: Some(1.5),
+        ..lenient
+    };
+    let error = engine.with_thresholds(wrong).err().expect("out of range");
+    assert!(error.to_string().contains("review_threshold"), "{error}");
+}
+
+#[test]
 fn a_picture_without_a_face_has_no_face() {
     let blank = DynamicImage::new_rgb8(640, 480);
     let refusal = engine_with(Limits::default())

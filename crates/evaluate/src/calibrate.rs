@@ -21,8 +21,8 @@ use thiserror::Error;
 use crate::{
     data::{self, Presentation},
     interval::rate,
-    outcome::exact,
-    report::MARKED_THRESHOLDS,
+    outcome::{Outcome, Record, exact},
+    report::{ALL_SOURCES, MARKED_THRESHOLDS},
     scores::{self, Scores},
 };
 
@@ -68,22 +68,21 @@ pub struct Calibrated {
     pub file: CalibrationFile,
     /// Error rates before and after: each source, when there are several, then all together.
     pub comparisons: Vec<Comparison>,
+    /// Each photo's score with a calibration that was fitted without its person.
+    pub held_out: Vec<Record>,
 }
 
 /// Error rates of a group of photos at the product's thresholds with the shipped score and with
 /// the calibration, cross-validated by subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Its source, or [`ALL_SOURCES`].
+    /// Its source, or [`ALL_SOURCES`](crate::report::ALL_SOURCES).
     pub group: String,
     /// With the shipped score.
     pub before: Vec<MeasuredPoint>,
     /// With the calibration, at the same thresholds.
     pub after: Vec<MeasuredPoint>,
 }
-
-/// Names the photos of all sources together.
-pub const ALL_SOURCES: &str = "all sources";
 
 /// An error rate that the calibration makes higher.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +163,7 @@ pub fn calibrate(
     let folds = people.folds();
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut together = Tally::default();
+    let mut held_out = Vec::new();
     for fold in 0..FOLDS {
         let (inside, outside): (Vec<_>, Vec<_>) = samples
             .iter()
@@ -175,6 +175,10 @@ pub fn calibrate(
             let source = sample.presentation.source.as_str();
             tallies.entry(source).or_default().count(sample, fitted);
             together.count(sample, fitted);
+            held_out.push(Record {
+                presentation: sample.presentation.clone(),
+                outcome: Outcome::Score(exact(fitted.score(sample.logit))),
+            });
         }
     }
     let together = together.comparison(ALL_SOURCES);
@@ -210,7 +214,11 @@ pub fn calibrate(
             "{FOLDS}-fold cross-validation by subject: each person was measured with a calibration fitted without them"
         ),
     );
-    Ok(Calibrated { file, comparisons })
+    Ok(Calibrated {
+        file,
+        comparisons,
+        held_out,
+    })
 }
 
 /// Errors of one group at each of the product's thresholds, before and after.

@@ -25,5 +25,6 @@ mod plots;
 pub mod presets;
 pub mod reasons;
 pub mod report;
+pub mod review;
 pub mod scores;
 pub mod stability;

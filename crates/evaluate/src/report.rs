@@ -11,6 +11,7 @@ use crate::{
     figures::Figures,
     outcome::{Outcome, Record},
     reasons::{Reason, Reasons},
+    review::ReviewBand,
     stability::Stability,
 };
 
@@ -22,6 +23,9 @@ pub const VERSION: u32 = 1;
 
 /// The product's recommended operating points, which every report marks.
 pub const MARKED_THRESHOLDS: [f64; 2] = [0.90, 0.95];
+
+/// Names the presentations of all sources together.
+pub const ALL_SOURCES: &str = "all sources";
 
 /// What was measured with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +102,9 @@ pub struct Report {
     pub sources: BTreeMap<String, Figures>,
     /// Each person that is told, by source and name.
     pub subjects: Vec<Subject>,
+    /// The review band on all presentations and on each source, when there is one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub review: BTreeMap<String, ReviewBand>,
     /// How verdicts hold against small disturbances, when that was measured.
     pub stability: Option<Stability>,
 }
@@ -154,6 +161,7 @@ impl Report {
             overall: Figures::measure(&all, &thresholds, bootstrap),
             sources,
             subjects: subjects(records, threshold),
+            review: BTreeMap::new(),
             stability,
         }
     }
@@ -165,12 +173,32 @@ impl Report {
         self
     }
 
+    /// Adds the review band from `from` up to the threshold in force, by group as in
+    /// [`Report::groups`].
+    #[must_use]
+    pub fn with_review(mut self, records: &[Record], from: f64) -> Self {
+        let below = self.threshold;
+        let of = |wanted: Option<&str>| {
+            let here = records
+                .iter()
+                .filter(|record| wanted.is_none_or(|source| record.presentation.source == source));
+            ReviewBand::measure(here, from, below)
+        };
+        self.review = self
+            .sources
+            .keys()
+            .map(|source| (source.clone(), of(Some(source))))
+            .chain([(ALL_SOURCES.to_owned(), of(None))])
+            .collect();
+        self
+    }
+
     /// The groups with their names, the sources before the whole.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Figures)> {
         self.sources
             .iter()
             .map(|(name, figures)| (name.as_str(), figures))
-            .chain([("all sources", &self.overall)])
+            .chain([(ALL_SOURCES, &self.overall)])
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) enum AuditError {
 pub(crate) struct Line<'a> {
     request_id: &'a str,
     key_id: &'a str,
-    /// `live`, `attack`, or the code of the refusal.
+    /// `live`, `review`, `attack`, or the code of the refusal.
     verdict: &'static str,
     scores: Scores<'a>,
     models: BTreeMap<&'static str, &'static str>,
@@ -76,7 +76,13 @@ impl<'a> Line<'a> {
     ) -> Self {
         let (verdict, scores) = match judged {
             Ok(verdict) => (
-                if verdict.live { "live" } else { "attack" },
+                if verdict.live {
+                    "live"
+                } else if verdict.details.thresholds.needs_review(verdict.score) {
+                    "review"
+                } else {
+                    "attack"
+                },
                 Scores {
                     liveness: Some(verdict.score),
                     print: Some(verdict.details.attack_scores.print),

@@ -7,14 +7,19 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 use livecheck_engine::ErrorCode;
-use livecheck_store::{KeyRecord, Rate, SessionState, TokenHash};
+use livecheck_store::{KeyRecord, Rate, RateDecision, SessionState, TokenHash};
+use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::client::{self, Origin, Peer};
+use crate::config::Switch;
 use crate::error::ApiError;
+use crate::keys::RequestKey;
 use crate::metrics::AuthFailure;
 
 pub(crate) use sent::{API_KEY, SESSION_KEY, SESSION_TOKEN, sent_key, sent_token};
@@ -23,7 +28,7 @@ pub(crate) use sent::{API_KEY, SESSION_KEY, SESSION_TOKEN, sent_key, sent_token}
 ///
 /// # Errors
 /// `001`; `005` while the store is away, or with 429 after too many wrong keys.
-pub(crate) async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
+async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
     let Some(value) = sent_key(&request.headers) else {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
@@ -51,7 +56,44 @@ pub(crate) async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, Ap
         ));
     };
     app.guesses.key_worked(origin, text, now);
+    if known.sandbox && app.config.access.sandbox == Switch::Off {
+        return Err(ApiError::new(
+            ErrorCode::ApiKey,
+            "this is a sandbox key, and this server answers none",
+        ));
+    }
     Ok(known)
+}
+
+/// That the request has the admin token, as `Authorization: Bearer TOKEN`. Wrong ones are slowed down
+/// like wrong keys.
+///
+/// # Errors
+/// `001`; `005` with 429 after too many wrong tokens.
+pub(crate) fn admin(app: &App, request: &Parts) -> Result<(), ApiError> {
+    let wanted = app.config.network.admin_token.as_ref();
+    let sent = request
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let (origin, now) = (origin(app, request), app.clock.monotonic());
+    if let Some(wait) = app.guesses.key_wait(origin, "", now) {
+        return Err(slowed(app, wait, "wrong admin tokens"));
+    }
+    // Hashes, so that the time says nothing about where they differ.
+    let hash = |text: &str| Sha256::digest(text);
+    if let (Some(wanted), Some(sent)) = (wanted, sent)
+        && hash(wanted.reveal()) == hash(sent.trim())
+    {
+        return Ok(());
+    }
+    app.guesses.key_failed(origin, "", now);
+    app.metrics.auth_failed(AuthFailure::Key);
+    Err(ApiError::new(
+        ErrorCode::ApiKey,
+        "the request must have the admin token: Authorization: Bearer TOKEN",
+    ))
 }
 
 /// Whom a wrong key is counted against.
@@ -80,7 +122,7 @@ fn slowed(app: &App, wait: Duration, because: &str) -> ApiError {
 ///
 /// # Errors
 /// `005` with 429, or with 503 while the store is away.
-pub(crate) async fn rate(app: &App, key: &KeyRecord) -> Result<RateHeaders, ApiError> {
+async fn rate(app: &App, key: &KeyRecord) -> Result<Option<(Rate, RateDecision)>, ApiError> {
     let access = &app.config.access;
     let default = if access.rate_limit > 0.0 {
         Some(Rate::new(access.rate_limit, access.rate_burst)?)
@@ -88,43 +130,93 @@ pub(crate) async fn rate(app: &App, key: &KeyRecord) -> Result<RateHeaders, ApiE
         None
     };
     let Some(rate) = key.rate.or(default) else {
-        return Ok(RateHeaders::default());
+        return Ok(None);
     };
     let decision = app
         .store
         .take_rate(&key.id, rate, app.clock.now())
         .await
         .inspect_err(|_| app.metrics.store_failed())?;
-    if decision.allowed {
-        return Ok(RateHeaders(Some((rate.burst(), decision.remaining))));
-    }
-    Err(ApiError::new(
+    Ok(Some((rate, decision)))
+}
+
+/// Beyond the key's rate limit.
+fn limited(rate: Rate, wait: Duration) -> ApiError {
+    ApiError::new(
         ErrorCode::Internal,
         format!(
             "this key may send {} requests a second and {} at once; try again in {:.1} seconds",
             rate.per_second(),
             rate.burst(),
-            decision.retry_after.as_secs_f32()
+            wait.as_secs_f32()
         ),
     )
     .with_status(StatusCode::TOO_MANY_REQUESTS)
-    .retry_after(decision.retry_after))
+    .retry_after(wait)
 }
 
-/// `RateLimit-Limit` and `RateLimit-Remaining`, for keys that have a limit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RateHeaders(Option<(u32, u32)>);
+/// What is known of who sends a request, as far as it was looked at: the answer tells of it.
+#[derive(Default)]
+pub(crate) struct Caller {
+    key: Option<Arc<KeyRecord>>,
+    rate: Option<(Rate, RateDecision)>,
+}
 
-impl RateHeaders {
-    pub(crate) fn put(self, headers: &mut HeaderMap) {
-        let Some((limit, remaining)) = self.0 else {
-            return;
-        };
-        for (name, number) in [
-            ("ratelimit-limit", limit),
-            ("ratelimit-remaining", remaining),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+impl Caller {
+    /// The live key of the request, within its rate limit.
+    ///
+    /// # Errors
+    /// As [`key`] and [`rate`].
+    pub(crate) async fn identify(
+        &mut self,
+        app: &App,
+        request: &Parts,
+    ) -> Result<Arc<KeyRecord>, ApiError> {
+        let key = key(app, request).await?;
+        self.key = Some(Arc::clone(&key));
+        self.rate = rate(app, &key).await?;
+        match self.rate {
+            Some((rate, decision)) if !decision.allowed => Err(limited(rate, decision.retry_after)),
+            _ => Ok(key),
+        }
+    }
+
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.sandbox)
+    }
+
+    /// Adds the rate headers, and the key for the log and the metrics.
+    pub(crate) fn finish(self, mut response: Response) -> Response {
+        if let Some((rate, decision)) = self.rate {
+            put_rate(rate, decision, response.headers_mut());
+        }
+        if let Some(key) = &self.key {
+            response.extensions_mut().insert(RequestKey::from(&**key));
+        }
+        response
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers writes them (the burst,
+/// the seconds in which it fills, what is left of it, and the seconds until more is), and the older
+/// `RateLimit-Limit` and `RateLimit-Remaining`.
+fn put_rate(rate: Rate, decision: RateDecision, headers: &mut HeaderMap) {
+    let whole_seconds = |time: Duration| time.as_millis().div_ceil(1000).max(1);
+    let (limit, remaining) = (rate.burst(), decision.remaining);
+    let window = whole_seconds(rate.fill_time());
+    let next = if decision.allowed {
+        whole_seconds(Duration::from_secs_f64(1.0 / rate.per_second()))
+    } else {
+        whole_seconds(decision.retry_after)
+    };
+    for (name, value) in [
+        ("ratelimit-policy", format!("\"key\";q={limit};w={window}")),
+        ("ratelimit", format!("\"key\";r={remaining};t={next}")),
+        ("ratelimit-limit", limit.to_string()),
+        ("ratelimit-remaining", remaining.to_string()),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
         }
     }
 }

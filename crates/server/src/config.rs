@@ -25,7 +25,8 @@ use toml::Spanned;
 use crate::upload::least_memory;
 
 pub use value::{
-    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
+    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret, Share,
+    Switch, Token,
 };
 
 use value::{Allowed, Value, any, range};
@@ -180,10 +181,10 @@ macro_rules! settings {
             }
         }
 
-        /// Every setting there is.
+        /// Every setting that this build has.
         #[must_use]
         pub fn settings() -> Vec<Setting> {
-            vec![$($({
+            let mut settings = vec![$($({
                 let default: $Type = $default;
                 let allowed: Allowed<$Type> = $allowed;
                 Setting {
@@ -195,16 +196,21 @@ macro_rules! settings {
                     allowed: allowed.words,
                     help: [$($doc),+].map(str::trim).join(" "),
                 }
-            },)+)+]
+            },)+)+];
+            settings.retain(|setting| cfg!(feature = "otlp") || setting.name != OTLP_SETTING);
+            settings
         }
     };
 }
+
+/// The setting that only builds with the feature `otlp` have.
+const OTLP_SETTING: &str = "otlp_endpoint";
 
 /// What the environment variables of the settings start with.
 pub const ENV_PREFIX: &str = "LIVECHECK_";
 
 /// Settings whose values are never repeated.
-const SECRETS: [&str; 2] = ["database", "image_key"];
+const SECRETS: [&str; 3] = ["admin_token", "database", "image_key"];
 
 /// Variables with the prefix that are no settings: the file of settings, those of client programs
 /// and their examples, and those of tests and tools. A shell that has them set can start the server.
@@ -245,7 +251,9 @@ settings! {
         listen: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 8080)), any("an address and a port, such as 0.0.0.0:8080");
         /// Address and port of a second listener for the operations endpoints.
         admin_listen: Option<SocketAddr> = None, any("an address and a port, such as 127.0.0.1:9090, or nothing");
-        /// Certificate chain in PEM; with `tls_key` the API speaks TLS.
+        /// Token of the admin API for keys on the admin listener, at least 32 characters; without it there is no such API.
+        admin_token: Option<Token> = None, any("32 to 256 visible characters, or nothing");
+        /// Certificate chain in PEM; with `tls_key` the API speaks TLS. Read again when the file changes.
         tls_cert: Option<PathBuf> = None, any("a path, or nothing");
         /// Private key in PEM of `tls_cert`.
         tls_key: Option<PathBuf> = None, any("a path, or nothing");
@@ -287,8 +295,10 @@ settings! {
     pool: PoolConfig {
         /// Threads that decode and judge; 0: one a core.
         workers: usize = 0, range(0, 1024);
-        /// Requests that may wait for each thread; further ones get 503 at once.
-        queue: usize = 2, range(0, 10_000);
+        /// Longest time that a request waits for its turn, reckoned when it comes from the requests ahead and the recent time per photo; where it would be longer, 503 comes at once.
+        queue_wait: Duration = seconds(1), range(Duration::ZERO, LONGEST);
+        /// Requests that may wait for each thread, however short the wait; further ones get 503 at once.
+        queue: usize = 64, range(0, 10_000);
         /// Most bytes of memory for images that wait, all requests together: a quarter for bodies that are being received, the rest for decoded photos.
         upload_memory: usize = 512 * 1024 * 1024, range(16 * 1024 * 1024, 1 << 40);
     }
@@ -316,6 +326,8 @@ settings! {
         replay: ReplayPolicy = ReplayPolicy::Off, any("off, flag (in the details) or refuse (002)");
         /// How long a judged file is remembered.
         replay_window: Duration = seconds(24 * 3600), range(seconds(1), seconds(366 * 24 * 3600));
+        /// Whether keys made with `livecheck keys create --sandbox` are answered; `off`: they are `001`.
+        sandbox: Switch = Switch::On, Switch::allowed();
         /// Secret that images are hashed with, for `replay` and the audit log; without it and `image_key_file` the database keeps one.
         image_key: Option<HexKey> = None, any("64 hexadecimal digits, or nothing");
         /// File that holds what `image_key` would.
@@ -377,6 +389,8 @@ settings! {
         finding_rotated: f32 = FindingLimits::default().rotated, range(0.0, 360.0);
         /// Score of another face from which the details find `second_face`.
         finding_second_face: f32 = FindingLimits::default().second_face, range(0.0, 1.0);
+        /// Score from which a face that is not live is for people to review (`"review": true`); below `liveness_threshold`.
+        review_threshold: Option<Share> = None, any("0 to 1, or nothing");
     }
     /// What the nets run on.
     inference: InferenceConfig {
@@ -387,15 +401,15 @@ settings! {
         /// What ONNX Runtime runs on instead of the processor; its library must have been built for it.
         execution_provider: Option<ExecutionProvider> = None, any("cuda, tensorrt, openvino or coreml, or nothing");
     }
-    /// Operations endpoints: `public`, `off`, or `admin` (on the admin listener; on the API's when there is no admin listener).
+    /// Operations endpoints: `public`, `off`, or `admin` (on the admin listener; where there is none, only healthz and readyz are on the API's).
     endpoints: EndpointsConfig {
         /// GET /healthz.
         healthz: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /readyz.
         readyz: Exposure = Exposure::Admin, Exposure::allowed();
-        /// GET /metrics.
+        /// GET /metrics; on the API's listener only with `public`.
         metrics: Exposure = Exposure::Admin, Exposure::allowed();
-        /// GET /version.
+        /// GET /version; on the API's listener only with `public`.
         version: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /openapi.json.
         openapi: Exposure = Exposure::Public, Exposure::allowed();
@@ -421,7 +435,7 @@ settings! {
         log_format: LogFormat = LogFormat::Text, LogFormat::allowed();
         /// Which events are logged.
         log_level: String = "info".to_owned(), any("error, warn, info, debug, trace or a list such as info,livecheck_server=debug");
-        /// Where traces are sent (OTLP over plain HTTP); only in builds with the feature `otlp`.
+        /// Where traces are sent (OTLP over plain HTTP).
         otlp_endpoint: Option<String> = None, any("a URL such as http://localhost:4318/v1/traces, or nothing");
     }
 }
@@ -511,8 +525,43 @@ impl EngineSettings {
                 face: self.face_threshold,
                 liveness: self.liveness_threshold,
                 mask: self.mask_threshold,
+                review: self.review_threshold.map(Share::value),
             },
         })
+    }
+}
+
+/// Where an endpoint is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// With the API.
+    Public,
+    /// On the admin listener.
+    Admin,
+}
+
+impl ServerConfig {
+    /// Where each operations endpoint is served; `None`: nowhere.
+    #[must_use]
+    pub fn served(&self) -> [(&'static str, Option<Listener>); 7] {
+        let on = &self.endpoints;
+        let has_admin = self.network.admin_listen.is_some();
+        let place = |exposure, falls_back| match exposure {
+            Exposure::Public => Some(Listener::Public),
+            Exposure::Admin if has_admin => Some(Listener::Admin),
+            Exposure::Admin if falls_back => Some(Listener::Public),
+            Exposure::Admin | Exposure::Off => None,
+        };
+        [
+            ("/healthz", place(on.healthz, true)),
+            ("/readyz", place(on.readyz, true)),
+            // What runs here and how busy it is: on a public listener only when told so.
+            ("/metrics", place(on.metrics, false)),
+            ("/version", place(on.version, false)),
+            ("/openapi.json", place(on.openapi, true)),
+            ("/docs", place(on.docs, true)),
+            ("/demo", place(on.demo, true)),
+        ]
     }
 }
 
@@ -620,6 +669,11 @@ impl ServerConfig {
     ) -> Result<&'static str, ConfigError> {
         let table = settings();
         let Some(setting) = table.iter().find(|setting| setting.name == name) else {
+            if name == OTLP_SETTING {
+                return Err(ConfigError::Conflict(format!(
+                    "{origin} sets {OTLP_SETTING}, but this build sends no traces: build it with the feature otlp"
+                )));
+            }
             return Err(ConfigError::Unknown {
                 origin: origin.to_owned(),
                 name: name.to_owned(),
@@ -649,10 +703,24 @@ impl ServerConfig {
                 "tls_cert and tls_key go together: set both or neither".to_owned(),
             ));
         }
+        if self.network.admin_token.is_some() && self.network.admin_listen.is_none() {
+            return Err(ConfigError::Conflict(
+                "admin_token needs admin_listen: the admin API is not served on the API's listener"
+                    .to_owned(),
+            ));
+        }
         if self.access.image_key.is_some() && self.access.image_key_file.is_some() {
             return Err(ConfigError::Conflict(
                 "image_key and image_key_file exclude each other: set one of them".to_owned(),
             ));
+        }
+        if let Some(review) = self.engine.review_threshold.map(Share::value)
+            && review >= self.engine.liveness_threshold
+        {
+            return Err(ConfigError::Conflict(format!(
+                "review_threshold is {review}; it must be below liveness_threshold, which is {}",
+                self.engine.liveness_threshold
+            )));
         }
         let least = least_memory(self.engine.max_file_bytes);
         if self.pool.upload_memory < least {

@@ -30,6 +30,8 @@ pub(crate) struct ApiError {
     retry_after: Option<Duration>,
     /// What a person could improve, when somebody asked for details.
     findings: Option<Vec<Finding>>,
+    /// Whether the request's key is a sandbox key.
+    sandbox: bool,
 }
 
 /// The body of every failed request.
@@ -46,6 +48,9 @@ pub(crate) struct Failure {
     /// What a person could improve; only when details were asked for and there was a photo to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<Finding>>,
+    /// Only with sandbox keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 impl ApiError {
@@ -58,7 +63,13 @@ impl ApiError {
             quotes: false,
             retry_after: None,
             findings: None,
+            sandbox: false,
         }
+    }
+
+    pub(crate) fn in_sandbox(mut self, sandbox: bool) -> Self {
+        self.sandbox = sandbox;
+        self
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
@@ -140,6 +151,7 @@ impl ApiError {
             error_message: self.code.message(),
             error_detail: self.detail.clone(),
             findings: self.findings.clone(),
+            sandbox: self.sandbox,
         }
     }
 }

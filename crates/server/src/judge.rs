@@ -1,24 +1,30 @@
 //! What the server asks of the engine. A trait, so that tests can put any verdict behind HTTP.
 
 use livecheck_engine::{
-    Engine, EngineConfig, EngineError, Finding, ModelInfo, Photo, Rejection, Runtime, RuntimeInfo,
-    Verdict,
+    Engine, EngineConfig, EngineError, Finding, ImageInfo, ModelInfo, Photo, Rejection, Runtime,
+    RuntimeInfo, Thresholds, Verdict,
 };
 
-/// Judges photos. All methods but `models` and `config` are blocking and CPU-bound; they are
+/// Judges photos, each with the thresholds of its key. All methods but `models` and `config` are blocking and CPU-bound; they are
 /// called on the threads of the [`Pool`](crate::pool::Pool) only.
 pub trait Judge: Send + Sync + 'static {
     /// See [`Engine::decode`].
     ///
     /// # Errors
     /// `002` or `003`.
-    fn decode(&self, file: &[u8]) -> Result<Photo, Rejection>;
+    fn decode(&self, file: &[u8], thresholds: &Thresholds) -> Result<Photo, Rejection>;
+
+    /// See [`Engine::inspect`].
+    ///
+    /// # Errors
+    /// `002` or `003`.
+    fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection>;
 
     /// See [`Engine::judge`].
     ///
     /// # Errors
     /// `007`, `051`, `052` or `005`.
-    fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection>;
+    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection>;
 
     /// See [`Engine::findings`].
     ///
@@ -51,12 +57,16 @@ pub trait Judge: Send + Sync + 'static {
 }
 
 impl Judge for Engine {
-    fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
-        Self::decode(self, file)
+    fn decode(&self, file: &[u8], thresholds: &Thresholds) -> Result<Photo, Rejection> {
+        with(self, thresholds)?.decode(file)
     }
 
-    fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection> {
-        Self::judge(self, photo)
+    fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
+        Self::inspect(self, file)
+    }
+
+    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
+        with(self, thresholds)?.judge(photo)
     }
 
     fn findings(
@@ -82,4 +92,9 @@ impl Judge for Engine {
     fn config(&self) -> EngineConfig {
         *Self::config(self)
     }
+}
+
+fn with(engine: &Engine, thresholds: &Thresholds) -> Result<Engine, Rejection> {
+    let engine = engine.with_thresholds(*thresholds);
+    engine.map_err(|error| Rejection::Internal(error.to_string()))
 }

@@ -19,11 +19,13 @@ pub mod fuzzing;
 mod guesses;
 mod image_key;
 mod judge;
+pub mod keys;
 mod metrics;
 pub mod openapi;
 pub mod pool;
 mod router;
 mod routes;
+mod sandbox;
 pub mod telemetry;
 mod tls;
 pub mod upload;
@@ -165,15 +167,19 @@ impl Server {
                 source,
             })
         };
-        let tls = tls::acceptor(&config.network)?;
+        let tls = tls::acceptor(&config.network, Arc::clone(&clock))?;
         let calibration = config.engine.calibration_file()?;
         let public = open("listen", config.network.listen)?;
         let admin = config.network.admin_listen;
         let admin = admin
             .map(|address| open("admin_listen", address))
             .transpose()?;
-        let pool = Pool::new(NonZeroUsize::new(config.pool.workers), config.pool.queue)
-            .map_err(ServerError::Threads)?;
+        let pool = Pool::new(
+            NonZeroUsize::new(config.pool.workers),
+            config.pool.queue,
+            config.pool.queue_wait,
+        )
+        .map_err(ServerError::Threads)?;
         let metrics = Metrics::new(judge.as_ref());
         let audit = Audit::start(&config.audit, &metrics).map_err(|source| ServerError::Audit {
             path: config.audit.audit_file.clone().unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! The numbers behind `/metrics`. One set a server, so that several in one process do not mix.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use livecheck_engine::{ErrorCode, Verdict};
@@ -15,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::judge::Judge;
 use crate::pool::Pool;
+use crate::upload::UploadMemory;
 
 /// Upper bounds of the score buckets. Close together at the top, where thresholds lie.
 const SCORES: [f64; 12] = [
@@ -31,6 +34,12 @@ struct RequestLabels {
     route: String,
     status: u16,
     code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    status: u16,
+    code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +72,58 @@ struct StageLabel {
     stage: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabel {
+    key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyAnswerLabels {
+    key: String,
+    status: u16,
+    code: &'static str,
+}
+
+/// Most keys that are counted by name; further ones are counted together.
+const MOST_KEYS: usize = 100;
+
+/// Names the keys beyond [`MOST_KEYS`]. No key can have this name.
+const OTHER_KEYS: &str = "(other)";
+
+/// Answers by the name of the key, with a bounded number of names.
+#[derive(Default)]
+struct KeyCounts {
+    requests: Family<KeyLabel, Counter>,
+    refusals: Family<KeyAnswerLabels, Counter>,
+    names: Mutex<HashSet<String>>,
+}
+
+impl KeyCounts {
+    fn add(&self, name: &str, status: u16, error: Option<ErrorCode>) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if names.contains(name) || names.len() < MOST_KEYS {
+            names.insert(name.to_owned());
+            name
+        } else {
+            OTHER_KEYS
+        };
+        drop(names);
+        let key = name.to_owned();
+        self.requests
+            .get_or_create(&KeyLabel { key: key.clone() })
+            .inc();
+        if let Some(error) = error {
+            self.refusals
+                .get_or_create(&KeyAnswerLabels {
+                    key,
+                    status,
+                    code: error.code(),
+                })
+                .inc();
+        }
+    }
+}
+
 /// Every metric of a server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -70,6 +131,11 @@ pub(crate) struct Metrics {
     request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
     verdicts: Family<VerdictLabel, Counter>,
+    reviews: Counter,
+    sandbox: Family<AnswerLabels, Counter>,
+    keys: KeyCounts,
+    resident: Gauge,
+    upload_memory: Gauge,
     rejections: Family<CodeLabel, Counter>,
     scores: Histogram,
     stage_seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
@@ -162,6 +228,41 @@ impl Metrics {
             "verdicts",
             "Photos judged, by the answer to liveness",
             verdicts.clone(),
+        );
+        let reviews = Counter::default();
+        registry.register(
+            "reviews",
+            "Photos judged whose score lies in the review band",
+            reviews.clone(),
+        );
+        let sandbox = Family::default();
+        registry.register(
+            "sandbox_requests",
+            "Requests with sandbox keys, by HTTP status and error code; no other metric of answers counts them",
+            sandbox.clone(),
+        );
+        let keys = KeyCounts::default();
+        registry.register(
+            "key_requests",
+            "Requests answered, by the name of their key; 100 names at most, further keys count as (other)",
+            keys.requests.clone(),
+        );
+        registry.register(
+            "key_refusals",
+            "Those answered with an error code, by the name of their key",
+            keys.refusals.clone(),
+        );
+        let resident = Gauge::default();
+        registry.register(
+            "resident_memory_bytes",
+            "Memory of the process that is in use, as the system tells it; 0 where it does not",
+            resident.clone(),
+        );
+        let upload_memory = Gauge::default();
+        registry.register(
+            "upload_memory_bytes",
+            "Memory for images that wait; upload_memory bounds it",
+            upload_memory.clone(),
         );
         let rejections = Family::default();
         registry.register(
@@ -265,6 +366,11 @@ impl Metrics {
             request_seconds,
             in_flight,
             verdicts,
+            reviews,
+            sandbox,
+            keys,
+            resident,
+            upload_memory,
             rejections,
             scores,
             stage_seconds,
@@ -317,12 +423,26 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
+    pub(crate) fn answered_key(&self, name: &str, status: u16, error: Option<ErrorCode>) {
+        self.keys.add(name, status, error);
+    }
+
+    pub(crate) fn answered_in_sandbox(&self, status: u16, error: Option<ErrorCode>) {
+        let code = error.map_or("", ErrorCode::code);
+        self.sandbox
+            .get_or_create(&AnswerLabels { status, code })
+            .inc();
+    }
+
     pub(crate) fn judged(&self, verdict: &Verdict) {
         self.verdicts
             .get_or_create(&VerdictLabel {
                 live: verdict.live.to_string(),
             })
             .inc();
+        if verdict.details.thresholds.needs_review(verdict.score) {
+            self.reviews.inc();
+        }
         self.scores.observe(f64::from(verdict.score));
         let timings = &verdict.details.timings;
         for (stage, millis) in [
@@ -372,7 +492,14 @@ impl Metrics {
     }
 
     /// The text for Prometheus (OpenMetrics 1.0).
-    pub(crate) fn render(&self, pool: &Pool, uptime: Duration) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(
+        &self,
+        pool: &Pool,
+        uploads: &UploadMemory,
+        uptime: Duration,
+    ) -> Result<String, std::fmt::Error> {
+        self.upload_memory.set(signed(uploads.used()));
+        self.resident.set(signed(resident_bytes().unwrap_or(0)));
         self.queue_depth.set(signed(pool.waiting()));
         self.busy.set(signed(pool.busy()));
         self.uptime.set(uptime.as_secs_f64());
@@ -380,6 +507,14 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// As Linux tells it.
+fn resident_bytes() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 fn signed(count: usize) -> i64 {

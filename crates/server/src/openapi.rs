@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use livecheck_engine::{Check, ErrorCode};
 use serde_json::json;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
@@ -120,6 +121,23 @@ fn liveness() -> OperationBuilder {
         )
         .parameter(
             ParameterBuilder::new()
+                .name(crate::sandbox::HEADER)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(
+                    "With a sandbox key (`lck_test_…`), which judges no photo: the answer to get, `live` when it is left out. `429` and `503` are `005` with `Retry-After`. Other keys ignore it.",
+                ))
+                .schema(Some(choice(
+                    "",
+                    ["live", "attack", "review"]
+                        .into_iter()
+                        .chain(ErrorCode::ALL.iter().map(|code| code.code()))
+                        .chain(["429", "503"]),
+                )))
+                .build(),
+        )
+        .parameter(
+            ParameterBuilder::new()
                 .name("details")
                 .parameter_in(ParameterIn::Query)
                 .required(Required::False)
@@ -135,7 +153,14 @@ fn liveness() -> OperationBuilder {
                 .content("application/json", content("ImageText"))
                 .build(),
         ))
-        .response("200", answer("The image was judged.", "Success"));
+        .response(
+            "200",
+            answer_such_as(
+                "The image was judged.",
+                "Success",
+                json!({"success": true, "result": {"liveness": true, "score": 0.97}}),
+            ),
+        );
     use ErrorCode as E;
     operation = errors(
         operation,
@@ -165,7 +190,14 @@ fn session() -> OperationBuilder {
             "The token belongs to the key, is good for 3 liveness checks and lives 3 hours, unless the server is set up otherwise.",
         ))
         .security(SecurityRequirement::new(KEY_SCHEME, [""; 0]))
-        .response("200", answer("A new token.", "Session"));
+        .response(
+            "200",
+            answer_such_as(
+                "A new token.",
+                "Session",
+                json!({"success": true, "session_token": "hQ2mB0x7Jc4tYV9sKfWz1nRpLdEo6gUa"}),
+            ),
+        );
     use ErrorCode as E;
     errors(
         operation,
@@ -235,7 +267,23 @@ fn errors(mut operation: OperationBuilder, statuses: &[(u16, &[ErrorCode])]) -> 
             .iter()
             .map(|code| format!("`{}`: {}", code.code(), code.message()))
             .collect();
-        let mut response = answer_builder(&lines.join("\n\n"), "Failure");
+        let examples = codes.iter().map(|code| {
+            let detail = example_detail(*code, *status);
+            let body = json!({
+                "success": false,
+                "error_code": code.code(),
+                "error_message": code.message(),
+                "error_detail": detail,
+            });
+            let example = ExampleBuilder::new().summary(code.message());
+            (code.code(), example.value(Some(body)).build())
+        });
+        let content = ContentBuilder::new()
+            .schema(Some(reference("Failure")))
+            .examples_from_iter(examples)
+            .build();
+        let mut response = with_request_id(ResponseBuilder::new().description(lines.join("\n\n")))
+            .content("application/json", content);
         if matches!(status, 429 | 503) {
             response = response.header(
                 "Retry-After",
@@ -253,13 +301,61 @@ fn errors(mut operation: OperationBuilder, statuses: &[(u16, &[ErrorCode])]) -> 
     operation
 }
 
-fn answer(description: &str, schema: &str) -> Response {
-    answer_builder(description, schema).build()
+/// What `error_detail` says in the example of a code with this status.
+fn example_detail(code: ErrorCode, status: u16) -> &'static str {
+    use ErrorCode as E;
+    match (code, status) {
+        (E::ApiKey, _) => "the key in the header x-api-key is unknown, expired or revoked",
+        (E::SessionNotFound, _) => {
+            "this key needs a session: get a token from GET /session/ and send it in the header x-session-token"
+        }
+        (E::SessionLimit, _) => {
+            "all 3 checks of this session are used: get a new token from GET /session/"
+        }
+        (E::UnreadableImage, _) => "the file is a HEIC image; send JPEG, PNG or WebP",
+        (E::ImageTooLarge, _) => {
+            "the image is 10000x10000 = 100.0 megapixels; at most 64.0 are allowed"
+        }
+        (E::BadRequest, 405) => {
+            "the method PUT is not allowed here; the Allow header lists those that are"
+        }
+        (E::BadRequest, 408) => "the body arrived too slowly",
+        (E::BadRequest, 415) => {
+            "send multipart/form-data, application/x-www-form-urlencoded or application/json"
+        }
+        (E::BadRequest, 431) => "the head of the request is too large",
+        (E::BadRequest, _) => "there is neither a field image nor image_bytes",
+        (E::Internal, 429) => {
+            "this key may send 10 requests a second and 20 at once; try again in 0.4 seconds"
+        }
+        (E::Internal, 503) => "the server is judging as many images as it can: try again shortly",
+        (E::Internal, _) => {
+            "the server failed on this request; its log has the reason under the request id"
+        }
+        (E::ResolutionTooLow, _) => {
+            "the face is 80 pixels wide; it must be at least 96 pixels: come closer or send the photo at full size"
+        }
+        (E::FaceCount, _) => "2 faces found (scores 0.98, 0.91)",
+        (E::FaceMask, _) => "a face covering was found (score 0.99, threshold 0.50)",
+        _ => "",
+    }
 }
 
-fn answer_builder(description: &str, schema: &str) -> ResponseBuilder {
+fn answer(description: &str, schema: &str) -> Response {
     with_request_id(ResponseBuilder::new().description(description))
         .content("application/json", content(schema))
+        .build()
+}
+
+/// As [`answer`], with an example.
+fn answer_such_as(description: &str, schema: &str, example: serde_json::Value) -> Response {
+    let content = ContentBuilder::new()
+        .schema(Some(reference(schema)))
+        .example(Some(example))
+        .build();
+    with_request_id(ResponseBuilder::new().description(description))
+        .content("application/json", content)
+        .build()
 }
 
 fn with_request_id(response: ResponseBuilder) -> ResponseBuilder {
@@ -391,13 +487,32 @@ fn failure() -> Schema {
             ),
         ],
     );
-    match failure {
+    let failure = optional(failure, "findings", findings());
+    optional(failure, "sandbox", in_sandbox())
+}
+
+/// With one more field, which may be missing.
+fn optional(schema: Schema, name: &str, field: RefOr<Schema>) -> Schema {
+    match schema {
         Schema::Object(fields) => ObjectBuilder::from(fields)
-            .property("findings", findings())
+            .property(name, field)
             .build()
             .into(),
         other => other,
     }
+}
+
+fn in_sandbox() -> RefOr<Schema> {
+    only_true("Only with sandbox keys: no photo was judged.")
+}
+
+/// A field that is `true` or missing.
+fn only_true(description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .enum_values(Some([true]))
+        .description(Some(description))
+        .into()
 }
 
 fn success() -> Schema {
@@ -412,11 +527,18 @@ fn success() -> Schema {
         .required("liveness")
         .property("score", score("Confidence that the face is a live person."))
         .required("score")
+        .property(
+            "review",
+            only_true(
+                "Only where a review threshold is set: the score reaches it and not the liveness threshold, so let people look.",
+            ),
+        )
         .property("details", reference("Details"));
-    object(
+    let success = object(
         "The answer for an image that was judged.",
         vec![("success", constant(true)), ("result", result.into())],
-    )
+    );
+    optional(success, "sandbox", in_sandbox())
 }
 
 fn details() -> Schema {
@@ -527,14 +649,8 @@ fn details() -> Schema {
         .description(Some(
             "Whether this very file was judged before with this key; only with keys that ask for it.",
         ));
-    match details {
-        Schema::Object(fields) => ObjectBuilder::from(fields)
-            .property("replayed", replayed)
-            .property("findings", findings())
-            .build()
-            .into(),
-        other => other,
-    }
+    let details = optional(details, "replayed", replayed.into());
+    optional(details, "findings", findings())
 }
 
 /// A list that is there only when details were asked for.
@@ -578,14 +694,17 @@ fn finding() -> Schema {
 }
 
 fn thresholds() -> Schema {
-    object(
-        "The scores from which decisions flip.",
+    let thresholds = object(
+        "The scores from which decisions flip: the key's own, else the server's.",
         vec![
             ("face", score("A candidate at or above counts as a face.")),
             ("liveness", score("A face at or above is live.")),
             ("mask", score("A face at or above wears a covering.")),
         ],
-    )
+    );
+    let review =
+        score("A face at or above that is not live is for people to review; only where it is set.");
+    optional(thresholds, "review", review)
 }
 
 fn model() -> Schema {
@@ -615,10 +734,11 @@ fn session_body() -> Schema {
         .max_length(Some(32))
         .pattern(Some("^[A-Za-z0-9_-]+$"))
         .description(Some("The value of the header `x-session-token`."));
-    object(
+    let session = object(
         "A new session.",
         vec![("success", constant(true)), ("session_token", token.into())],
-    )
+    );
+    optional(session, "sandbox", in_sandbox())
 }
 
 fn health_body() -> Schema {

@@ -1,16 +1,18 @@
 //! The threads that decode and judge, and the bounded queue before them.
 //!
-//! A request first gets a [`Ticket`]; there are as many as threads and places in the queue, and
-//! who finds none is turned away at once. With a ticket it may run jobs. Jobs of requests that
-//! were begun go before those of new ones, so that work once started is finished.
+//! A request first gets a [`Ticket`]; there are as many as threads and places in the queue. Who finds
+//! none, or would wait longer than allowed, is turned away at once: the wait is reckoned from the
+//! requests ahead and the recent time per request. With a ticket it may run jobs. Jobs of requests
+//! that were begun go before those of new ones, so that work once started is finished.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::{io, thread};
 
 use thiserror::Error;
@@ -24,11 +26,54 @@ pub struct Pool {
     shared: Arc<Shared>,
     admission: Arc<Semaphore>,
     places: usize,
+    threads: usize,
+    /// Longest wait that a request is let in for.
+    most_wait: Duration,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    recent: Recent,
+}
+
+/// How long requests kept a thread lately, microseconds: a moving average of each lane's jobs. 0: none
+/// has run yet.
+#[derive(Default)]
+struct Recent {
+    fresh: AtomicU64,
+    begun: AtomicU64,
+}
+
+impl Recent {
+    /// A job counts for this share of the average: some thirty requests are remembered.
+    const WEIGHT: u64 = 16;
+
+    fn lane(&self, lane: Lane) -> &AtomicU64 {
+        match lane {
+            Lane::Fresh => &self.fresh,
+            Lane::Begun => &self.begun,
+        }
+    }
+
+    fn add(&self, lane: Lane, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let average = self.lane(lane);
+        // Two threads at once may lose one of the two: it is an average.
+        let before = average.load(Ordering::Relaxed);
+        let after = if before == 0 {
+            took
+        } else {
+            before - before / Self::WEIGHT + took / Self::WEIGHT
+        };
+        average.store(after.max(1), Ordering::Relaxed);
+    }
+
+    /// One request, from its first job to its last.
+    fn request(&self) -> Duration {
+        let lane = |lane| self.lane(lane).load(Ordering::Relaxed);
+        Duration::from_micros(lane(Lane::Fresh) + lane(Lane::Begun))
+    }
 }
 
 #[derive(Default)]
@@ -65,23 +110,30 @@ pub enum JobError {
 
 impl Pool {
     /// Starts `threads` threads (`None`: one a core), each with `queue` places for requests that
-    /// wait for it.
+    /// wait for it, none for longer than `most_wait` as far as can be told.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(threads: Option<NonZeroUsize>, queue: usize) -> io::Result<Self> {
+    pub fn new(
+        threads: Option<NonZeroUsize>,
+        queue: usize,
+        most_wait: Duration,
+    ) -> io::Result<Self> {
         let threads = threads
             .or_else(|| thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
+            recent: Recent::default(),
         });
         let places = threads * (1 + queue);
         let pool = Self {
             shared: Arc::clone(&shared),
             admission: Arc::new(Semaphore::new(places)),
             places,
+            threads,
+            most_wait,
         };
         for number in 0..threads {
             let shared = Arc::clone(&shared);
@@ -92,9 +144,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// A ticket, or `None` when every thread is busy and the queue is full.
+    /// A ticket, or `None` when the queue is full or the wait too long.
     #[must_use]
     pub fn admit(&self) -> Option<Ticket> {
+        if self.wait() > self.most_wait {
+            return None;
+        }
         let permit = Arc::clone(&self.admission).try_acquire_owned().ok()?;
         Some(Ticket {
             permit: Arc::new(permit),
@@ -114,7 +169,29 @@ impl Pool {
     /// Whether [`Pool::admit`] would turn a request away now.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.admission.available_permits() == 0
+        self.admission.available_permits() == 0 || self.wait() > self.most_wait
+    }
+
+    /// How long a request that came now would wait for a thread: the requests ahead, at the recent
+    /// time per request. Nothing before the first one has run.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        let Some(ahead) = (self.busy() + 1).checked_sub(self.threads) else {
+            return Duration::ZERO;
+        };
+        self.shared
+            .recent
+            .request()
+            .saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX))
+            / u32::try_from(self.threads).unwrap_or(u32::MAX)
+    }
+
+    /// When a request that was turned away should come back: once the wait is short enough again,
+    /// a second at least.
+    #[must_use]
+    pub fn come_back(&self) -> Duration {
+        const LEAST: Duration = Duration::from_secs(1);
+        self.wait().saturating_sub(self.most_wait).max(LEAST)
     }
 
     /// Tickets out: requests that are running or waiting.
@@ -141,13 +218,16 @@ impl Pool {
         let state = Arc::new(JobState::default());
         let claimed = Arc::clone(&state);
         let place = Arc::clone(&ticket.permit);
+        let shared = Arc::clone(&self.shared);
         let work: Work = Box::new(move || {
             let _place = place;
             // Nobody waits any more: its request was dropped or the job cancelled.
             if sender.is_closed() || !claimed.claim(JobState::RUNNING) {
                 return;
             }
+            let started = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(job)).map_err(|_| JobError::Panicked);
+            shared.recent.add(lane, started.elapsed());
             // Whoever waited may be gone by now.
             drop(sender.send(result));
         });

@@ -9,42 +9,43 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 
 use crate::app::App;
-use crate::config::Exposure;
+use crate::config::Listener;
 use crate::error::ApiError;
 use crate::routes::index::Link;
-use crate::routes::{demo, docs, health, index, liveness, metrics, session, version};
+use crate::routes::{demo, docs, health, index, keys, liveness, metrics, session, version};
 
 /// The API, and those operations endpoints that are public.
 pub(crate) fn public(app: &Arc<App>) -> Router {
-    let has_admin = app.config.network.admin_listen.is_some();
     let api = Router::new()
         .route("/liveness", post(liveness::check))
         .route("/liveness/", post(liveness::check))
         .route("/session", get(session::open))
         .route("/session/", get(session::open));
-    let operations = operations(app, |exposure| match exposure {
-        Exposure::Public => true,
-        Exposure::Admin => !has_admin,
-        Exposure::Off => false,
-    });
-    finish(api.merge(operations), app)
+    finish(api.merge(operations(app, Listener::Public)), app)
 }
 
 /// The operations endpoints of the admin listener.
 pub(crate) fn admin(app: &Arc<App>) -> Router {
-    let operations = operations(app, |exposure| exposure == Exposure::Admin);
-    finish(operations, app)
+    let mut router = operations(app, Listener::Admin);
+    if app.config.network.admin_token.is_some() {
+        router = router
+            .route("/keys", get(keys::list).post(keys::create))
+            .route("/keys/{key}", patch(keys::set).delete(keys::revoke))
+            .route("/keys/{key}/rotate", post(keys::rotate));
+    }
+    finish(router, app)
 }
 
-fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App>> {
-    let on = &app.config.endpoints;
+fn operations(app: &Arc<App>, listener: Listener) -> Router<Arc<App>> {
+    let served = app.config.served();
+    let here = |path: &str| served.contains(&(path, Some(listener)));
     let mut router = Router::new();
     let mut links = Vec::new();
     let mut link = |path, title, text| links.push(Link { path, title, text });
-    if here(on.demo) {
+    if here("/demo") {
         link(
             "demo/",
             "Capture page",
@@ -55,7 +56,7 @@ fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App
             .route("/demo/", get(demo::index))
             .route("/demo/{*file}", get(demo::file));
     }
-    if here(on.docs) {
+    if here("/docs") {
         link(
             "docs/",
             "API documentation",
@@ -66,11 +67,11 @@ fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App
             .route("/docs/", get(docs::index))
             .route("/docs/{*file}", get(docs::file));
     }
-    if here(on.openapi) {
+    if here("/openapi.json") {
         link("openapi.json", "OpenAPI document", "for code generators");
         router = router.route("/openapi.json", get(docs::openapi));
     }
-    if here(on.version) {
+    if here("/version") {
         link(
             "version",
             "Version",
@@ -78,7 +79,7 @@ fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App
         );
         router = router.route("/version", get(version::show));
     }
-    if here(on.readyz) {
+    if here("/readyz") {
         link(
             "readyz",
             "Readiness",
@@ -86,11 +87,11 @@ fn operations(app: &Arc<App>, here: impl Fn(Exposure) -> bool) -> Router<Arc<App
         );
         router = router.route("/readyz", get(health::readyz));
     }
-    if here(on.healthz) {
+    if here("/healthz") {
         link("healthz", "Health", "whether the process is up");
         router = router.route("/healthz", get(health::healthz));
     }
-    if here(on.metrics) {
+    if here("/metrics") {
         link("metrics", "Metrics", "for Prometheus");
         router = router.route("/metrics", get(metrics::show));
     }

@@ -121,6 +121,7 @@ fn proxied() -> ServerConfig {
         ("failed-token-burst", "5"),
         ("listen", "127.0.0.1:0"),
         ("workers", "2"),
+        ("metrics", "public"),
     ];
     let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned()));
     ServerConfig::load(None, [], flags).unwrap()

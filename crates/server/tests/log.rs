@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex};
 
 use common::{base64, image_form, send, start};
 
+/// W3C Trace Context, the example of its section 3.2.3.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -34,6 +37,7 @@ async fn secrets_stay_out_of_the_log() {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(move || writer.clone())
+        .with_ansi(false)
         .init();
     let server = start().await;
     let token = server.session(&server.session_key).await;
@@ -47,6 +51,7 @@ async fn secrets_stay_out_of_the_log() {
         send(
             request()
                 .header("x-request-id", "seen")
+                .header("traceparent", TRACE)
                 .multipart(image_form(image)),
         )
         .await;
@@ -74,6 +79,10 @@ async fn secrets_stay_out_of_the_log() {
         .filter(|line| line.contains("livecheck") || line.contains("request{"))
         .collect();
     assert!(log.contains("seen") && log.contains("answered"), "{log}");
+    // What the request belongs to, and whose it is, is there.
+    let trace = TRACE.split('-').nth(1).unwrap();
+    assert!(log.contains(&format!("trace_id=\"{trace}\"")), "{log}");
+    assert!(log.contains("key=\"k"), "{log}");
     for secret in [
         server.session_key.as_str(),
         "lck_",

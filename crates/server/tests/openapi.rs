@@ -11,6 +11,7 @@ mod common;
 use std::path::Path;
 
 use common::{Answer, Scripted, config, image_form, send, start, start_with};
+use livecheck_store::{Clock as _, NewKey};
 use serde_json::Value;
 
 fn document() -> Value {
@@ -137,6 +138,29 @@ fn assert_declared(method: &str, path: &str, answer: &Answer) {
 }
 
 #[test]
+fn each_status_has_an_example_of_its_own() {
+    let document = document();
+    let responses = document["paths"]["/liveness/"]["post"]["responses"].as_object();
+    let mut seen = std::collections::HashSet::new();
+    for (status, response) in responses.unwrap() {
+        let content = &response["content"]["application/json"];
+        let examples: Vec<&Value> = match content["examples"].as_object() {
+            Some(examples) => examples.values().map(|example| &example["value"]).collect(),
+            None => vec![&content["example"]],
+        };
+        assert!(!examples.is_empty(), "{status}");
+        for example in examples {
+            let mut found = Vec::new();
+            faults(&document, &content["schema"], example, status, &mut found);
+            assert!(found.is_empty(), "{found:?}");
+            assert_ne!(example["error_detail"], "", "{status}");
+            assert!(seen.insert(example.to_string()), "{status}: {example}");
+        }
+    }
+    assert!(seen.len() > 12, "{}", seen.len());
+}
+
+#[test]
 fn the_checker_finds_faults() {
     let document = document();
     let schema = serde_json::json!({"$ref": "#/components/schemas/Failure"});
@@ -193,6 +217,35 @@ async fn every_liveness_answer_is_declared() {
             .header("x-session-token", &token)
             .multipart(image_form(b"live"));
         assert_declared("post", "/liveness/", &send(request).await);
+    }
+}
+
+#[tokio::test]
+async fn every_sandbox_answer_is_declared() {
+    let server = start().await;
+    let new = NewKey {
+        sandbox: true,
+        ..NewKey::named("tests")
+    };
+    let made = server.store.create_key(new, server.clock.now()).await;
+    let key = made.unwrap().1;
+    let document = document();
+    let parameters = document["paths"]["/liveness/"]["post"]["parameters"].as_array();
+    let header = parameters
+        .unwrap()
+        .iter()
+        .find(|parameter| parameter["name"] == "x-livecheck-sandbox")
+        .unwrap();
+    let scenarios = header["schema"]["enum"].as_array().unwrap();
+    assert_eq!(scenarios.len(), 15);
+    for scenario in scenarios {
+        let request = server
+            .post_as(key.reveal())
+            .query(&[("details", "true")])
+            .header("x-livecheck-sandbox", scenario.as_str().unwrap());
+        let answer = send(request.multipart(image_form(b"live"))).await;
+        assert_eq!(answer.body["sandbox"], true);
+        assert_declared("post", "/liveness/", &answer);
     }
 }
 

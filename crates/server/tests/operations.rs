@@ -138,6 +138,8 @@ async fn every_endpoint_can_be_switched_off() {
 async fn the_admin_listener_takes_the_operations_endpoints() {
     let mut config = config();
     config.network.admin_listen = Some("127.0.0.1:0".parse().unwrap());
+    config.endpoints.metrics = Exposure::Admin;
+    config.endpoints.version = Exposure::Admin;
     let server = start_with(config, Scripted::default()).await;
     let admin = server.admin.unwrap();
     for path in ["/healthz", "/readyz", "/metrics", "/version"] {

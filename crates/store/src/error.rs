@@ -48,9 +48,19 @@ pub enum StoreError {
         burst: u32,
     },
 
+    /// A threshold outside 0 to 1.
+    #[error("a threshold of {0} can't be used: 0 to 1 can")]
+    BadThreshold(String),
+
     /// A key of this name exists and isn't revoked.
     #[error("a key named {0:?} exists: revoke or rotate it, or choose another name")]
     NameTaken(String),
+
+    /// Keys can't be imported: one of them has a name or a hash that a key here has.
+    #[error(
+        "nothing was imported: a key here has the name or the hash of one of them under another id; revoke or rotate it first"
+    )]
+    ImportClash,
 
     /// No live key has this id or name.
     #[error(

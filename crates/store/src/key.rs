@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Rate, ReplayPolicy, StoreError, Timestamp};
+use crate::{KeyHash, Rate, ReplayPolicy, StoreError, Timestamp};
 
 /// Longest name a key can have, in bytes.
 const MAX_NAME_LEN: usize = 64;
@@ -22,6 +22,11 @@ impl KeyId {
 
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// The id that a text spells; `None` when it spells none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::has_form(text).then(|| Self(text.to_owned()))
     }
 
     /// The id as text: `k` and 16 hexadecimal digits.
@@ -54,11 +59,7 @@ pub enum KeySelector {
 impl From<&str> for KeySelector {
     /// What looks like an id is one; names can't look like ids.
     fn from(text: &str) -> Self {
-        if KeyId::has_form(text) {
-            Self::Id(KeyId(text.to_owned()))
-        } else {
-            Self::Name(text.to_owned())
-        }
+        KeyId::parse(text).map_or_else(|| Self::Name(text.to_owned()), Self::Id)
     }
 }
 
@@ -69,6 +70,83 @@ impl fmt::Display for KeySelector {
             Self::Name(name) => f.write_str(name),
         }
     }
+}
+
+/// A threshold of a key's own: 0 to 1, kept to six decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Threshold(u32);
+
+impl Threshold {
+    const MILLION: f64 = 1e6;
+
+    /// Errors: [`StoreError::BadThreshold`] outside 0 to 1.
+    pub fn new(value: f32) -> Result<Self, StoreError> {
+        if !(0.0..=1.0).contains(&value) {
+            return Err(StoreError::BadThreshold(value.to_string()));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked above"
+        )]
+        let millionths = (f64::from(value) * Self::MILLION).round() as u32;
+        Ok(Self(millionths))
+    }
+
+    /// 0 to 1.
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to the nearest")]
+    pub fn value(self) -> f32 {
+        (f64::from(self.0) / Self::MILLION) as f32
+    }
+
+    pub(crate) fn to_stored(self) -> i64 {
+        self.0.into()
+    }
+
+    pub(crate) fn from_stored(millionths: i64) -> Option<Self> {
+        u32::try_from(millionths)
+            .ok()
+            .filter(|&millionths| f64::from(millionths) <= Self::MILLION)
+            .map(Self)
+    }
+}
+
+/// Where decisions flip for one key; `None`: as the server is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyThresholds {
+    /// A named set of thresholds; those below win over it. The store knows no names of presets.
+    pub preset: Option<String>,
+    /// Score from which a face is live.
+    pub liveness: Option<Threshold>,
+    /// Score from which a candidate counts as a face.
+    pub face: Option<Threshold>,
+    /// Score from which a face wears a covering.
+    pub mask: Option<Threshold>,
+    /// Score from which a face that isn't live is for people to review.
+    pub review: Option<Threshold>,
+}
+
+/// Changes to a key; `None` leaves as it is, `Some(None)` goes back to the server's setting.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyChange {
+    /// See [`NewKey::expires_at`]. A rotated key keeps its end.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// See [`NewKey::require_session`].
+    pub require_session: Option<bool>,
+    /// See [`NewKey::rate`].
+    pub rate: Option<Option<Rate>>,
+    /// See [`NewKey::replay`].
+    pub replay: Option<Option<ReplayPolicy>>,
+    /// See [`KeyThresholds::preset`].
+    pub preset: Option<Option<String>>,
+    /// See [`KeyThresholds::liveness`].
+    pub liveness: Option<Option<Threshold>>,
+    /// See [`KeyThresholds::face`].
+    pub face: Option<Option<Threshold>>,
+    /// See [`KeyThresholds::mask`].
+    pub mask: Option<Option<Threshold>>,
+    /// See [`KeyThresholds::review`].
+    pub review: Option<Option<Threshold>>,
 }
 
 /// A key to be made.
@@ -85,6 +163,10 @@ pub struct NewKey {
     pub rate: Option<Rate>,
     /// What happens to images that come again; `None`: the server's default counts.
     pub replay: Option<ReplayPolicy>,
+    /// Its own thresholds.
+    pub thresholds: KeyThresholds,
+    /// Whether it is for integration tests: it begins with `lck_test_` and judges no photo.
+    pub sandbox: bool,
 }
 
 impl NewKey {
@@ -96,20 +178,26 @@ impl NewKey {
             require_session: false,
             rate: None,
             replay: None,
+            thresholds: KeyThresholds::default(),
+            sandbox: false,
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let usable = |c: char| c.is_alphanumeric() || " ._@-".contains(c);
-        let fits = (1..=MAX_NAME_LEN).contains(&self.name.len())
-            && self.name.trim() == self.name
-            && self.name.chars().all(usable)
-            && !KeyId::has_form(&self.name);
-        if fits {
-            Ok(())
-        } else {
-            Err(StoreError::BadName(self.name.chars().take(80).collect()))
-        }
+        check_name(&self.name)
+    }
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
+    let usable = |c: char| c.is_alphanumeric() || " ._@-".contains(c);
+    let fits = (1..=MAX_NAME_LEN).contains(&name.len())
+        && name.trim() == name
+        && name.chars().all(usable)
+        && !KeyId::has_form(name);
+    if fits {
+        Ok(())
+    } else {
+        Err(StoreError::BadName(name.chars().take(80).collect()))
     }
 }
 
@@ -120,7 +208,7 @@ pub struct KeyRecord {
     pub id: KeyId,
     /// Whose key it is.
     pub name: String,
-    /// First 8 characters of the key, to tell keys apart.
+    /// The first characters of the key, to tell keys apart: the prefix and 4 more.
     pub shown: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -138,6 +226,19 @@ pub struct KeyRecord {
     pub rate: Option<Rate>,
     /// Its own policy for images that come again.
     pub replay: Option<ReplayPolicy>,
+    /// Its own thresholds.
+    pub thresholds: KeyThresholds,
+    /// Whether it is for integration tests, and judges no photo.
+    pub sandbox: bool,
+}
+
+/// A key with its hash, on its way from one store to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredKey {
+    /// What is known of it.
+    pub record: KeyRecord,
+    /// What the store finds it by.
+    pub hash: KeyHash,
 }
 
 impl KeyRecord {

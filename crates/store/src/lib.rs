@@ -31,7 +31,9 @@ use async_trait::async_trait;
 pub use cache::{KEY_CACHE_CAPACITY, KEY_CACHE_LIFETIME, KeyCache};
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
 pub use error::StoreError;
-pub use key::{KeyId, KeyRecord, KeySelector, NewKey};
+pub use key::{
+    KeyChange, KeyId, KeyRecord, KeySelector, KeyThresholds, NewKey, StoredKey, Threshold,
+};
 pub use rate::{Rate, RateDecision};
 pub use replay::{IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, ReplayPolicy};
 pub use secret::{ApiKey, KeyHash, SessionToken, TokenHash};
@@ -129,6 +131,30 @@ pub trait Store: Send + Sync + 'static {
         grace: Option<Duration>,
         now: Timestamp,
     ) -> Result<(KeyRecord, ApiKey), StoreError>;
+
+    /// Changes the settings of the key with an id, or of every key of a name that isn't revoked. In
+    /// force on every node within [`KEY_CACHE_LIFETIME`]. Returns the keys as they are now, oldest
+    /// first.
+    ///
+    /// Errors: [`StoreError::KeyNotFound`] when there is no such key.
+    async fn change_key(
+        &self,
+        which: &KeySelector,
+        change: &KeyChange,
+    ) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Deletes the keys that were revoked or had expired at `before`, with their sessions, rates and
+    /// images. Returns what was deleted, oldest first.
+    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// All keys with their hashes, oldest first, for [`Store::import_keys`] of another store.
+    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Takes over keys of another store: all, or none when there is an error. Keys whose ids are
+    /// here stay as they are.
+    ///
+    /// Errors: [`StoreError::BadName`], [`StoreError::ImportClash`].
+    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError>;
 
     /// Notes that the key was used, to the minute: most calls write nothing.
     async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError>;

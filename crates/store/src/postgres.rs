@@ -26,6 +26,7 @@ const ADMIN_LOCK: &str = "SELECT pg_advisory_xact_lock(30515254712821867)";
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/1.sql"),
     include_str!("../migrations/postgres/2.sql"),
+    include_str!("../migrations/postgres/3.sql"),
 ];
 
 pub(crate) struct Postgres {

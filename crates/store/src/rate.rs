@@ -53,6 +53,11 @@ impl Rate {
         self.burst
     }
 
+    /// Time in which an empty bucket fills: the burst at the average rate.
+    pub fn fill_time(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.window()).unwrap_or(0))
+    }
+
     pub(crate) fn per_kilosecond(self) -> u32 {
         self.per_kilosecond
     }

@@ -69,7 +69,7 @@ impl ImageKey {
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new_with_prefix(b"livecheck image key ");
         hash.update(self.0);
-        hex(&hash.finalize()[..FINGERPRINT_BYTES])
+        crate::secret::hex(&hash.finalize()[..FINGERPRINT_BYTES])
     }
 }
 
@@ -92,7 +92,7 @@ impl ImageMac {
 impl fmt::Display for ImageMac {
     /// 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&crate::secret::hex(&self.0))
     }
 }
 
@@ -103,10 +103,6 @@ pub enum ImageState {
     New,
     /// It was.
     Seen,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,31 +13,39 @@ use crate::StoreError;
 
 /// What every API key starts with, so that secret scanners can find a leaked one.
 const KEY_PREFIX: &str = "lck_";
+/// What a sandbox key starts with.
+const SANDBOX_PREFIX: &str = "lck_test_";
 /// Random bytes in a key: 256 bits.
 const KEY_BYTES: usize = 32;
+/// Characters that spell them.
+const KEY_CHARS: usize = (KEY_BYTES * 8).div_ceil(6);
 /// Random bytes in a session token: 192 bits, 32 characters.
 const TOKEN_BYTES: usize = 24;
-/// Characters of a key that are kept and shown, to tell keys apart: the prefix and 24 bits.
-const SHOWN_CHARS: usize = 8;
+/// Characters after the prefix that are kept and shown, to tell keys apart: 24 bits.
+const SHOWN_CHARS: usize = 4;
 
-/// An API key in clear: `lck_` and 43 characters of base64url.
+/// An API key in clear: `lck_`, or `lck_test_` for a sandbox key, and 43 characters of base64url.
 ///
 /// Not printable by accident: `Debug` says `[redacted]`, there is no `Display`.
 #[derive(Clone)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    pub(crate) fn random() -> Result<Self, StoreError> {
+    pub(crate) fn random(sandbox: bool) -> Result<Self, StoreError> {
+        let prefix = if sandbox { SANDBOX_PREFIX } else { KEY_PREFIX };
         Ok(Self(format!(
-            "{KEY_PREFIX}{}",
+            "{prefix}{}",
             URL_SAFE_NO_PAD.encode(random_bytes::<KEY_BYTES>()?)
         )))
     }
 
     /// The key a client sent, if it has the form of one.
     pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(KEY_PREFIX)?;
-        has_form(body, KEY_BYTES).then(|| Self(text.to_owned()))
+        [KEY_PREFIX, SANDBOX_PREFIX]
+            .into_iter()
+            .filter_map(|prefix| text.strip_prefix(prefix))
+            .any(|body| has_form(body, KEY_BYTES))
+            .then(|| Self(text.to_owned()))
     }
 
     /// The key in clear, for the one moment in which it is handed over.
@@ -52,7 +60,8 @@ impl ApiKey {
 
     /// The first characters, for people to tell keys apart.
     pub fn shown(&self) -> &str {
-        &self.0[..SHOWN_CHARS]
+        let random = self.0.len() - KEY_CHARS;
+        &self.0[..random + SHOWN_CHARS]
     }
 }
 
@@ -104,6 +113,27 @@ impl KeyHash {
         &self.0
     }
 
+    pub(crate) fn from_stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// 64 hexadecimal digits, for moving keys between stores. They open no door.
+    pub fn to_hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// From [`KeyHash::to_hex`].
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        if text.len() != 2 * hash.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+
     /// Whether `stored` is this hash, in a time that doesn't tell where they differ.
     pub(crate) fn is(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
@@ -133,6 +163,11 @@ impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row as _, Type};
 use sqlx::{TypeInfo as _, ValueRef as _};
 
+use crate::key::check_name;
 use crate::rate::{CLOCK_TOLERANCE, micros};
 use crate::{
-    ApiKey, IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, KeyHash, KeyId, KeyRecord,
-    KeySelector, NewKey, Rate, RateDecision, ReplayPolicy, SessionState, SessionToken, Store,
-    StoreError, Timestamp, TokenHash,
+    ApiKey, IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, KeyChange, KeyHash, KeyId, KeyRecord,
+    KeySelector, KeyThresholds, NewKey, Rate, RateDecision, ReplayPolicy, SessionState,
+    SessionToken, Store, StoreError, StoredKey, Threshold, Timestamp, TokenHash,
 };
 
 /// Longest time one call may take before the database counts as not available.
@@ -67,6 +68,18 @@ impl From<i64> for Value<'_> {
 impl From<Option<i64>> for Value<'_> {
     fn from(number: Option<i64>) -> Self {
         Self::Int(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(yes: bool) -> Self {
+        i64::from(yes).into()
+    }
+}
+
+impl From<Option<Threshold>> for Value<'_> {
+    fn from(threshold: Option<Threshold>) -> Self {
+        threshold.map(Threshold::to_stored).into()
     }
 }
 
@@ -250,6 +263,31 @@ impl Row {
             replay: self
                 .maybe_text(11)?
                 .and_then(|name| ReplayPolicy::named(&name)),
+            thresholds: KeyThresholds {
+                preset: self.maybe_text(12)?,
+                liveness: self.threshold(13)?,
+                face: self.threshold(14)?,
+                mask: self.threshold(15)?,
+                review: self.threshold(16)?,
+            },
+            sandbox: self.int(17)? != 0,
+        })
+    }
+
+    fn threshold(&self, index: usize) -> Result<Option<Threshold>, StoreError> {
+        let Some(stored) = self.maybe_int(index)? else {
+            return Ok(None);
+        };
+        let threshold = Threshold::from_stored(stored);
+        threshold.ok_or_else(|| unexpected_column(index)).map(Some)
+    }
+
+    /// A row of [`key_columns`] and the hash.
+    fn stored_key(&self) -> Result<StoredKey, StoreError> {
+        let hash = KeyHash::from_stored(self.bytes(HASH_COLUMN)?);
+        Ok(StoredKey {
+            record: self.key()?,
+            hash: hash.ok_or_else(|| unexpected_column(HASH_COLUMN))?,
         })
     }
 }
@@ -266,11 +304,15 @@ macro_rules! key_columns {
         concat!(
             $($before,)?
             " id, name, shown, created_at, last_used_at, expires_at, revoked_at, successor, \
-             require_session, rate_per_kilosecond, rate_burst, replay",
+             require_session, rate_per_kilosecond, rate_burst, replay, preset, \
+             liveness_threshold, face_threshold, mask_threshold, review_threshold, sandbox",
             $($after)?
         )
     };
 }
+
+/// Where the hash stands in statements that add it to [`key_columns`].
+const HASH_COLUMN: usize = 18;
 
 /// Finds no row and writes nothing, but fails on a standby server.
 const PING: &str = "UPDATE livecheck_session SET uses_left = 0 WHERE token_hash = $1";
@@ -281,11 +323,65 @@ const PROBE: &str = "INSERT INTO livecheck_rate (key_id, arrival) VALUES ('', 0)
 
 const INSERT_KEY: &str = key_columns!(
     "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst, replay) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING"..
+     rate_per_kilosecond, rate_burst, replay, preset, liveness_threshold, face_threshold, \
+     mask_threshold, review_threshold, sandbox) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING"..
 );
 
 const FIND_KEY: &str = key_columns!("SELECT"..", hash FROM livecheck_key WHERE hash = $1");
+
+const EXPORT_KEYS: &str =
+    key_columns!("SELECT"..", hash FROM livecheck_key ORDER BY created_at, id");
+
+/// Keys that are here already, by their ids, stay as they are.
+const IMPORT_KEY: &str = "INSERT INTO livecheck_key (id, name, shown, hash, created_at, \
+     last_used_at, expires_at, revoked_at, successor, require_session, rate_per_kilosecond, \
+     rate_burst, replay, preset, liveness_threshold, face_threshold, mask_threshold, \
+     review_threshold, sandbox) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+     ON CONFLICT (id) DO NOTHING";
+
+/// Each setting after whether it changes; $19 is the id or $20 the name, the other is null.
+const CHANGE_KEY: &str = key_columns!(
+    "UPDATE livecheck_key SET \
+     expires_at = CASE WHEN $1 = 1 AND successor IS NULL THEN $2 ELSE expires_at END, \
+     require_session = CASE WHEN $3 IS NULL THEN require_session ELSE $3 END, \
+     rate_per_kilosecond = CASE WHEN $4 = 1 THEN $5 ELSE rate_per_kilosecond END, \
+     rate_burst = CASE WHEN $4 = 1 THEN $6 ELSE rate_burst END, \
+     replay = CASE WHEN $7 = 1 THEN $8 ELSE replay END, \
+     preset = CASE WHEN $9 = 1 THEN $10 ELSE preset END, \
+     liveness_threshold = CASE WHEN $11 = 1 THEN $12 ELSE liveness_threshold END, \
+     face_threshold = CASE WHEN $13 = 1 THEN $14 ELSE face_threshold END, \
+     mask_threshold = CASE WHEN $15 = 1 THEN $16 ELSE mask_threshold END, \
+     review_threshold = CASE WHEN $17 = 1 THEN $18 ELSE review_threshold END \
+     WHERE (id = $19 OR name = $20) AND revoked_at IS NULL RETURNING"..
+);
+
+/// Keys that ended at $1 or before.
+macro_rules! ended_keys {
+    ($before:literal, $after:literal) => {
+        concat!($before, "revoked_at <= $1 OR expires_at <= $1", $after)
+    };
+}
+
+/// What keeps a key from being deleted, and then the key.
+const PRUNE_KEYS: [&str; 4] = [
+    ended_keys!(
+        "DELETE FROM livecheck_session WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ")"
+    ),
+    ended_keys!(
+        "DELETE FROM livecheck_image WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ")"
+    ),
+    ended_keys!(
+        "DELETE FROM livecheck_rate WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ")"
+    ),
+    key_columns!(
+        "DELETE FROM livecheck_key WHERE revoked_at <= $1 OR expires_at <= $1 RETURNING"..
+    ),
+];
 
 const LIST_KEYS: &str = key_columns!("SELECT".." FROM livecheck_key ORDER BY created_at, id");
 
@@ -311,7 +407,9 @@ const RETIRE_KEY: &str = "UPDATE livecheck_key SET successor = $2, \
 /// Only if the statement before it retired the predecessor ($1 is the new id).
 const INSERT_SUCCESSOR: &str = key_columns!(
     "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst, replay) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+     rate_per_kilosecond, rate_burst, replay, preset, liveness_threshold, face_threshold, \
+     mask_threshold, review_threshold, sandbox) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 \
      WHERE EXISTS (SELECT 1 FROM livecheck_key WHERE successor = $1) RETURNING"..
 );
 
@@ -479,7 +577,47 @@ fn insert_key<'v>(
         new.rate.map(|rate| i64::from(rate.per_kilosecond())),
         new.rate.map(|rate| i64::from(rate.burst())),
         new.replay.map(ReplayPolicy::as_str),
+        new.thresholds.preset.as_deref(),
+        new.thresholds.liveness,
+        new.thresholds.face,
+        new.thresholds.mask,
+        new.thresholds.review,
+        new.sandbox,
     )
+}
+
+/// The values of [`IMPORT_KEY`].
+fn import_key(key: &StoredKey) -> Statement<'_> {
+    let StoredKey { record, hash } = key;
+    statement!(
+        IMPORT_KEY,
+        &record.id,
+        record.name.as_str(),
+        record.shown.as_str(),
+        hash,
+        record.created_at,
+        record.last_used_at,
+        record.expires_at,
+        record.revoked_at,
+        record.successor.as_ref().map(KeyId::as_str),
+        record.require_session,
+        record.rate.map(|rate| i64::from(rate.per_kilosecond())),
+        record.rate.map(|rate| i64::from(rate.burst())),
+        record.replay.map(ReplayPolicy::as_str),
+        record.thresholds.preset.as_deref(),
+        record.thresholds.liveness,
+        record.thresholds.face,
+        record.thresholds.mask,
+        record.thresholds.review,
+        record.sandbox,
+    )
+}
+
+/// Rows of [`key_columns`], oldest first.
+fn keys_by_age(rows: &[Row]) -> Result<Vec<KeyRecord>, StoreError> {
+    let mut keys = rows.iter().map(Row::key).collect::<Result<Vec<_>, _>>()?;
+    keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok(keys)
 }
 
 #[async_trait]
@@ -505,7 +643,7 @@ impl<B: Backend> Store for SqlStore<B> {
         now: Timestamp,
     ) -> Result<(KeyRecord, ApiKey), StoreError> {
         new.check()?;
-        let (id, key) = (KeyId::random()?, ApiKey::random()?);
+        let (id, key) = (KeyId::random()?, ApiKey::random(new.sandbox)?);
         let hash = key.hash();
         let insert = insert_key(INSERT_KEY, &id, &new, &key, &hash, now);
         match self.administer(&[insert]).await {
@@ -516,7 +654,7 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
         for row in self.read(statement!(FIND_KEY, hash)).await? {
-            if hash.is(row.bytes(12)?) {
+            if hash.is(row.bytes(HASH_COLUMN)?) {
                 return Ok(Some(row.key()?));
             }
         }
@@ -541,9 +679,7 @@ impl<B: Backend> Store for SqlStore<B> {
         if rows.is_empty() {
             return Err(StoreError::KeyNotFound(which.to_string()));
         }
-        let mut keys = rows.iter().map(Row::key).collect::<Result<Vec<_>, _>>()?;
-        keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        Ok(keys)
+        keys_by_age(&rows)
     }
 
     async fn rotate_key(
@@ -576,8 +712,10 @@ impl<B: Backend> Store for SqlStore<B> {
             require_session: old.require_session,
             rate: old.rate,
             replay: old.replay,
+            thresholds: old.thresholds,
+            sandbox: old.sandbox,
         };
-        let (id, key) = (KeyId::random()?, ApiKey::random()?);
+        let (id, key) = (KeyId::random()?, ApiKey::random(new.sandbox)?);
         let hash = key.hash();
         let rows = self
             .administer(&[
@@ -589,6 +727,67 @@ impl<B: Backend> Store for SqlStore<B> {
             Some(row) => Ok((row.key()?, key)),
             // Rotated or revoked since it was read.
             None => Err(StoreError::AlreadyRotated(which.to_string())),
+        }
+    }
+
+    async fn change_key(
+        &self,
+        which: &KeySelector,
+        change: &KeyChange,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        let (id, name) = match which {
+            KeySelector::Id(id) => (Some(id.as_str()), None),
+            KeySelector::Name(name) => (None, Some(name.as_str())),
+        };
+        let rate = change.rate.flatten();
+        let statement = statement!(
+            CHANGE_KEY,
+            change.expires_at.is_some(),
+            change.expires_at.flatten(),
+            change.require_session.map(i64::from),
+            change.rate.is_some(),
+            rate.map(|rate| i64::from(rate.per_kilosecond())),
+            rate.map(|rate| i64::from(rate.burst())),
+            change.replay.is_some(),
+            change.replay.flatten().map(ReplayPolicy::as_str),
+            change.preset.is_some(),
+            change.preset.as_ref().and_then(Option::as_deref),
+            change.liveness.is_some(),
+            change.liveness.flatten(),
+            change.face.is_some(),
+            change.face.flatten(),
+            change.mask.is_some(),
+            change.mask.flatten(),
+            change.review.is_some(),
+            change.review.flatten(),
+            id,
+            name,
+        );
+        let rows = self.administer(&[statement]).await?;
+        if rows.is_empty() {
+            return Err(StoreError::KeyNotFound(which.to_string()));
+        }
+        keys_by_age(&rows)
+    }
+
+    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError> {
+        let statements = PRUNE_KEYS.map(|sql| statement!(sql, before));
+        keys_by_age(&self.administer(&statements).await?)
+    }
+
+    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        let rows = self.read(statement!(EXPORT_KEYS)).await?;
+        rows.iter().map(Row::stored_key).collect()
+    }
+
+    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError> {
+        for key in keys {
+            check_name(&key.record.name)?;
+        }
+        let statements: Vec<_> = keys.iter().map(import_key).collect();
+        match self.administer(&statements).await {
+            Err(Failure::Duplicate) => Err(StoreError::ImportClash),
+            imported => imported.map(drop).map_err(StoreError::from),
         }
     }
 

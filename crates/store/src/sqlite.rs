@@ -30,6 +30,7 @@ const READERS: u32 = 4;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/1.sql"),
     include_str!("../migrations/sqlite/2.sql"),
+    include_str!("../migrations/sqlite/3.sql"),
 ];
 
 pub(crate) struct Sqlite {

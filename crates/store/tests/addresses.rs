@@ -100,7 +100,7 @@ async fn a_newer_database_is_left_alone() {
         error,
         StoreError::SchemaTooNew {
             found: 99,
-            known: 2
+            known: 3
         }
     );
 }
@@ -123,7 +123,7 @@ async fn a_newer_postgres_database_is_left_alone() {
         error,
         StoreError::SchemaTooNew {
             found: 99,
-            known: 2
+            known: 3
         }
     );
 }

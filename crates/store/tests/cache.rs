@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use livecheck_store::{
-    ApiKey, Clock, ImageKey, ImageMac, ImageState, KEY_CACHE_LIFETIME, KeyCache, KeyHash, KeyId,
-    KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState, SessionToken, Store,
-    StoreError, TestClock, Timestamp, TokenHash, open,
+    ApiKey, Clock, ImageKey, ImageMac, ImageState, KEY_CACHE_LIFETIME, KeyCache, KeyChange,
+    KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState, SessionToken,
+    Store, StoreError, StoredKey, TestClock, Timestamp, TokenHash, open,
 };
 use tokio::sync::Semaphore;
 
@@ -77,6 +77,26 @@ impl Store for Watched {
         now: Timestamp,
     ) -> Result<(KeyRecord, ApiKey), StoreError> {
         self.inner.rotate_key(which, grace, now).await
+    }
+
+    async fn change_key(
+        &self,
+        which: &KeySelector,
+        change: &KeyChange,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        self.inner.change_key(which, change).await
+    }
+
+    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError> {
+        self.inner.prune_keys(before).await
+    }
+
+    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.inner.export_keys().await
+    }
+
+    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError> {
+        self.inner.import_keys(keys).await
     }
 
     async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {

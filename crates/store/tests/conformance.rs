@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use livecheck_store::testing::{PostgresCluster, TempFolder};
 use livecheck_store::{
-    ApiKey, ImageKey, ImageMac, ImageState, KeyRecord, KeySelector, NewKey, Rate, ReplayPolicy,
-    SessionState, SessionToken, Store, StoreError, Timestamp, open,
+    ApiKey, ImageKey, ImageMac, ImageState, KeyChange, KeyRecord, KeySelector, KeyThresholds,
+    NewKey, Rate, ReplayPolicy, SessionState, SessionToken, Store, StoreError, Threshold,
+    Timestamp, open,
 };
 
 /// Some moment in 2026.
@@ -98,6 +99,214 @@ async fn a_key_is_found_by_its_hash(db: Fresh) {
     let other_db = open("sqlite::memory:").await.unwrap();
     assert_eq!(other_db.find_key(&other.hash()).await.unwrap(), None);
     assert_eq!(db.store.list_keys().await.unwrap().len(), 2);
+}
+
+fn threshold(value: f32) -> Option<Threshold> {
+    Some(Threshold::new(value).unwrap())
+}
+
+fn strict() -> KeyThresholds {
+    KeyThresholds {
+        preset: Some("strict".to_owned()),
+        liveness: threshold(0.97),
+        face: threshold(0.6),
+        mask: None,
+        review: threshold(0.812_345),
+    }
+}
+
+async fn thresholds_of_a_key_are_kept_and_handed_on(db: Fresh) {
+    let new = NewKey {
+        thresholds: strict(),
+        ..NewKey::named("alice")
+    };
+    let (record, key) = db.store.create_key(new, NOW).await.unwrap();
+    assert_eq!(record.thresholds, strict());
+    assert_eq!(record.thresholds.review.unwrap().value(), 0.812_345);
+    assert_eq!(db.find(&key).await.thresholds, strict());
+    let rotated = db.store.rotate_key(&"alice".into(), None, NOW).await;
+    assert_eq!(rotated.unwrap().0.thresholds, strict());
+    for wrong in [-0.01, 1.01, f32::NAN] {
+        let error = Threshold::new(wrong).unwrap_err();
+        assert!(matches!(error, StoreError::BadThreshold(_)), "{wrong}");
+    }
+}
+
+async fn a_sandbox_key_can_be_told_by_its_beginning(db: Fresh) {
+    let new = NewKey {
+        sandbox: true,
+        ..NewKey::named("tests")
+    };
+    let (record, key) = db.store.create_key(new, NOW).await.unwrap();
+    assert!(record.sandbox);
+    assert!(key.reveal().starts_with("lck_test_"));
+    assert_eq!(record.shown, key.reveal()[..13]);
+    let parsed = ApiKey::parse(key.reveal()).expect("it has the form of a key");
+    assert_eq!(db.find(&parsed).await, record);
+    let (record, key) = db
+        .store
+        .rotate_key(&"tests".into(), None, NOW)
+        .await
+        .unwrap();
+    assert!(record.sandbox && key.reveal().starts_with("lck_test_"));
+    let (record, key) = db.key("alice").await;
+    assert!(!record.sandbox && !key.reveal().starts_with("lck_test_"));
+}
+
+async fn settings_of_a_key_change_one_by_one(db: Fresh) {
+    let new = NewKey {
+        rate: Some(Rate::new(2.5, 7).unwrap()),
+        replay: Some(ReplayPolicy::Flag),
+        thresholds: strict(),
+        ..NewKey::named("alice")
+    };
+    let (before, key) = db.store.create_key(new, NOW).await.unwrap();
+    let unchanged = db
+        .store
+        .change_key(&"alice".into(), &KeyChange::default())
+        .await
+        .unwrap();
+    assert_eq!(unchanged, std::slice::from_ref(&before));
+    let change = KeyChange {
+        expires_at: Some(Some(NOW.plus(HOUR))),
+        require_session: Some(true),
+        rate: Some(None),
+        replay: Some(Some(ReplayPolicy::Refuse)),
+        preset: Some(None),
+        liveness: Some(threshold(0.5)),
+        mask: Some(threshold(0.25)),
+        review: Some(None),
+        ..KeyChange::default()
+    };
+    let changed = db
+        .store
+        .change_key(&KeySelector::Id(before.id.clone()), &change)
+        .await
+        .unwrap();
+    let expected = KeyRecord {
+        expires_at: Some(NOW.plus(HOUR)),
+        require_session: true,
+        rate: None,
+        replay: Some(ReplayPolicy::Refuse),
+        thresholds: KeyThresholds {
+            preset: None,
+            liveness: threshold(0.5),
+            face: threshold(0.6),
+            mask: threshold(0.25),
+            review: None,
+        },
+        ..before
+    };
+    assert_eq!(changed, std::slice::from_ref(&expected));
+    assert_eq!(db.find(&key).await, expected);
+}
+
+async fn a_name_means_every_key_of_it_that_is_not_revoked(db: Fresh) {
+    let end = Some(NOW.plus(HOUR));
+    let (old, _) = db.key("alice").await;
+    let (new, _) = db
+        .store
+        .rotate_key(&"alice".into(), Some(HOUR), NOW)
+        .await
+        .unwrap();
+    let change = KeyChange {
+        expires_at: Some(None),
+        review: Some(threshold(0.8)),
+        ..KeyChange::default()
+    };
+    let changed = db.store.change_key(&"alice".into(), &change).await.unwrap();
+    let ids: Vec<_> = changed.iter().map(|key| key.id.clone()).collect();
+    assert_eq!(ids.len(), 2);
+    assert!(ids.contains(&old.id) && ids.contains(&new.id));
+    assert!(
+        changed
+            .iter()
+            .all(|key| key.thresholds.review == threshold(0.8))
+    );
+    // A rotated key is not prolonged.
+    let old = changed.iter().find(|key| key.id == old.id).unwrap();
+    assert_eq!(old.expires_at, end);
+    db.store.revoke_key(&"alice".into(), NOW).await.unwrap();
+    for gone in ["alice", "nobody", old.id.as_str()] {
+        let error = db.store.change_key(&gone.into(), &change).await;
+        assert_eq!(error.unwrap_err(), StoreError::KeyNotFound(gone.to_owned()));
+    }
+}
+
+async fn pruning_deletes_what_ended_with_all_that_hangs_on_it(db: Fresh) {
+    let (revoked, _) = db.key("revoked").await;
+    let (kept, _) = db.key("kept").await;
+    let new = NewKey {
+        expires_at: Some(NOW.plus(SECOND)),
+        ..NewKey::named("expired")
+    };
+    let (expired, _) = db.store.create_key(new, NOW).await.unwrap();
+    let image = ImageKey::new([1; 32]).mac(b"image");
+    for key in [&revoked.id, &kept.id] {
+        let until = NOW.plus(HOUR);
+        db.store.create_session(key, 3, until).await.unwrap();
+        db.store
+            .remember_image(key, &image, NOW, until)
+            .await
+            .unwrap();
+        let rate = Rate::new(1.0, 1).unwrap();
+        db.store.take_rate(key, rate, NOW).await.unwrap();
+    }
+    db.store.revoke_key(&"revoked".into(), NOW).await.unwrap();
+    let nothing = db.store.prune_keys(NOW.minus(MILLISECOND)).await.unwrap();
+    assert_eq!(nothing, []);
+    let pruned = db.store.prune_keys(NOW.plus(SECOND)).await.unwrap();
+    let ids: std::collections::BTreeSet<_> = pruned.into_iter().map(|key| key.id).collect();
+    assert_eq!(ids, [revoked.id, expired.id].into());
+    let left = db.store.list_keys().await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, kept.id);
+    let seen = db
+        .store
+        .remember_image(&kept.id, &image, NOW, NOW.plus(HOUR))
+        .await;
+    assert_eq!(seen.unwrap(), ImageState::Seen);
+}
+
+async fn keys_move_between_stores(db: Fresh) {
+    let new = NewKey {
+        expires_at: Some(NOW.plus(HOUR)),
+        require_session: true,
+        rate: Some(Rate::new(2.5, 7).unwrap()),
+        replay: Some(ReplayPolicy::Flag),
+        thresholds: strict(),
+        sandbox: true,
+        ..NewKey::named("alice")
+    };
+    let (_, old) = db.store.create_key(new, NOW).await.unwrap();
+    let rotated = db.store.rotate_key(&"alice".into(), None, NOW).await;
+    let (_, new) = rotated.unwrap();
+    db.key("bob").await;
+    db.store.revoke_key(&"bob".into(), NOW).await.unwrap();
+    let exported = db.store.export_keys().await.unwrap();
+    assert_eq!(exported.len(), 3);
+
+    let other = open("sqlite::memory:").await.unwrap();
+    other.import_keys(&exported).await.unwrap();
+    assert_eq!(other.export_keys().await.unwrap(), exported);
+    for key in [old, new] {
+        let there = other.find_key(&key.hash()).await.unwrap();
+        assert_eq!(there, Some(db.find(&key).await));
+    }
+    // Twice is once, and here too.
+    other.import_keys(&exported).await.unwrap();
+    db.store.import_keys(&exported).await.unwrap();
+    assert_eq!(db.store.export_keys().await.unwrap(), exported);
+
+    let third = open("sqlite::memory:").await.unwrap();
+    third.create_key(NewKey::named("alice"), NOW).await.unwrap();
+    let clash = third.import_keys(&exported).await;
+    assert_eq!(clash.unwrap_err(), StoreError::ImportClash);
+    assert_eq!(third.list_keys().await.unwrap().len(), 1, "all or none");
+    let mut nameless = exported;
+    nameless[0].record.name = String::new();
+    let error = third.import_keys(&nameless).await.unwrap_err();
+    assert!(matches!(error, StoreError::BadName(_)));
 }
 
 async fn names_are_checked(db: Fresh) {
@@ -820,6 +1029,12 @@ macro_rules! case {
 
 on_every_store!(
     a_key_is_found_by_its_hash,
+    thresholds_of_a_key_are_kept_and_handed_on,
+    a_sandbox_key_can_be_told_by_its_beginning,
+    settings_of_a_key_change_one_by_one,
+    a_name_means_every_key_of_it_that_is_not_revoked,
+    pruning_deletes_what_ended_with_all_that_hangs_on_it,
+    keys_move_between_stores,
     names_are_checked,
     a_key_expires_to_the_millisecond,
     a_revoked_key_is_dead_whatever_the_clock_says,

@@ -65,6 +65,8 @@ impl Service {
             .current_dir(&folder)
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
             .env("LIVECHECK_LOG_LEVEL", "warn")
+            .env("LIVECHECK_METRICS", "public")
+            .env("LIVECHECK_VERSION", "public")
             // Those who drive it stand for many clients, each with an address of its own.
             .env("LIVECHECK_MAX_CONNECTIONS_PER_ADDRESS", "0")
             .envs(settings.iter().map(|(name, value)| (name, value)))

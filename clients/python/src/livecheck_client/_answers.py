@@ -48,12 +48,17 @@ class Quality(TypedDict):
     sharpness: float
 
 
-class Thresholds(TypedDict):
-    """The thresholds in force."""
-
+class _Thresholds(TypedDict):
     face: float
     liveness: float
     mask: float
+
+
+class Thresholds(_Thresholds, total=False):
+    """The thresholds in force."""
+
+    #: Only where it is set.
+    review: float
 
 
 class Model(TypedDict):
@@ -106,3 +111,7 @@ class Result:
     details: Details | None
     #: What the server's log is searched by.
     request_id: str
+    #: Whether the score lies in the review band, so that people should look; ``liveness`` is false.
+    review: bool = False
+    #: Whether the key is a sandbox key: no photo was judged.
+    sandbox: bool = False

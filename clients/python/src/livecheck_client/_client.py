@@ -20,6 +20,9 @@ Photo = Union[bytes, bytearray, memoryview, "os.PathLike[str]", IO[bytes]]
 #: Seconds before the first retry when the server names no time; doubles with each further one.
 _FIRST_WAIT = 0.5
 
+#: Most times the wait that the server names by which a retry comes later.
+_MOST_SPREAD = 8.0
+
 
 @dataclass(frozen=True)
 class Session:
@@ -30,11 +33,20 @@ class Session:
     token: str = field(repr=False)
 
     def check(
-        self, photo: Photo, *, details: bool = False, request_id: str | None = None
+        self,
+        photo: Photo,
+        *,
+        details: bool = False,
+        request_id: str | None = None,
+        sandbox: str | None = None,
     ) -> Result:
         """As :meth:`Livecheck.check`, counted against this session."""
         return self.client.check(
-            photo, session_token=self.token, details=details, request_id=request_id
+            photo,
+            session_token=self.token,
+            details=details,
+            request_id=request_id,
+            sandbox=sandbox,
         )
 
 
@@ -45,9 +57,11 @@ class Livecheck:
     :param url: the server's address, such as ``http://127.0.0.1:8080``.
     :param api_key: the key, ``lck_…``.
     :param timeout: seconds to wait for the connection and for each answer.
-    :param retries: further tries when the server is busy (``005`` with HTTP 503 or 429).
-    :param max_wait: longest wait before a retry, in seconds. When the server asks for a longer
-        one, its error is raised at once, with ``retry_after``.
+    :param retries: further tries when the server is busy (``005`` with HTTP 503 or 429). Each comes
+        after the time that the server names and a random time more, which grows with each try:
+        clients that were turned away together don't come back together.
+    :param max_wait: longest time that the server may name, in seconds. When it names a longer one,
+        its error is raised at once, with ``retry_after``.
     :param http: a ``requests.Session`` of your own, for proxies, certificates or adapters.
     :param sleep: how to wait.
     """
@@ -58,7 +72,7 @@ class Livecheck:
         api_key: str,
         *,
         timeout: float = 60.0,
-        retries: int = 3,
+        retries: int = 8,
         max_wait: float = 10.0,
         http: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -78,12 +92,15 @@ class Livecheck:
         session_token: str | None = None,
         details: bool = False,
         request_id: str | None = None,
+        sandbox: str | None = None,
     ) -> Result:
         """Judges one photo.
 
         :param session_token: for keys that require a session; see :meth:`open_session`.
         :param details: also return what was measured.
         :param request_id: your id for this request; the server's log repeats it.
+        :param sandbox: the answer that a sandbox key asks for: ``live``, ``attack``, ``review``, an
+            error code, ``429`` or ``503``.
         :raises ApiError: the subclass of the server's error code.
         :raises UnreachableError: no answer.
         :raises UnexpectedAnswerError: an answer that isn't of this API.
@@ -91,7 +108,11 @@ class Livecheck:
         answer, answered_id = self._send(
             "POST",
             "/liveness/",
-            {"x-session-token": session_token, "x-request-id": request_id},
+            {
+                "x-session-token": session_token,
+                "x-request-id": request_id,
+                "x-livecheck-sandbox": sandbox,
+            },
             files={"image": ("photo", _read(photo))},
             data={"details": "true"} if details else None,
         )
@@ -102,9 +123,13 @@ class Livecheck:
                 score=float(result["score"]),
                 details=cast("Details | None", result.get("details")),
                 request_id=answered_id,
+                review=bool(result.get("review", False)),
+                sandbox=bool(answer.get("sandbox", False)),
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise UnexpectedAnswerError(f"the answer holds no result: {answer!r}") from error
+            raise UnexpectedAnswerError(
+                f"the answer holds no result: {answer!r}"
+            ) from error
 
     def open_session(self) -> Session:
         """Opens a session: a token for a few checks.
@@ -172,7 +197,11 @@ class Livecheck:
             # Spread, so that clients that failed together don't come back together.
             wait = _FIRST_WAIT * 2.0**attempt * random.uniform(0.5, 1.0)
             return min(wait, self._max_wait)
-        return error.retry_after if error.retry_after <= self._max_wait else None
+        if error.retry_after > self._max_wait:
+            return None
+        # Wider, the more tries were in vain: so many clients find room one after the other.
+        spread = min(2.0**attempt, _MOST_SPREAD)
+        return error.retry_after * (1.0 + spread * random.random())
 
 
 def _read(photo: Photo) -> bytes:
@@ -202,7 +231,9 @@ def _json(response: requests.Response) -> dict[str, Any]:
     )
 
 
-def _error(answer: dict[str, Any], response: requests.Response, request_id: str) -> ApiError:
+def _error(
+    answer: dict[str, Any], response: requests.Response, request_id: str
+) -> ApiError:
     code = str(answer.get("error_code", ""))
     retry_after = response.headers.get("Retry-After", "")
     return BY_CODE.get(code, ApiError)(

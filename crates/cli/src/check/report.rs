@@ -120,6 +120,8 @@ enum Answer<'a> {
 struct Judged<'a> {
     liveness: bool,
     score: f32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    review: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Details>,
 }
@@ -133,6 +135,7 @@ fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
                 result: Judged {
                     liveness: verdict.live,
                     score: verdict.score,
+                    review: needs_review(verdict),
                     details: details.then_some(&verdict.details),
                 },
             },
@@ -150,6 +153,10 @@ fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
     let mut row = serde_json::to_string(&line).expect("strings and numbers are always JSON");
     row.push('\n');
     row
+}
+
+fn needs_review(verdict: &Verdict) -> bool {
+    verdict.details.thresholds.needs_review(verdict.score)
 }
 
 fn csv_row(file: &Path, outcome: &Outcome) -> String {
@@ -194,6 +201,11 @@ fn table_row(file: &Path, outcome: &Outcome, details: bool) -> String {
         Ok(verdict) if verdict.live => (
             "live",
             AnsiColor::Green,
+            format!("{:.3}  {file}", verdict.score),
+        ),
+        Ok(verdict) if needs_review(verdict) => (
+            "review",
+            AnsiColor::Yellow,
             format!("{:.3}  {file}", verdict.score),
         ),
         Ok(verdict) => (

@@ -57,6 +57,8 @@ impl Process {
         let mut child = command
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
             .env("LIVECHECK_LOG_FORMAT", "json")
+            .env("LIVECHECK_METRICS", "public")
+            .env("LIVECHECK_VERSION", "public")
             // However slow a busy machine, or a tracer, makes it.
             .env("LIVECHECK_JUDGE_TIMEOUT", "1h")
             .envs(settings.iter().copied())

@@ -186,6 +186,39 @@ impl Value for Secret {
     }
 }
 
+/// A secret that opens an API; never shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd)]
+pub struct Token(String);
+
+impl Token {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 32..=256;
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Value for Token {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits =
+            Self::LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        "[redacted]".to_owned()
+    }
+}
+
 /// Web origins that may call the API from a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
 pub struct Origins(Vec<String>);
@@ -311,6 +344,67 @@ impl Value for ReplayPolicy {
 
     fn show(&self) -> String {
         self.as_str().to_owned()
+    }
+}
+
+/// A number from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Share(f32);
+
+impl Share {
+    /// The number; `None` outside 0 to 1.
+    #[must_use]
+    pub fn new(value: f32) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Self(value))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> f32 {
+        self.0
+    }
+}
+
+impl Value for Share {
+    fn parse(text: &str) -> Option<Self> {
+        f32::parse(text).and_then(Self::new)
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
+impl Switch {
+    pub(super) fn allowed() -> Allowed<Self> {
+        any("on or off")
+    }
+}
+
+impl Value for Switch {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "on" | "true" => Some(Self::On),
+            "off" | "false" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+        .to_owned()
     }
 }
 

@@ -21,6 +21,9 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::keys::RequestKey;
+
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -75,7 +78,8 @@ pub(super) async fn front(
         "request",
         id = id.to_str().unwrap_or_default(),
         method,
-        route
+        route,
+        trace_id = trace_id(request.headers()),
     );
 
     let mut response = if let Some(preflight) = preflight(&app, &request) {
@@ -94,41 +98,87 @@ pub(super) async fn front(
 
     finish_headers(&app, origin.as_ref(), &id, response.headers_mut());
     let error = response.extensions_mut().remove::<ApiError>();
+    let key = response.extensions_mut().remove::<RequestKey>();
     let took = started.elapsed();
     span.in_scope(|| {
         log(
             &route,
             response.status(),
             error.as_ref(),
+            key.as_ref(),
             // Microseconds are as fine as anyone reads.
             (took.as_secs_f64() * 1e6).round() / 1e3,
         );
     });
-    app.metrics.answered(
-        &route,
-        response.status().as_u16(),
-        error.as_ref().map(ApiError::code),
-        took,
-    );
+    let status = response.status().as_u16();
+    let code = error.as_ref().map(ApiError::code);
+    match &key {
+        Some(key) if key.sandbox => app.metrics.answered_in_sandbox(status, code),
+        key => {
+            app.metrics.answered(&route, status, code, took);
+            if let Some(key) = key {
+                app.metrics.answered_key(&key.name, status, code);
+            }
+        }
+    }
     response
 }
 
 /// One line a request; probes only at debug level.
-fn log(route: &str, status: StatusCode, error: Option<&ApiError>, millis: f64) {
+fn log(
+    route: &str,
+    status: StatusCode,
+    error: Option<&ApiError>,
+    key: Option<&RequestKey>,
+    millis: f64,
+) {
     let status = status.as_u16();
+    let sandbox = key.is_some_and(|key| key.sandbox).then_some(true);
+    let key = key.map(|key| key.id.as_str());
     match error {
         Some(error) => tracing::info!(
             status,
             code = error.code().code(),
             detail = error.logged_detail(),
+            key,
+            sandbox,
             millis,
             "answered"
         ),
         None if matches!(route, "/healthz" | "/readyz" | "/metrics") => {
             tracing::debug!(status, millis, "answered");
         }
-        None => tracing::info!(status, millis, "answered"),
+        None => tracing::info!(status, key, sandbox, millis, "answered"),
     }
+}
+
+/// The trace that the request belongs to, from its `traceparent` (W3C Trace Context): version, trace,
+/// parent and flags in lower-case hexadecimal digits. A malformed one is none.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(TRACE_PARENT).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
+        return None;
+    };
+    let fields: Vec<&str> = value.split('-').collect();
+    let [version, trace, parent, flags, later @ ..] = fields.as_slice() else {
+        return None;
+    };
+    // Later versions may append fields; version 00 has none, and ff is forbidden.
+    let known = hex(version, 2) && *version != "ff" && (*version != "00" || later.is_empty());
+    let whole = known && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    (whole && !is_zero(trace) && !is_zero(parent)).then_some(*trace)
+}
+
+/// Whether a text is so many lower-case hexadecimal digits.
+fn hex(text: &str, digits: usize) -> bool {
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_zero(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'0')
 }
 
 /// The client's request id if it is sane, else a random one.
@@ -194,7 +244,7 @@ fn finish_headers(
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static(
-                "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining",
+                "x-request-id, retry-after, ratelimit-policy, ratelimit, ratelimit-limit, ratelimit-remaining",
             ),
         );
     }
@@ -221,7 +271,7 @@ fn preflight(app: &App, request: &Request<Body>) -> Option<Response> {
                 (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
                 (
                     ACCESS_CONTROL_ALLOW_HEADERS,
-                    "x-api-key, x-session-token, x-session-key, x-request-id, content-type",
+                    "x-api-key, x-session-token, x-session-key, x-livecheck-sandbox, x-request-id, traceparent, content-type",
                 ),
                 (ACCESS_CONTROL_MAX_AGE, "600"),
             ],

@@ -33,7 +33,9 @@ const INDEX: &str = r#"<!doctype html>
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
   <title>Livecheck API</title>
+  <link rel="icon" href="data:,">
   <link rel="stylesheet" href="swagger-ui.css">
 </head>
 <body>
@@ -44,12 +46,17 @@ const INDEX: &str = r#"<!doctype html>
 </html>
 "#;
 
-/// No validator: it would send the document's address to a stranger. Swagger UI offers the first body
+/// Swagger UI's style has a dark mode, which follows the system's here. No validator: it would send the document's address to a stranger. Swagger UI offers the first body
 /// first; the document lists them by the alphabet, where JSON comes before the upload of a file.
-const START: &str = r##"const response = await fetch("../openapi.json");
+const START: &str = r##"const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+const response = await fetch("../openapi.json");
 const spec = await response.json();
 const body = spec.paths["/liveness/"].post.requestBody;
 body.content = { "multipart/form-data": undefined, ...body.content };
+spec.paths = { "/liveness/": undefined, "/session/": undefined, ...spec.paths };
 SwaggerUIBundle({
   spec,
   dom_id: "#swagger-ui",

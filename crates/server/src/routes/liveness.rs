@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::Request;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Verdict};
+use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Thresholds, Verdict};
 use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
@@ -18,10 +18,12 @@ use tokio::sync::oneshot;
 
 use crate::app::{App, Now};
 use crate::audit::Line;
-use crate::auth;
+use crate::auth::{self, Caller};
 use crate::error::ApiError;
+use crate::keys;
 use crate::pool::{Job, JobError, Lane, Ticket};
 use crate::router::RequestId;
+use crate::sandbox::{self, Scenario};
 use crate::upload::{self, ReadError, ReadLimits, Reserved, Upload};
 
 /// `{"success": true, "result": …}`.
@@ -29,12 +31,18 @@ use crate::upload::{self, ReadError, ReadLimits, Reserved, Upload};
 struct Success {
     success: bool,
     result: LivenessResult,
+    /// Only with sandbox keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 #[derive(Serialize)]
 struct LivenessResult {
     liveness: bool,
     score: f32,
+    /// Only in the review band.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    review: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<FullDetails>,
 }
@@ -57,17 +65,19 @@ struct Judged {
 
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let mut rate = auth::RateHeaders::default();
-    let outcome = answer(&app, &parts, body, &mut rate).await;
-    let mut response = match outcome {
+    let mut caller = Caller::default();
+    let outcome = answer(&app, &parts, body, &mut caller).await;
+    let sandbox = caller.is_sandbox();
+    let response = match outcome {
         Ok(success) => Json(success).into_response(),
         Err(error) => {
-            app.metrics.rejected(error.code());
-            error.into_response()
+            if !sandbox {
+                app.metrics.rejected(error.code());
+            }
+            error.in_sandbox(sandbox).into_response()
         }
     };
-    rate.put(response.headers_mut());
-    response
+    caller.finish(response)
 }
 
 /// The checks in the order of the contract: `001`, `061`/`062`, `003`, `004`, `002`/`003`, then
@@ -76,7 +86,7 @@ async fn answer(
     app: &Arc<App>,
     request: &Parts,
     body: Body,
-    rate: &mut auth::RateHeaders,
+    caller: &mut Caller,
 ) -> Result<Success, ApiError> {
     if app.phase.now() == Now::Starting {
         return Err(ApiError::unavailable(
@@ -84,18 +94,19 @@ async fn answer(
         ));
     }
     let headers = &request.headers;
-    let key = auth::key(app, request).await?;
-    *rate = auth::rate(app, &key).await?;
+    let key = caller.identify(app, request).await?;
     let session = auth::session(app, &key, headers).await?;
     if app.pool.is_full() {
-        return Err(overloaded());
+        return Err(overloaded(app));
     }
 
     let started = Instant::now();
     let mut memory = app.uploads.share();
     let upload = upload::read(headers, body, &read_limits(app), &mut memory).await?;
     let details = details_wanted(request.uri.query().unwrap_or_default(), &upload)?;
-    app.metrics.stage("upload", started.elapsed());
+    if !key.sandbox {
+        app.metrics.stage("upload", started.elapsed());
+    }
 
     let deadline = tokio::time::Instant::now() + app.config.times.judge_timeout;
     let ticket = if memory.is_large() {
@@ -104,17 +115,23 @@ async fn answer(
     } else {
         app.pool.admit()
     };
-    let ticket = ticket.ok_or_else(overloaded)?;
+    let ticket = ticket.ok_or_else(|| overloaded(app))?;
+    let thresholds = keys::thresholds(&app.judge.config().thresholds, &key.thresholds);
     let check = Check {
         app: Arc::clone(app),
         replay: key.replay.unwrap_or(app.config.access.replay),
         request_id: request.extensions.get().cloned(),
+        thresholds,
         key,
         session,
         ticket,
         deadline,
         explain: details,
     };
+    if check.key.sandbox {
+        let scenario = Scenario::of(headers)?;
+        return check.pretend(upload.file, memory, scenario, details).await;
+    }
     let decoded = check.decode(upload.file, memory).await?;
 
     // From here on a use may be taken, so the work goes on in a task of its own, which also gives
@@ -127,11 +144,13 @@ async fn answer(
         result: LivenessResult {
             liveness: verdict.live,
             score: verdict.score,
+            review: verdict.details.thresholds.needs_review(verdict.score),
             details: details.then_some(FullDetails {
                 engine: verdict.details,
                 replayed,
             }),
         },
+        sandbox: false,
     })
 }
 
@@ -157,8 +176,9 @@ fn details_wanted(query: &str, upload: &Upload) -> Result<bool, ApiError> {
     Ok(wanted)
 }
 
-fn overloaded() -> ApiError {
+fn overloaded(app: &App) -> ApiError {
     ApiError::unavailable("the server is judging as many images as it can: try again shortly")
+        .retry_after(app.pool.come_back())
 }
 
 /// One request on its way through the pool.
@@ -167,6 +187,7 @@ struct Check {
     key: Arc<KeyRecord>,
     replay: ReplayPolicy,
     request_id: Option<RequestId>,
+    thresholds: Thresholds,
     session: Option<TokenHash>,
     ticket: Ticket,
     deadline: tokio::time::Instant,
@@ -202,11 +223,12 @@ impl Check {
     async fn decode(&self, file: Vec<u8>, memory: Reserved) -> Result<Decoded, ApiError> {
         let hashed_with = self.image_key().await?.cloned();
         let judge = Arc::clone(&self.app.judge);
+        let thresholds = self.thresholds;
         let queued = Instant::now();
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = judge.decode(&file)?;
+            let photo = judge.decode(&file, &thresholds)?;
             let memory = memory
                 .photo(photo.rgb.len())
                 .ok_or(ApiError::from(ReadError::NoMemory))?;
@@ -312,15 +334,7 @@ impl Check {
         decoded: Decoded,
         client: &mut oneshot::Sender<Result<Judged, ApiError>>,
     ) -> Result<Verdict, ApiError> {
-        if let Some(token) = &self.session {
-            let state = self
-                .app
-                .store
-                .take_use(token, &self.key.id, self.app.clock.now())
-                .await
-                .inspect_err(|_| self.app.metrics.store_failed())?;
-            auth::usable(&self.app, state)?;
-        }
+        self.take_use().await?;
         let Decoded {
             photo,
             memory,
@@ -328,10 +342,11 @@ impl Check {
         } = decoded;
         let judge = Arc::clone(&self.app.judge);
         let explain = self.explain;
+        let thresholds = self.thresholds;
         let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
             // No more photos are being judged than there are threads: that needs no counting.
             drop(memory);
-            let judged = judge.judge(&photo);
+            let judged = judge.judge(&photo, &thresholds);
             let findings = explain.then(|| judge.findings(&photo, judged.as_ref()));
             match findings.transpose() {
                 Ok(findings) => (judged, findings),
@@ -374,6 +389,54 @@ impl Check {
             tracing::error!(%error, "a use of a session was taken for an image that was not judged");
         }
         answer
+    }
+
+    /// Takes a use of the session, if the request has one.
+    async fn take_use(&self) -> Result<(), ApiError> {
+        let Some(token) = &self.session else {
+            return Ok(());
+        };
+        let state = self
+            .app
+            .store
+            .take_use(token, &self.key.id, self.app.clock.now())
+            .await
+            .inspect_err(|_| self.app.metrics.store_failed())?;
+        auth::usable(&self.app, state)
+    }
+
+    /// The answer that a sandbox key asks for, once the image was read.
+    async fn pretend(
+        &self,
+        file: Vec<u8>,
+        memory: Reserved,
+        scenario: Scenario,
+        details: bool,
+    ) -> Result<Success, ApiError> {
+        let judge = Arc::clone(&self.app.judge);
+        let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
+            let image = judge.inspect(&file);
+            drop((file, memory));
+            image
+        });
+        let image = self.wait(job, std::future::pending()).await;
+        let image = image.map_err(|failed| self.explain(&failed))??;
+        if scenario.is_counted() {
+            self.take_use().await?;
+        }
+        Ok(Success {
+            success: true,
+            result: LivenessResult {
+                score: scenario.score(&self.thresholds)?,
+                liveness: scenario == Scenario::Live,
+                review: scenario == Scenario::Review,
+                details: details.then(|| FullDetails {
+                    engine: sandbox::details(self.app.judge.as_ref(), image, self.thresholds),
+                    replayed: None,
+                }),
+            },
+            sandbox: true,
+        })
     }
 
     /// Writes the image's line, if there is an audit log.

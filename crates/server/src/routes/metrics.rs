@@ -14,7 +14,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let text = app
         .metrics
-        .render(&app.pool, app.clock.monotonic())
+        .render(&app.pool, &app.uploads, app.clock.monotonic())
         .map_err(|error| {
             tracing::error!(%error, "the metrics could not be written");
             ApiError::internal()

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::auth;
+use crate::auth::Caller;
 use crate::error::ApiError;
 
 /// The body of an opened session.
@@ -19,26 +19,23 @@ pub(crate) struct Session {
     success: bool,
     /// 32 characters of base64url: the value of the header `x-session-token`.
     session_token: String,
+    /// Only with sandbox keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
-    let mut rate = auth::RateHeaders::default();
-    let mut response = match answer(&app, &request, &mut rate).await {
+    let mut caller = Caller::default();
+    let response = match answer(&app, &request, &mut caller).await {
         Ok(session) => Json(session).into_response(),
-        Err(error) => error.into_response(),
+        Err(error) => error.in_sandbox(caller.is_sandbox()).into_response(),
     };
-    rate.put(response.headers_mut());
-    response
+    caller.finish(response)
 }
 
-async fn answer(
-    app: &App,
-    request: &Parts,
-    rate: &mut auth::RateHeaders,
-) -> Result<Session, ApiError> {
-    let key = auth::key(app, request).await?;
-    *rate = auth::rate(app, &key).await?;
+async fn answer(app: &App, request: &Parts, caller: &mut Caller) -> Result<Session, ApiError> {
+    let key = caller.identify(app, request).await?;
     let access = &app.config.access;
     let token = app
         .store
@@ -52,5 +49,6 @@ async fn answer(
     Ok(Session {
         success: true,
         session_token: token.reveal().to_owned(),
+        sandbox: key.sandbox,
     })
 }

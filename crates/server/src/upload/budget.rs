@@ -47,6 +47,16 @@ impl UploadMemory {
         }
     }
 
+    /// Bytes that requests hold.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        let used = |part: &Part| {
+            let total = part.total as usize;
+            total.saturating_sub(part.pieces.available_permits()) * PIECE
+        };
+        used(&self.small) + used(&self.large) + used(&self.photos)
+    }
+
     /// A request's share, empty at first.
     #[must_use]
     pub fn share(&self) -> Reserved {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use livecheck_store::{
-    ApiKey, ImageKey, ImageMac, ImageState, KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate,
-    RateDecision, SessionState, SessionToken, Store, StoreError, Timestamp, TokenHash,
+    ApiKey, ImageKey, ImageMac, ImageState, KeyChange, KeyHash, KeyId, KeyRecord, KeySelector,
+    NewKey, Rate, RateDecision, SessionState, SessionToken, Store, StoreError, StoredKey,
+    Timestamp, TokenHash,
 };
 use tokio::sync::Semaphore;
 
@@ -109,6 +110,26 @@ impl Store for Flaky {
         now: Timestamp,
     ) -> Result<(KeyRecord, ApiKey), StoreError> {
         self.store()?.rotate_key(which, grace, now).await
+    }
+
+    async fn change_key(
+        &self,
+        which: &KeySelector,
+        change: &KeyChange,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        self.store()?.change_key(which, change).await
+    }
+
+    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError> {
+        self.store()?.prune_keys(before).await
+    }
+
+    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.store()?.export_keys().await
+    }
+
+    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError> {
+        self.store()?.import_keys(keys).await
     }
 
     async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use livecheck_engine::{
     AttackScores, BBox, Check, ContentBox, Details, EngineConfig, EngineError, Face, Finding,
-    ImageInfo, LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Timings,
-    Verdict,
+    ImageInfo, LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Thresholds,
+    Timings, Verdict,
 };
+use livecheck_server::config::Exposure;
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
 use livecheck_store::{Clock, NewKey, Store, TestClock, Timestamp};
 use serde_json::Value;
@@ -34,8 +35,9 @@ pub const MODELS: &[ModelInfo] = &[ModelInfo {
 }];
 
 /// The words that can be judged.
-const SCRIPTS: [&str; 11] = [
-    "live", "huge", "spoof", "gate", "small", "far", "two", "mask", "broken", "panic", "quote",
+const SCRIPTS: [&str; 12] = [
+    "live", "huge", "doubt", "spoof", "gate", "small", "far", "two", "mask", "broken", "panic",
+    "quote",
 ];
 
 /// Bytes of the pixels of a photo that says `huge`.
@@ -92,7 +94,11 @@ impl Gate {
 }
 
 impl Judge for Scripted {
-    fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
+    fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
+        self.decode(file, &self.config.thresholds).map(|_| image())
+    }
+
+    fn decode(&self, file: &[u8], _: &Thresholds) -> Result<Photo, Rejection> {
         self.decoded.fetch_add(1, Ordering::SeqCst);
         match word(file) {
             "unreadable" => Err(Rejection::UnreadableImage("this is no image".to_owned())),
@@ -112,14 +118,15 @@ impl Judge for Scripted {
         }
     }
 
-    fn judge(&self, photo: &Photo) -> Result<Verdict, Rejection> {
+    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
         self.judged.fetch_add(1, Ordering::SeqCst);
         match word(&photo.rgb) {
-            "live" | "huge" => Ok(verdict(0.98)),
-            "spoof" => Ok(verdict(0.02)),
+            "live" | "huge" => Ok(verdict(0.98, thresholds)),
+            "doubt" => Ok(verdict(0.85, thresholds)),
+            "spoof" => Ok(verdict(0.02, thresholds)),
             "gate" => {
                 self.gate.pass();
-                Ok(verdict(0.98))
+                Ok(verdict(0.98, thresholds))
             }
             "small" => Err(Rejection::ImageTooSmall {
                 width: 200,
@@ -189,10 +196,24 @@ fn photo(file: &[u8]) -> Photo {
     photo
 }
 
-pub fn verdict(score: f32) -> Verdict {
-    let config = EngineConfig::default();
+fn image() -> ImageInfo {
+    ImageInfo {
+        width: 640,
+        height: 640,
+        content: ContentBox {
+            x0: 0,
+            y0: 0,
+            x1: 640,
+            y1: 640,
+        },
+        rotated: 0,
+        format: "jpeg",
+    }
+}
+
+pub fn verdict(score: f32, thresholds: &Thresholds) -> Verdict {
     Verdict {
-        live: score >= config.thresholds.liveness,
+        live: thresholds.is_live(score),
         score,
         logit: f64::from(score / (1.0 - score)).ln(),
         details: Details {
@@ -211,25 +232,14 @@ pub fn verdict(score: f32) -> Verdict {
                 print: 0.01,
                 screen: 0.01,
             },
-            image: ImageInfo {
-                width: 640,
-                height: 640,
-                content: ContentBox {
-                    x0: 0,
-                    y0: 0,
-                    x1: 640,
-                    y1: 640,
-                },
-                rotated: 0,
-                format: "jpeg",
-            },
+            image: image(),
             quality: Quality {
                 face_share: 0.3,
                 brightness: 0.5,
                 contrast: 0.2,
                 sharpness: 100.0,
             },
-            thresholds: config.thresholds,
+            thresholds: *thresholds,
             models: MODELS,
             runtime: Runtime::embedded().info(),
             timings: Timings::default(),
@@ -260,6 +270,8 @@ pub fn config() -> ServerConfig {
     config.network.listen = "127.0.0.1:0".parse().unwrap();
     config.pool.workers = 2;
     config.pool.queue = 50;
+    config.endpoints.metrics = Exposure::Public;
+    config.endpoints.version = Exposure::Public;
     config
 }
 
