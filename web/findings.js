@@ -17,10 +17,11 @@ export const API_LIMITS = Object.freeze({
   pose_yaw: 55,
   pose_pitch: 25,
   pose_roll: 21,
-  /** Finest detail of the face over coarser detail. */
+  /** Fine detail of the face over coarser detail, where that is least. */
   blur: 0.0145,
   /** Mean luma of the face. */
   dark: 0.13,
+  /** Share of the face in which a colour is at its end. */
   bright: 0.8,
   /** Mean luma about the face less that of the face. */
   backlight: 0.45,
@@ -98,6 +99,10 @@ const luma = (data, at) => 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * dat
 const ROWS = [20, 115];
 const COLUMNS = [20, 108];
 const WHITE = 250;
+/** Level from which a colour is at its end. */
+const CLIPPED = 252;
+/** What the detail at distances of 1, 2 and 4 over that at four times the distance usually is, over the first. */
+const SCALES = [1, 2, 4];
 /** Keeps ratios of what hardly varies near 1, squared grey levels. */
 const LEAST_DETAIL = 1e-3;
 
@@ -125,19 +130,23 @@ function detail(grey, width, height, distance) {
 export function measurePatch({ width, data }) {
   const [w, h] = [COLUMNS[1] - COLUMNS[0], ROWS[1] - ROWS[0]];
   const grey = new Float32Array(w * h);
-  let [sum, white] = [0, 0];
+  let [sum, white, clipped] = [0, 0, 0];
   for (let y = 0, i = 0; y < h; y += 1) {
     for (let x = 0; x < w; x += 1, i += 1) {
-      grey[i] = luma(data, 4 * ((y + ROWS[0]) * width + x + COLUMNS[0]));
+      const at = 4 * ((y + ROWS[0]) * width + x + COLUMNS[0]);
+      grey[i] = luma(data, at);
       sum += grey[i];
       if (grey[i] >= WHITE) white += 1;
+      if (Math.max(data[at], data[at + 1], data[at + 2]) >= CLIPPED) clipped += 1;
     }
   }
-  const fine = detail(grey, w, h, 1);
+  const [fine, two, four, ...coarse] = [1, 2, 4, 8, 16].map((distance) => detail(grey, w, h, distance));
+  const ratios = [fine, two, four].map((value, i) => value / ([four, ...coarse][i] + LEAST_DETAIL) / SCALES[i]);
   return {
     brightness: sum / grey.length / 255,
+    clipped: clipped / grey.length,
     glare: white / grey.length,
-    fineness: fine / (detail(grey, w, h, 4) + LEAST_DETAIL),
+    fineness: Math.min(...ratios),
     /** To compare frames of one camera with. */
     sharpness: fine,
   };
@@ -265,6 +274,7 @@ export function measure({ faces, width, height, mean, surroundings, range, patch
     fineness: patch?.fineness ?? null,
     sharpness: patch?.sharpness ?? null,
     glare: patch?.glare ?? null,
+    clipped: patch?.clipped ?? null,
     speed,
     ...poseOf(face.landmarks),
   });
@@ -303,7 +313,7 @@ export function findingsOf(m, shown = '') {
       there &&
       m.surroundings !== null &&
       most('backlight', m.surroundings - m.brightness, l.backlight),
-    bright: there && most('bright', m.brightness, l.bright),
+    bright: there && most('bright', m.clipped, l.bright),
     glare: there && most('glare', m.glare, l.glare),
     low_contrast: there && least('low_contrast', m.range, l.low_contrast),
     moving: there && (m.speed === null || most('moving', m.speed, l.moving)),

@@ -34,7 +34,13 @@ fn evaluate_says_who_falls_into_the_band_and_what_is_left_outside() {
     assert!(!without.contains("review"), "{without}");
     assert_eq!(report().get("review"), None);
 
-    let band = ["--liveness-threshold", "0.7", "--review-threshold", "0.6"];
+    let band = [
+        "--liveness-threshold",
+        "0.7",
+        "--review-threshold",
+        "0.6",
+        "--force",
+    ];
     let shown = bench.succeed(&[&arguments[..], &band].concat());
     for line in [
         "review band 0.6 to 0.7: live 4/20 = 20.0 %, print 0/20 = 0.0 %, screen 4/20 = 20.0 %\n",

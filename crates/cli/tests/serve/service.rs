@@ -23,6 +23,7 @@ impl Service {
         let mut child = bench
             .command(&[])
             .env("LIVECHECK_LISTEN", "127.0.0.1:0")
+            .env("LIVECHECK_METRICS", "public")
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
