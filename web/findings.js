@@ -9,26 +9,26 @@
  */
 export const API_LIMITS = Object.freeze({
   /** Share of the face box outside the picture. */
-  face_cut_off: 0.08,
+  face_cut_off: 0.00935,
   /** Larger of the face's shares of the picture's width and height. */
-  face_too_close: 0.9,
+  face_too_close: 0.815,
   /** Width of the face box, pixels. */
   face_small: 110,
-  pose_yaw: 55,
-  pose_pitch: 25,
-  pose_roll: 21,
+  pose_yaw: 78.8,
+  pose_pitch: 20.8,
+  pose_roll: 21.7,
   /** Fine detail of the face over coarser detail, where that is least. */
-  blur: 0.0145,
+  blur: 0.011,
   /** Mean luma of the face. */
-  dark: 0.13,
+  dark: 0.122,
   /** Share of the face in which a colour is at its end. */
-  bright: 0.8,
+  bright: 0.555,
   /** Mean luma about the face less that of the face. */
-  backlight: 0.45,
+  backlight: 0.642,
   /** Share of the face that is white. */
-  glare: 0.1,
+  glare: 0.32,
   /** Range of the luma of the face and what is about it, without the outer hundredths. */
-  low_contrast: 0.4,
+  low_contrast: 0.501,
   /** Score of another face. */
   second_face: 0.5,
 });
@@ -39,8 +39,7 @@ export const API_LIMITS = Object.freeze({
  */
 export const LIMITS = Object.freeze({
   ...API_LIMITS,
-  face_cut_off: 0.03,
-  face_too_close: 0.85,
+  face_too_close: 0.8,
   pose_yaw: 30,
   pose_roll: 15,
   /** A face below is none. */
@@ -300,7 +299,7 @@ export function findingsOf(m, shown = '') {
     dark: least('dark', m.brightness, l.dark),
     no_face: !there,
     second_face: second,
-    face_cut_off: there && m.outside > l.face_cut_off - tight('face_cut_off', 0.01),
+    face_cut_off: there && m.outside > l.face_cut_off - tight('face_cut_off', 0.005),
     face_too_close: there && most('face_too_close', m.face_share, l.face_too_close),
     face_small:
       there &&

@@ -3,7 +3,7 @@
     python -m livecheck_training.findings --data DATA --binary target/debug/livecheck
 
 Portraits of live people from the training sets are judged by the product with limits that everything is beyond,
-which gives every measure. The portraits choose the limits: no more than `FALSE` of them may have a false finding.
+which gives every measure. The portraits choose the limits: no more than `FALSE_TO_CHOOSE` of them may have a false finding.
 Some of them get the ten faults of `faults.py`: every second one pushes the limits away from the portraits
 as far as its faults are still named, the others say how many are. `pad_dev` and the `dev` part of `webcams` say how
 many of the live people refused are told why; they choose nothing.
@@ -35,11 +35,9 @@ NOTES = ROOT / "training/notes/findings.json"
 PAGE = ROOT / "docs/FINDINGS.md"
 MARK = "<!-- From here on: python -m livecheck_training.findings -->\n"
 
-FALSE = 0.02
-"""Most of the portraits that may have a false finding, all checks together."""
-
 FALSE_TO_CHOOSE = 0.017
-"""As `FALSE`, of those that choose."""
+"""Most of the portraits that may have a false finding, all checks together, of those that choose: of others, no more
+than 2 % shall."""
 
 STEPS = 4
 """Portraits by which a limit may give way at once."""
@@ -183,10 +181,10 @@ def _told(answers: list[Answer], check: str) -> list[float]:
 
 
 def _round(value: float, below: bool) -> float:
-    """To three significant digits, away from the portraits."""
+    """To two significant digits, away from the portraits."""
     if value == 0:
         return 0.0
-    unit = 10.0 ** (np.floor(np.log10(abs(value))) - 2)
+    unit = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
     steps = np.floor(value / unit) if below else np.ceil(value / unit)
     return float(f"{steps * unit:.3g}")
 
