@@ -76,7 +76,7 @@ pub struct Calibrated {
 /// the calibration, cross-validated by subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Its source, or [`ALL_SOURCES`](crate::report::ALL_SOURCES).
+    /// Its source, or [`ALL_SOURCES`].
     pub group: String,
     /// With the shipped score.
     pub before: Vec<MeasuredPoint>,
