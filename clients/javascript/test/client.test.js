@@ -32,7 +32,13 @@ test("a live face gets a score", async (context) => {
   assert.equal(plain.details, undefined);
   const { details, liveness, score } = await livecheck.check(photo, { details: true });
   assert.equal(liveness, score >= details.thresholds.liveness);
-  assert.deepEqual(details.image, { width: 320, height: 240, format: "jpeg" });
+  assert.deepEqual(details.image, {
+    width: 320,
+    height: 240,
+    content: { x0: 0, y0: 0, x1: 320, y1: 240 },
+    rotated: 0,
+    format: "jpeg",
+  });
 });
 
 test("a photo is a blob, a buffer or bytes", async () => {

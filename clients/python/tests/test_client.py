@@ -51,7 +51,8 @@ def test_details_say_what_was_measured(livecheck: Livecheck, live_photo: bytes) 
     result = livecheck.check(live_photo, details=True)
     assert result.details is not None
     assert result.liveness == (result.score >= result.details["thresholds"]["liveness"])
-    assert result.details["image"] == {"width": 320, "height": 240, "format": "jpeg"}
+    content = {"x0": 0, "y0": 0, "x1": 320, "y1": 240}
+    assert result.details["image"] == {"width": 320, "height": 240, "content": content, "rotated": 0, "format": "jpeg"}
     assert len(result.details["face"]["landmarks"]) == 5
     assert set(result.details["attack_scores"]) == {"print", "screen"}
 

@@ -415,7 +415,7 @@ impl Engine {
         }
         let mask_ms = watch.lap();
 
-        let liveness = self.judge_face(&shown, &inside.bbox)?;
+        let liveness = self.judge_cut(&shown, &inside.bbox)?;
         let liveness_ms = watch.lap();
 
         let quality = quality::measure(&shown, &inside.bbox)?;
@@ -535,6 +535,19 @@ impl Engine {
     /// # Errors
     /// [`Rejection::Internal`] (`005`) when there is nothing to cut out, such as an empty box.
     pub fn judge_face(&self, photo: &Photo, bbox: &BBox) -> Result<FaceLiveness, Rejection> {
+        let content = photo.content_here();
+        let (left, top) = (content.x0 as f32, content.y0 as f32);
+        let inside = BBox {
+            x0: bbox.x0 - left,
+            y0: bbox.y0 - top,
+            x1: bbox.x1 - left,
+            y1: bbox.y1 - top,
+        };
+        self.judge_cut(&photo.cut(), &inside)
+    }
+
+    /// As [`Self::judge_face`], of a photo without its border.
+    fn judge_cut(&self, photo: &Photo, bbox: &BBox) -> Result<FaceLiveness, Rejection> {
         let liveness = self.liveness.judge(photo, bbox)?;
         let score = self.config.calibration.score(liveness.logit);
         Ok(FaceLiveness {
