@@ -335,14 +335,13 @@ function cameraNote() {
 }
 
 /** The figures beneath the photo. */
-function showMeasured({ quality, image, timings, attack_scores: attacks, mask_score: mask, thresholds }) {
+function showMeasured({ quality, image, timings, attack_score: attack, mask_score: mask, thresholds }) {
   $('measured').replaceChildren(
     make('h2', { id: 'measured-title' }, 'What was measured'),
     make(
       'div',
       {},
-      bar('Printed photo', attacks.print),
-      bar('Screen', attacks.screen, { note: 'Informative: only the liveness score decides.' }),
+      bar('Presentation attack', attack, { note: 'Not calibrated: only the liveness score decides.' }),
       bar('Face covering', mask, { threshold: thresholds.mask, note: 'Below its threshold: no mask.' }),
     ),
     facts([

@@ -64,8 +64,8 @@ export interface Details {
     score: number;
   };
   mask_score: number;
-  /** 0 to 1, not calibrated. */
-  attack_scores: { print: number; screen: number };
+  /** How surely the face is a presentation attack, 0 to 1: not calibrated, `score` is. */
+  attack_score: number;
   image: { width: number; height: number; format: string };
   /** For information; no decision uses it. */
   quality: { face_share: number; brightness: number; contrast: number; sharpness: number };

@@ -77,8 +77,6 @@ class Answer:
     code: str = ""
     score: float = float("nan")
     box: tuple[float, float, float, float] | None = None
-    print: float = 0.0
-    screen: float = 0.0
     brightness: float = 0.0
     turned: bool = False
     short: int = 0
@@ -103,8 +101,6 @@ class Answer:
         return cls(
             score=result["score"],
             box=(face["x0"], face["y0"], face["x1"], face["y1"]),
-            print=details["attack_scores"].get("print", 0.0),
-            screen=details["attack_scores"].get("screen", 0.0),
             brightness=details["quality"]["brightness"],
             turned=bool(details["image"].get("rotated")),
             short=min(details["image"]["width"], details["image"]["height"]),
@@ -253,16 +249,6 @@ def colours(image: np.ndarray) -> tuple[float, float]:
     return float(red / blue), float(np.ptp(image, axis=2).mean())
 
 
-def species(answers: Sequence[Answer], label: np.ndarray) -> dict[str, Any]:
-    """Of the refused attacks of each kind, those whose larger attack score names it."""
-    out = {}
-    for kind in sorted(set(label) - {"live"}):
-        refused = [a for a, its in zip(answers, label) if its == kind and a.score < THRESHOLD]
-        right = sum((a.print > a.screen) == (kind == "print") for a in refused)
-        out[kind] = share(right, len(refused))
-    return out
-
-
 def measure(
     photos: Sequence[Photo], answers: Sequence[Answer], pair: Callable[[np.ndarray, np.ndarray], float] | None
 ) -> dict[str, Any]:
@@ -279,7 +265,6 @@ def measure(
         "photos": dict(Counter(p.label for p in photos)),
         "without a verdict": {kind: dict(sorted(codes.items())) for kind, codes in refused.items()},
         "Livecheck": by_source(np.array([a.score for a in given]), label, source),
-        "species named right": species(given, label),
         "probes": probes(kept, given, label, source),
     }
     if pair is not None:
@@ -369,8 +354,6 @@ def table(candidate: str, results: dict[str, Any], disturbed: dict[str, Any]) ->
                 if len(kinds) > 1:
                     lines.append("    " + ", ".join(f"{key} {_number(one[key])}, passed {_counts(one[f'{key[4:]} passed'])}" for key in kinds))
             lines.append(f"  {system}, mean of sources: AUC {_number(measured['mean AUC'])}")
-        named = ", ".join(f"{kind} {_counts(one)}" for kind, one in result["species named right"].items())
-        lines.append(f"  refused attacks named right: {named}")
         alone = ", ".join(f"{cue} {_number(one['pooled'])}/{_number(one['mean of sources'])}" for cue, one in result["probes"].items())
         lines.append(f"  one number alone, AUC pooled/mean of sources: {alone}")
     for name, one in disturbed.items():

@@ -27,7 +27,7 @@ export function failure(code, detail = undefined, headers = {}) {
  *
  * @param {number} score  from 0.9 on: live
  */
-export function verdict(score, { width = 960, height = 720, scale = 2, screen = 0.06, print = 0.03 } = {}) {
+export function verdict(score, { width = 960, height = 720, scale = 2, attack = 0.09 } = {}) {
   const [x, y] = [width / 2, height / 2];
   const { bbox, landmarks } = FACE;
   return {
@@ -49,7 +49,7 @@ export function verdict(score, { width = 960, height = 720, scale = 2, screen = 
             score: 0.94,
           },
           mask_score: 0.02,
-          attack_scores: { print, screen },
+          attack_score: attack,
           image: { width, height, format: 'jpeg' },
           quality: { face_share: 0.42, brightness: 0.57, contrast: 0.18, sharpness: 312.4 },
           thresholds: { face: 0.75, liveness: 0.9, mask: 0.5 },

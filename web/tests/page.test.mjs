@@ -282,8 +282,8 @@ describe('verdict', () => {
     assert.equal(await meter('Liveness score'), '0.973, threshold 0.900');
     assert.equal(await meter('Face score'), '0.940, threshold 0.750');
     assert.equal(await meter('Face covering'), '0.020, threshold 0.500');
-    assert.equal(await meter('Printed photo'), '0.030');
-    assert.equal(await meter('Screen'), '0.060');
+    assert.equal(await meter('Presentation attack'), '0.090');
+    assert.doesNotMatch(await page().locator('main').innerText(), /print|screen/i);
     assert.equal(await page().locator('livecheck-capture').getByRole('status').textContent(), 'Photo chosen');
     assert.doesNotMatch(await page().locator('main').innerText(), /looks like an attack/i);
     const facts = await page().locator('#measured dl').innerText();
@@ -463,7 +463,7 @@ for (const dark of [false, true]) {
       await answer(
         page(),
         verdict(0.973, { ...PORTRAIT, scale: 1.7 }),
-        verdict(0.113, { ...PORTRAIT, scale: 2.3, screen: 0.86 }),
+        verdict(0.113, { ...PORTRAIT, scale: 2.3, attack: 0.89 }),
         refused,
       );
       await assertFits(page(), 360);
@@ -529,7 +529,7 @@ describe('dark desktop', () => {
   const { page } = lazily(browser({ dark: true }));
 
   test('an attack', async () => {
-    await answer(page(), verdict(0.113, { screen: 0.86 }));
+    await answer(page(), verdict(0.113, { attack: 0.89 }));
     await upload(page());
     await title(page()).waitFor();
     await assertAccessible(page());

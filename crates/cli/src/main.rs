@@ -41,7 +41,7 @@ fn command() -> Command {
     Command::new("livecheck")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
-            "Passive face liveness: is this selfie a live person, a printed photo or a screen?\n\
+            "Passive face liveness: is this selfie a live person, or a picture of one (print, screen)?\n\
              Without a command it starts a demonstration on this machine and prints a key for it.",
         )
         .subcommand(serve::command())

@@ -193,7 +193,7 @@ fn real_people_get_verdicts() {
         for field in [
             "face",
             "mask_score",
-            "attack_scores",
+            "attack_score",
             "image",
             "quality",
             "timings",

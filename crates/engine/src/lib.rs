@@ -74,8 +74,9 @@ pub struct FaceLiveness {
     /// The logit of the shipped score, before the user's calibration: what `livecheck calibrate`
     /// fits. Finite where the score rounds to 0 or 1.
     pub logit: f64,
-    /// Which presentation attack it looks like.
-    pub attack_scores: AttackScores,
+    /// How surely the face is a presentation attack, before calibration and thresholds: the mean
+    /// over the views, 0 to 1. Not calibrated; the score is.
+    pub attack_score: f32,
 }
 
 /// The answer for an image that could be judged.
@@ -98,8 +99,9 @@ pub struct Details {
     pub face: Face,
     /// Score of the mask net, 0 to 1.
     pub mask_score: f32,
-    /// Which presentation attack it looks like.
-    pub attack_scores: AttackScores,
+    /// How surely the face is a presentation attack, before calibration and thresholds: the mean
+    /// over the views, 0 to 1. Not calibrated; the score is.
+    pub attack_score: f32,
     /// The upright image.
     pub image: ImageInfo,
     /// Measures of the photo's quality; informative, no decision uses them.
@@ -115,15 +117,6 @@ pub struct Details {
     /// What a person could improve; `None` until somebody asks [`Engine::findings`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Finding>>,
-}
-
-/// Probabilities of the presentation attack species, 0 to 1, uncalibrated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct AttackScores {
-    /// A printed photo.
-    pub print: f32,
-    /// A screen.
-    pub screen: f32,
 }
 
 /// The decoded image, upright: as EXIF says, and turned further where its face was not upright.
@@ -426,7 +419,7 @@ impl Engine {
             details: Details {
                 face: whole_face,
                 mask_score,
-                attack_scores: liveness.attack_scores,
+                attack_score: liveness.attack_score,
                 image: ImageInfo {
                     width: photo.full_width,
                     height: photo.full_height,
@@ -554,7 +547,7 @@ impl Engine {
             live: self.config.thresholds.is_live(score),
             score,
             logit: liveness.logit,
-            attack_scores: liveness.attacks,
+            attack_score: liveness.attack_score,
         })
     }
 

@@ -12,7 +12,7 @@
 use serde::Deserialize;
 
 use crate::{
-    AttackScores, Photo, crop,
+    Photo, crop,
     detect::BBox,
     error::{EngineError, Rejection},
     network::{self, Network},
@@ -109,21 +109,18 @@ impl SmallFusion {
 pub(crate) struct Liveness {
     /// Logit of the confidence in a live person, before any calibration of the user's.
     pub(crate) logit: f64,
-    /// Uncalibrated probabilities of the attack species: the mean over the views.
-    pub(crate) attacks: AttackScores,
+    /// Uncalibrated probability of an attack: the mean over the views.
+    pub(crate) attack_score: f32,
 }
 
 impl Liveness {
     /// The one and the other, which counts `share`.
     #[expect(clippy::cast_possible_truncation, reason = "a share of 0 to 1")]
     fn mixed(self, other: Self, share: f64) -> Self {
-        let mix = |one: f32, two: f32| one + (two - one) * share as f32;
         Self {
             logit: self.logit + (other.logit - self.logit) * share,
-            attacks: AttackScores {
-                print: mix(self.attacks.print, other.attacks.print),
-                screen: mix(self.attacks.screen, other.attacks.screen),
-            },
+            attack_score: self.attack_score
+                + (other.attack_score - self.attack_score) * share as f32,
         }
     }
 }
@@ -191,7 +188,7 @@ impl LivenessClassifier {
         answers[VIEWS - 1] = grain_logits(self.grain.as_ref(), photo, face, 1.0)?;
         Ok(Liveness {
             logit: self.settings.fusion.logit(answers.map(Logits::margin)),
-            attacks: attacks(&answers),
+            attack_score: attack_score(&answers),
         })
     }
 
@@ -210,7 +207,7 @@ impl LivenessClassifier {
         }
         Ok(Liveness {
             logit,
-            attacks: attacks(&[context, grain]),
+            attack_score: attack_score(&[context, grain]),
         })
     }
 }
@@ -264,30 +261,18 @@ impl Logits {
         live - (peak + ((print - peak).exp() + (screen - peak).exp()).ln())
     }
 
-    /// Probabilities of print and screen.
-    fn attacks(self) -> [f64; 2] {
-        let peak = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let [live, print, screen] = self.0.map(|logit| (logit - peak).exp());
-        let total = live + print + screen;
-        [print / total, screen / total]
+    /// Probability of an attack: of print and screen together. Which of the two it is, the nets can't
+    /// tell well enough for anybody to be told.
+    fn attack(self) -> f64 {
+        1.0 / (1.0 + self.margin().exp())
     }
 }
 
-/// The mean of what the views say of the attack species.
-#[expect(clippy::cast_possible_truncation, reason = "probabilities")]
-fn attacks(answers: &[Logits]) -> AttackScores {
-    let count = answers.len() as f64;
-    let mean = |kind: usize| {
-        (answers
-            .iter()
-            .map(|answer| answer.attacks()[kind])
-            .sum::<f64>()
-            / count) as f32
-    };
-    AttackScores {
-        print: mean(0),
-        screen: mean(1),
-    }
+/// The mean probability of an attack over the views.
+#[expect(clippy::cast_possible_truncation, reason = "a probability")]
+fn attack_score(answers: &[Logits]) -> f32 {
+    let sum: f64 = answers.iter().map(|answer| answer.attack()).sum();
+    (sum / answers.len() as f64) as f32
 }
 
 #[cfg(test)]
@@ -314,11 +299,27 @@ mod tests {
         let logits = Logits([2.0, 0.5, -1.0]);
         let neutral = fusion([0.25; VIEWS], 0.0);
         let score = score([logits.margin(); VIEWS], &neutral);
-        let attacks = attacks(&[logits; VIEWS]);
+        let attack = attack_score(&[logits; VIEWS]);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
         assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
-        assert!((f64::from(attacks.print) - 0.5f64.exp() / total).abs() < 1e-6);
-        assert!((score + attacks.print + attacks.screen - 1.0).abs() < 1e-6);
+        assert!((score + attack - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_attack_score_is_the_mean_over_the_views_whichever_attack_they_see() {
+        let sure = 40.0;
+        let [live, print, screen] =
+            [[sure, 0.0, 0.0], [0.0, sure, 0.0], [0.0, 0.0, sure]].map(Logits);
+        for (views, expected) in [
+            ([live; VIEWS], 0.0),
+            ([live, print, live, screen], 0.5),
+            ([print, screen, live, screen], 0.75),
+            ([Logits([-1e30, 1e30, 1e30]); VIEWS], 1.0),
+            ([Logits([1e30, -1e30, -1e30]); VIEWS], 0.0),
+        ] {
+            let found = attack_score(&views);
+            assert!((found - expected).abs() < 1e-6, "{views:?}: {found}");
+        }
     }
 
     #[test]
@@ -360,9 +361,9 @@ mod tests {
 
     #[test]
     fn mixing_goes_from_the_one_judgement_to_the_other() {
-        let of = |logit: f64, print: f32| Liveness {
+        let of = |logit: f64, attack_score: f32| Liveness {
             logit,
-            attacks: AttackScores { print, screen: 0.5 },
+            attack_score,
         };
         let (one, other) = (of(-2.0, 0.25), of(2.0, 0.75));
         assert_eq!(one.mixed(other, 0.0), one);

@@ -99,8 +99,7 @@ pub fn engine(input: &[u8]) {
             for share in [
                 verdict.score,
                 details.mask_score,
-                details.attack_scores.print,
-                details.attack_scores.screen,
+                details.attack_score,
                 details.face.score,
                 details.quality.brightness,
             ] {

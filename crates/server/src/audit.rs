@@ -55,9 +55,7 @@ struct Scores<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     liveness: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    print: Option<f32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    screen: Option<f32>,
+    attack: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mask: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +83,7 @@ impl<'a> Line<'a> {
                 },
                 Scores {
                     liveness: Some(verdict.score),
-                    print: Some(verdict.details.attack_scores.print),
-                    screen: Some(verdict.details.attack_scores.screen),
+                    attack: Some(verdict.details.attack_score),
                     mask: Some(verdict.details.mask_score),
                     face: Some(verdict.details.face.score),
                     faces: &[],

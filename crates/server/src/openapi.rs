@@ -569,13 +569,6 @@ fn details() -> Schema {
             ("score", score("Confidence in a whole, unobstructed face.")),
         ],
     );
-    let attacks = object(
-        "Which presentation attack it looks like; uncalibrated.",
-        vec![
-            ("print", score("A printed photo.")),
-            ("screen", score("A screen.")),
-        ],
-    );
     let content = object(
         "What is left without one-coloured bars and frames, pixels of the upright image; x1 and y1 are the first beyond it.",
         ["x0", "y0", "x1", "y1"]
@@ -635,7 +628,12 @@ fn details() -> Schema {
                 "mask_score",
                 score("Confidence that a face covering is worn."),
             ),
-            ("attack_scores", attacks.into()),
+            (
+                "attack_score",
+                score(
+                    "How surely the face is a presentation attack, before calibration and thresholds. Not calibrated; `score` is.",
+                ),
+            ),
             ("image", image.into()),
             ("quality", quality.into()),
             ("thresholds", reference("Thresholds")),

@@ -2,9 +2,7 @@
 //! answer and no photo is judged.
 
 use axum::http::{HeaderMap, StatusCode};
-use livecheck_engine::{
-    AttackScores, BBox, Details, ErrorCode, Face, ImageInfo, Quality, Thresholds, Timings,
-};
+use livecheck_engine::{BBox, Details, ErrorCode, Face, ImageInfo, Quality, Thresholds, Timings};
 
 use crate::error::ApiError;
 use crate::judge::Judge;
@@ -129,10 +127,7 @@ pub(crate) fn details(judge: &dyn Judge, image: ImageInfo, thresholds: Threshold
             score: 0.99,
         },
         mask_score: 0.01,
-        attack_scores: AttackScores {
-            print: 0.01,
-            screen: 0.01,
-        },
+        attack_score: 0.01,
         image,
         quality: Quality {
             face_share: 0.5,

@@ -121,7 +121,7 @@ async fn every_judged_image_has_one_line_with_the_promised_fields_alone() {
     let score = |line: usize, name: &str| lines[line]["scores"][name].as_f64().unwrap();
     assert!((score(0, "liveness") - 0.98).abs() < 1e-6);
     assert!((score(0, "face") - 0.97).abs() < 1e-6);
-    for name in ["print", "screen", "mask"] {
+    for name in ["attack", "mask"] {
         assert!((score(0, name) - 0.01).abs() < 1e-6, "{name}");
     }
     assert_eq!(lines[2]["scores"]["faces"].as_array().unwrap().len(), 2);

@@ -1175,7 +1175,7 @@ async fn details_come_only_when_asked_for() {
     for field in [
         "face",
         "mask_score",
-        "attack_scores",
+        "attack_score",
         "image",
         "quality",
         "thresholds",

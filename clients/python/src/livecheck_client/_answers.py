@@ -24,13 +24,6 @@ class Face(TypedDict):
     score: float
 
 
-class AttackScores(TypedDict):
-    """Which attack it looks like: 0 to 1, not calibrated."""
-
-    print: float
-    screen: float
-
-
 class ImageInfo(TypedDict):
     """The upright image."""
 
@@ -90,7 +83,8 @@ class Details(TypedDict):
 
     face: Face
     mask_score: float
-    attack_scores: AttackScores
+    #: How surely the face is a presentation attack, 0 to 1: not calibrated, ``score`` is.
+    attack_score: float
     image: ImageInfo
     quality: Quality
     thresholds: Thresholds

@@ -95,13 +95,10 @@ fn draw_verdict(photo: Photo, verdict: &Verdict) -> Result<RgbImage> {
     let colour = if verdict.live { LIVE } else { ATTACK };
     drawing.face(&details.face, colour);
     let word = if verdict.live { "LIVE" } else { "ATTACK" };
-    let attacks = &details.attack_scores;
     let scores = [
         (word, verdict.score),
         ("FACE", details.face.score),
         ("MASK", details.mask_score),
-        ("PRINT", attacks.print),
-        ("SCREEN", attacks.screen),
     ];
     let mut lines: Vec<String> = scores
         .iter()

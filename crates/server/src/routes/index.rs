@@ -39,7 +39,7 @@ pub(crate) fn page(links: &[Link]) -> Bytes {
 </head>
 <body>
   <h1>Livecheck {version}</h1>
-  <p>Is this selfie a live person, a printed photo or a screen?</p>
+  <p>Does this selfie show a live person, or a picture of one?</p>
   <ul>
 {items}  </ul>
 </body>

@@ -16,9 +16,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use livecheck_engine::{
-    AttackScores, BBox, Check, ContentBox, Details, EngineConfig, EngineError, Face, Finding,
-    ImageInfo, LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Thresholds,
-    Timings, Verdict,
+    BBox, Check, ContentBox, Details, EngineConfig, EngineError, Face, Finding, ImageInfo,
+    LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Thresholds, Timings,
+    Verdict,
 };
 use livecheck_server::config::Exposure;
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
@@ -228,10 +228,7 @@ pub fn verdict(score: f32, thresholds: &Thresholds) -> Verdict {
                 score: 0.97,
             },
             mask_score: 0.01,
-            attack_scores: AttackScores {
-                print: 0.01,
-                screen: 0.01,
-            },
+            attack_score: 0.01,
             image: image(),
             quality: Quality {
                 face_share: 0.3,
