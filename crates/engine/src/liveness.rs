@@ -2,7 +2,7 @@
 //!
 //! The views net sees three averaged views at three scales: wide (edges of paper and screens, hands,
 //! the room), middle, and near (skin, gloss, moiré). The grain net sees single pixels of the photo:
-//! noise, print grain, the raster of a screen. Each view fails on other attacks, so beside their
+//! noise, print grain, the raster of a screen, in neutral light. Each view fails on other attacks, so beside their
 //! sum the score has a soft minimum: one view that is sure of an attack is not outvoted.
 //!
 //! These two learnt from cameras of today. Photos of fewer pixels than any of those cameras gives
@@ -26,6 +26,9 @@ const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
 /// Side of the view of the grain nets and of the small context net over the side of the face box: that of
 /// Silent-Face's first net, which taught them.
 const GRAIN_FACTOR: f64 = 2.7;
+
+/// Most by which a channel of the grain net's view is made stronger or weaker.
+const MOST_GAIN: f32 = 3.0;
 
 /// Views of a face: those of [`VIEW_FACTORS`] and the grain net's.
 const VIEWS: usize = VIEW_FACTORS.len() + 1;
@@ -180,12 +183,19 @@ impl LivenessClassifier {
     /// By the views net and the grain net.
     fn judge_large(&self, photo: &Photo, face: &BBox) -> Result<Liveness, Rejection> {
         let mut answers = [Logits([0.0; 3]); VIEWS];
+        let mut balance = Balance::default();
         for (number, factor) in VIEW_FACTORS.into_iter().enumerate() {
             let view = crop::square_crop(photo, face, factor, self.views.size())?;
+            if number == 0 {
+                balance.add(&view);
+            }
             // The net answers for every scale; only the answer for the scale that it saw counts.
             answers[number] = logits(self.views.as_ref(), &view, number, VIEW_FACTORS.len())?;
         }
-        answers[VIEWS - 1] = grain_logits(self.grain.as_ref(), photo, face, 1.0)?;
+        let size = self.grain.size();
+        let mut sampled = crop::sampled_crop(photo, face, GRAIN_FACTOR, 1.0, size);
+        balance.apply(&mut sampled);
+        answers[VIEWS - 1] = logits(self.grain.as_ref(), &sampled, 0, 1)?;
         Ok(Liveness {
             logit: self.settings.fusion.logit(answers.map(Logits::margin)),
             attack_score: attack_score(&answers),
@@ -209,6 +219,41 @@ impl LivenessClassifier {
             logit,
             attack_score: attack_score(&[context, grain]),
         })
+    }
+}
+
+/// The white balance that makes the mean colour of what it has seen grey. The grain net takes a print under a
+/// warm lamp for skin; so the lamp is taken out of its view. Beyond [`MOST_GAIN`] the light stays.
+#[derive(Default)]
+struct Balance {
+    sums: [f32; 3],
+}
+
+impl Balance {
+    fn add(&mut self, view: &[u8]) {
+        for pixel in view.chunks_exact(3) {
+            for (sum, value) in self.sums.iter_mut().zip(pixel) {
+                *sum += f32::from(*value);
+            }
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "held to bytes"
+    )]
+    fn apply(&self, view: &mut [u8]) {
+        let mean = self.sums.iter().sum::<f32>() / 3.0;
+        let tables: [[u8; 256]; 3] = self.sums.map(|sum| {
+            let gain = (mean / sum.max(1.0)).clamp(1.0 / MOST_GAIN, MOST_GAIN);
+            std::array::from_fn(|level| (level as f32 * gain + 0.5).min(255.0) as u8)
+        });
+        for pixel in view.chunks_exact_mut(3) {
+            for (value, table) in pixel.iter_mut().zip(&tables) {
+                *value = table[usize::from(*value)];
+            }
+        }
     }
 }
 
@@ -331,6 +376,32 @@ mod tests {
             margins[view] = -6.0;
             assert!(score(margins, &fused) < 0.1, "view {view}");
         }
+    }
+
+    #[test]
+    fn the_light_of_a_lamp_is_taken_out() {
+        let grey: Vec<u8> = (20..120)
+            .flat_map(|level| [level, level + 3, level + 6])
+            .collect();
+        let lamp = |view: &[u8]| -> Vec<u8> {
+            let gains = [1.5_f32, 1.0, 0.5];
+            let lit = view.iter().zip(gains.iter().cycle());
+            lit.map(|(level, gain)| (f32::from(*level) * gain + 0.5) as u8)
+                .collect()
+        };
+        let balanced = |mut view: Vec<u8>| {
+            let mut balance = Balance::default();
+            balance.add(&view);
+            balance.apply(&mut view);
+            view
+        };
+        let (plain, lit) = (balanced(grey.clone()), balanced(lamp(&grey)));
+        for (one, other) in plain.iter().zip(&lit) {
+            assert!(one.abs_diff(*other) <= 2, "{one} and {other}");
+        }
+        // A picture of one colour, and none at all, end in no fault.
+        assert_eq!(balanced(vec![0; 300]), vec![0; 300]);
+        assert_eq!(balanced(Vec::new()), Vec::<u8>::new());
     }
 
     #[test]
