@@ -9,26 +9,26 @@
  */
 export const API_LIMITS = Object.freeze({
   /** Share of the face box outside the picture. */
-  face_cut_off: 0.00935,
+  face_cut_off: 0.0094,
   /** Larger of the face's shares of the picture's width and height. */
-  face_too_close: 0.815,
+  face_too_close: 0.82,
   /** Width of the face box, pixels. */
   face_small: 110,
-  pose_yaw: 78.8,
-  pose_pitch: 20.8,
-  pose_roll: 21.7,
+  pose_yaw: 79,
+  pose_pitch: 21,
+  pose_roll: 20,
   /** Fine detail of the face over coarser detail, where that is least. */
   blur: 0.011,
   /** Mean luma of the face. */
-  dark: 0.122,
+  dark: 0.12,
   /** Share of the face in which a colour is at its end. */
-  bright: 0.555,
+  bright: 0.56,
   /** Mean luma about the face less that of the face. */
-  backlight: 0.642,
+  backlight: 0.59,
   /** Share of the face that is white. */
-  glare: 0.32,
+  glare: 0.24,
   /** Range of the luma of the face and what is about it, without the outer hundredths. */
-  low_contrast: 0.501,
+  low_contrast: 0.45,
   /** Score of another face. */
   second_face: 0.5,
 });
