@@ -8,10 +8,7 @@ use livecheck_engine::EngineError;
 use livecheck_server::{ServerConfig, ServerError, config::Listener};
 use tokio::runtime::Runtime;
 
-use crate::{keys, settings, stdout};
-
-/// File descriptors that the service needs besides its connections: database, listeners, log.
-const OWN_DESCRIPTORS: usize = 64;
+use crate::{descriptors, keys, settings, stdout};
 
 /// What one check found: `Ok` says that all is well, `Err` says what to do.
 type Finding = std::result::Result<String, String>;
@@ -34,7 +31,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             findings.push(("certificate", certificate(&config)));
             findings.push(("address", address(&config)));
             findings.push(("endpoints", Ok(endpoints(&config))));
-            findings.push(("file descriptors", descriptors(&config)));
+            findings.push(("file descriptors", file_limit(&config)));
             findings.push(("workers", workers(&config)));
         }
         Err(error) => findings.push(("settings", Err(format!("{error:#}")))),
@@ -182,27 +179,17 @@ fn endpoints(config: &ServerConfig) -> String {
     parts.join("; ")
 }
 
-fn descriptors(config: &ServerConfig) -> Finding {
-    let wanted = config.network.max_connections + OWN_DESCRIPTORS;
-    let Some(limit) = descriptor_limit() else {
-        return Ok("their limit is not known on this system".to_owned());
+fn file_limit(config: &ServerConfig) -> Finding {
+    let Some(limit) = descriptors::raise(config) else {
+        return Ok("no limit is known on this system".to_owned());
     };
-    if limit < wanted {
-        return Err(format!(
-            "at most {limit} may be open, {wanted} are needed for max_connections {}: raise the limit (`ulimit -n`, LimitNOFILE) or lower max_connections",
-            config.network.max_connections
-        ));
-    }
-    Ok(format!("{limit} may be open, {wanted} are needed"))
-}
-
-/// The soft limit of this process, as Linux tells it.
-fn descriptor_limit() -> Option<usize> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    descriptors::shortage(limit, config).map_or_else(
+        || {
+            let wanted = descriptors::wanted(config);
+            Ok(format!("{limit} may be open, {wanted} are needed"))
+        },
+        Err,
+    )
 }
 
 fn workers(config: &ServerConfig) -> Finding {

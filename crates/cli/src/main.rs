@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod calibrate;
 mod check;
+mod descriptors;
 mod doctor;
 mod evaluate;
 mod generate;

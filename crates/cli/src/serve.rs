@@ -12,7 +12,7 @@ use livecheck_server::{
 use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
 use tokio::runtime::Runtime;
 
-use crate::settings;
+use crate::{descriptors, settings};
 
 /// Name of the key that the demonstration makes.
 const DEMO_KEY: &str = "demo";
@@ -46,6 +46,11 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
 fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
+    if let Some(shortage) =
+        descriptors::raise(&config).and_then(|limit| descriptors::shortage(limit, &config))
+    {
+        tracing::warn!("file descriptors: {shortage}");
+    }
     let engine = settings::engine(&config)?;
     tracing::info!(runtime = %settings::describe(engine.runtime()), "models loaded");
     Runtime::new()

@@ -476,6 +476,30 @@ fn a_database_that_may_not_be_written_ends_the_start_and_says_so() {
 }
 
 #[test]
+fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
+    let bench = Bench::new();
+    let found = |limits: &str| {
+        let doctor = bench.command(&["doctor", "--max-connections", "100"]);
+        let [shell, rest @ ..] = under_shell(limits);
+        let mut wrapped = common::without_settings(shell);
+        wrapped.args(rest).arg(doctor.get_program());
+        wrapped.args(doctor.get_args());
+        let output = wrapped.current_dir(bench.folder.path()).output();
+        common::text(&output.expect("the shell starts").stdout)
+    };
+    let raised = found("ulimit -S -n 128");
+    assert!(
+        raised.contains("ok    file descriptors: 164 may be open, 164 are needed"),
+        "{raised}"
+    );
+    let held = found("ulimit -n 128");
+    assert!(
+        held.contains("WRONG file descriptors: at most 128 may be open, 164 are needed"),
+        "{held}"
+    );
+}
+
+#[test]
 fn no_file_descriptors_left_costs_no_wrong_answer_and_no_restart() {
     let bench = Bench::new();
     let key = make_key(&bench, "livecheck.db");
