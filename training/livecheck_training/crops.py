@@ -115,19 +115,46 @@ def sampled_crop(
     return np.floor(samples + 0.5).astype(np.uint8)
 
 
+def turned_sampled_crop(
+    frame: np.ndarray, face_box: tuple[float, float, float, float], factor: float, size: int, turn: float
+) -> np.ndarray:
+    """`sampled_crop`, turned about the middle of the face: `turn` radians, clockwise in the frame.
+    Beyond the frame its border goes on."""
+    height, width = frame.shape[:2]
+    x0, y0, x1, y1 = sampled_box((width, height), face_box, factor)
+    middle_x, middle_y = ((float(face_box[axis]) + float(face_box[axis + 2]) - 1) / 2 for axis in (0, 1))
+    across = sample_places(x0, x1 - x0, size)[None, :] - middle_x
+    down = sample_places(y0, y1 - y0, size)[:, None] - middle_y
+    sine, cosine = math.sin(turn), math.cos(turn)
+    columns, along = taps_at(middle_x + cosine * across - sine * down, (x1 - x0) / size, width)
+    rows, below = taps_at(middle_y + sine * across + cosine * down, (y1 - y0) / size, height)
+    pixels = frame[rows[..., :, None], columns[..., None, :]].astype(np.float32)
+    samples = (pixels * (below[..., :, None] * along[..., None, :])[..., None]).sum((2, 3))
+    return np.floor(samples + 0.5).astype(np.uint8)
+
+
 def sample_taps(start: int, length: int, side: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (wanted, n) and their weights (wanted, n) of samples along an axis of `side` pixels, which
-    cover `length` of them from `start` on.
+    cover `length` of them from `start` on."""
+    return taps_at(sample_places(start, length, wanted), length / wanted, side)
+
+
+def sample_places(start: int, length: int, wanted: int) -> np.ndarray:
+    """Where `wanted` samples lie on `length` pixels from `start` on; the middle of pixel 0 is 0."""
+    return start + (np.arange(wanted) + 0.5) * (length / wanted) - 0.5
+
+
+def taps_at(at: np.ndarray, step: float, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (..., n) and their weights (..., n) of the samples at `at` (...), `step` pixels apart, on an
+    axis of `side` pixels.
 
     Up to `FINEST_STEP` apart a sample is bilinear, so that single pixels show; beyond, its triangle
     widens in proportion, so that a photo read at a reduced size gives nearly the same view.
     """
-    step = length / wanted
-    at = start + (np.arange(wanted) + 0.5) * step - 0.5
     radius = max(1.0, step / FINEST_STEP)
-    pixels = np.floor(at - radius).astype(np.int64)[:, None] + 1 + np.arange(math.ceil(2 * radius))
-    weights = np.maximum(1 - np.abs(pixels - at[:, None]) / radius, 0.0)
-    return np.clip(pixels, 0, side - 1), (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    pixels = np.floor(at - radius).astype(np.int64)[..., None] + 1 + np.arange(math.ceil(2 * radius))
+    weights = np.maximum(1 - np.abs(pixels - at[..., None]) / radius, 0.0)
+    return np.clip(pixels, 0, side - 1), (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
 
 
 def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float, float]:
@@ -143,6 +170,12 @@ def face_to_image(landmarks: np.ndarray, size: int) -> tuple[float, float, float
     tx = target_mean[0] - a * template_mean[0] + b * template_mean[1]
     ty = target_mean[1] - b * template_mean[0] - a * template_mean[1]
     return float(a), float(b), float(tx), float(ty)
+
+
+def roll(landmarks: np.ndarray) -> float:
+    """How far the face is turned in the picture's plane, radians, clockwise."""
+    a, b, *_ = face_to_image(landmarks, 1)
+    return math.atan2(b, a)
 
 
 def aligned_crop(frame: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:

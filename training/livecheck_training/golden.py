@@ -152,8 +152,11 @@ def write_golden(folder: Path, models: Path) -> None:
         window = crops.window_crop(image, tuple(box), WINDOW_FACTOR, WINDOW_SIZE)
         squares = [crops.square_crop(image, tuple(box), factor, VIEWS_SIZE) for factor in FACTORS]
         sampled = crops.sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE)
+        roll = crops.roll(landmarks)
+        turned = crops.turned_sampled_crop(image, tuple(box), GRAIN_FACTOR, GRAIN_SIZE, roll)
         aligned = crops.aligned_crop(image, landmarks, MASK_SIZE)
-        pictures = {"": image, ".letterbox": letterbox, ".window": window, ".sampled": sampled, ".aligned": aligned}
+        pictures = {"": image, ".letterbox": letterbox, ".window": window, ".aligned": aligned}
+        pictures |= {".sampled": sampled, ".turned": turned}
         pictures |= {f".square{number}": square for number, square in enumerate(squares)}
         for suffix, picture in pictures.items():
             Image.fromarray(picture).save(folder / f"{name}{suffix}.png", optimize=True)
@@ -162,6 +165,7 @@ def write_golden(folder: Path, models: Path) -> None:
                 "name": name,
                 "box": box.tolist(),
                 "landmarks": landmarks.tolist(),
+                "roll": roll,
                 "letterbox_scale": list(scale),
                 "detector": detector_answer(run("face-detector", letterbox)),
                 "refiner": [float(v) for v in run("face-refiner", window)["face"][0]],

@@ -165,11 +165,6 @@ pub(crate) fn square_crop(
 /// until it fits the photo, `share` of that taken, then shifted inside, in whole pixels) as
 /// `size × size` samples, see [`Samples`]. Hardly averaged, unlike every other crop: single pixels of
 /// the photo must show.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "means of bytes are bytes"
-)]
 pub(crate) fn sampled_crop(
     photo: &Photo,
     face: &BBox,
@@ -177,6 +172,47 @@ pub(crate) fn sampled_crop(
     share: f64,
     size: u32,
 ) -> Vec<u8> {
+    let (columns, rows) = samples(photo, face, factor, share, size);
+    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
+    for row in rows.each() {
+        for column in columns.each() {
+            crop.extend(sample(photo, column, row));
+        }
+    }
+    crop
+}
+
+/// As [`sampled_crop`], turned about the middle of the face: `turn` radians, clockwise in the photo. Beyond the
+/// photo its border goes on.
+pub(crate) fn turned_sampled_crop(
+    photo: &Photo,
+    face: &BBox,
+    factor: f64,
+    turn: f64,
+    size: u32,
+) -> Vec<u8> {
+    let (columns, rows) = samples(photo, face, factor, 1.0, size);
+    let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
+    let (middle_x, middle_y) = ((x0 + x1 - 1.0) / 2.0, (y0 + y1 - 1.0) / 2.0);
+    let (sine, cosine) = turn.sin_cos();
+    let (mut column, mut row) = (Vec::new(), Vec::new());
+    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
+    for down in 0..size {
+        let down = rows.at(down) - middle_y;
+        for across in 0..size {
+            let across = columns.at(across) - middle_x;
+            column.clear();
+            column.extend(columns.taps_at(middle_x + cosine * across - sine * down));
+            row.clear();
+            row.extend(rows.taps_at(middle_y + sine * across + cosine * down));
+            crop.extend(sample(photo, &column, &row));
+        }
+    }
+    crop
+}
+
+/// The columns and rows of the view of [`sampled_crop`].
+fn samples(photo: &Photo, face: &BBox, factor: f64, share: f64, size: u32) -> (Samples, Samples) {
     let (width, height) = (f64::from(photo.width), f64::from(photo.height));
     let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
     let (w, h) = ((x1 - x0).max(1.0), (y1 - y0).max(1.0));
@@ -184,27 +220,32 @@ pub(crate) fn sampled_crop(
     let (w, h) = (w * factor, h * factor);
     let left = ((x0 + x1) / 2.0 - w / 2.0).min(width - 1.0 - w).max(0.0);
     let top = ((y0 + y1) / 2.0 - h / 2.0).min(height - 1.0 - h).max(0.0);
-    let columns = Samples::new(left, left + w, photo.width, size);
-    let rows = Samples::new(top, top + h, photo.height, size);
+    (
+        Samples::new(left, left + w, photo.width, size),
+        Samples::new(top, top + h, photo.height, size),
+    )
+}
+
+/// One pixel of a view: the sum over `row` and `column` of the photo's pixels.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "means of bytes are bytes"
+)]
+fn sample(photo: &Photo, column: &[Tap], row: &[Tap]) -> [u8; 3] {
     let row_bytes = photo.width as usize * 3;
-    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
-    for row in rows.each() {
-        for column in columns.each() {
-            let mut sum = [0.5_f32; 3];
-            for tap in row {
-                let line = &photo.rgb[tap.pixel * row_bytes..][..row_bytes];
-                for across in column {
-                    let weight = tap.weight * across.weight;
-                    let pixel = &line[across.pixel * 3..][..3];
-                    for (sum, value) in sum.iter_mut().zip(pixel) {
-                        *sum += weight * f32::from(*value);
-                    }
-                }
+    let mut sum = [0.5_f32; 3];
+    for tap in row {
+        let line = &photo.rgb[tap.pixel * row_bytes..][..row_bytes];
+        for across in column {
+            let weight = tap.weight * across.weight;
+            let pixel = &line[across.pixel * 3..][..3];
+            for (sum, value) in sum.iter_mut().zip(pixel) {
+                *sum += weight * f32::from(*value);
             }
-            crop.extend(sum.map(|sum| sum as u8));
         }
     }
-    crop
+    sum.map(|sum| sum as u8)
 }
 
 /// Pixels between samples up to which they take single pixels: those of a face 320 pixels wide.
@@ -220,42 +261,72 @@ struct Tap {
 /// Samples along one axis. Up to [`FINEST_STEP`] apart each is bilinear; beyond, its triangle widens in
 /// proportion, so that a photo read at a reduced size gives nearly the same view.
 struct Samples {
+    /// First pixel.
+    first: f64,
+    /// Pixels from one sample to the next.
+    step: f64,
+    /// Half the width of a sample's triangle, pixels.
+    radius: f64,
+    /// Last pixel of the photo.
+    end: f64,
     taps: Vec<Tap>,
-    /// Taps of each sample.
-    count: usize,
 }
 
 impl Samples {
     /// `wanted` samples between the whole pixels `from` and `to` of a side of `side` pixels.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "coordinates are clamped to the side"
-    )]
     fn new(from: f64, to: f64, side: u32, wanted: u32) -> Self {
         let end = f64::from(side.saturating_sub(1));
         let first = from.floor().clamp(0.0, end);
         let last = to.floor().clamp(first, end);
         let step = (last - first + 1.0) / f64::from(wanted);
-        let radius = (step / FINEST_STEP).max(1.0);
-        let count = (2.0 * radius).ceil() as usize;
-        let mut taps = Vec::with_capacity(wanted as usize * count);
-        for sample in 0..wanted {
-            let at = first + (f64::from(sample) + 0.5) * step - 0.5;
-            let before = (at - radius).floor();
-            let places = (1..=count).map(|place| before + place as f64);
-            let weight = |place: f64| (1.0 - (place - at).abs() / radius).max(0.0);
-            let total: f64 = places.clone().map(weight).sum();
-            taps.extend(places.map(|place| Tap {
-                pixel: place.clamp(0.0, end) as usize,
-                weight: (weight(place) / total) as f32,
-            }));
-        }
-        Self { taps, count }
+        let mut samples = Self {
+            first,
+            step,
+            radius: (step / FINEST_STEP).max(1.0),
+            end,
+            taps: Vec::new(),
+        };
+        samples.taps = (0..wanted)
+            .flat_map(|sample| samples.taps_at(samples.at(sample)).collect::<Vec<_>>())
+            .collect();
+        samples
+    }
+
+    /// Where a sample lies; the middle of pixel 0 is 0.
+    fn at(&self, sample: u32) -> f64 {
+        self.first + (f64::from(sample) + 0.5) * self.step - 0.5
+    }
+
+    /// The pixels of a sample that lies there.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "coordinates are clamped to the side"
+    )]
+    fn taps_at(&self, at: f64) -> impl Iterator<Item = Tap> {
+        let (radius, end) = (self.radius, self.end);
+        let before = (at - radius).floor();
+        let places = (1..=self.count()).map(move |place| before + place as f64);
+        let weight = move |place: f64| (1.0 - (place - at).abs() / radius).max(0.0);
+        let total: f64 = places.clone().map(weight).sum();
+        places.map(move |place| Tap {
+            pixel: place.clamp(0.0, end) as usize,
+            weight: (weight(place) / total) as f32,
+        })
+    }
+
+    /// Taps of a sample.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few pixels"
+    )]
+    fn count(&self) -> usize {
+        (2.0 * self.radius).ceil() as usize
     }
 
     fn each(&self) -> impl Iterator<Item = &[Tap]> {
-        self.taps.chunks_exact(self.count)
+        self.taps.chunks_exact(self.count())
     }
 }
 
@@ -409,6 +480,12 @@ pub(crate) fn face_crop(photo: &Photo, face: &BBox, size: u32) -> Result<Vec<u8>
         height: f64::from(face.y1).clamp(top + 1.0, height) - top,
     };
     resize(photo, region, size, size)
+}
+
+/// How far the face is turned in the picture's plane, radians, clockwise: its roll.
+pub(crate) fn roll(landmarks: &Landmarks) -> f64 {
+    let placed = face_to_photo(landmarks, 1);
+    placed.b.atan2(placed.a)
 }
 
 /// x' = a·x − b·y + tx, y' = b·x + a·y + ty.

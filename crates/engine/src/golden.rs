@@ -44,6 +44,7 @@ struct Picture {
     #[serde(rename = "box")]
     bbox: [f32; 4],
     landmarks: Landmarks,
+    roll: f64,
     letterbox_scale: [f32; 2],
     detector: DetectorAnswer,
     refiner: Vec<f32>,
@@ -146,6 +147,17 @@ fn crops_agree_with_the_training_pipeline() {
             golden.sampled_size,
         );
         assert_same_levels(&row.name, &sampled, &crop_of("sampled"));
+
+        let roll = crop::roll(&row.landmarks);
+        assert!((roll - row.roll).abs() < 1e-5, "{}: {roll}", row.name);
+        let turned = crop::turned_sampled_crop(
+            &photo,
+            &row.bbox(),
+            golden.sampled_factor,
+            row.roll,
+            golden.sampled_size,
+        );
+        assert_same_levels(&row.name, &turned, &crop_of("turned"));
 
         let aligned = crop::aligned_crop(&photo, &row.landmarks, golden.aligned_size);
         assert_same_levels(&row.name, &aligned.expect("a crop"), &crop_of("aligned"));

@@ -408,7 +408,7 @@ impl Engine {
         }
         let mask_ms = watch.lap();
 
-        let liveness = self.judge_cut(&shown, &inside.bbox)?;
+        let liveness = self.judge_cut(&shown, &inside)?;
         let liveness_ms = watch.lap();
 
         let quality = quality::measure(&shown, &inside.bbox)?;
@@ -520,28 +520,22 @@ impl Engine {
         Ok((score > face.score).then_some(turned))
     }
 
-    /// Judges the face in a given box, whatever limits, face and mask thresholds say: for
+    /// Judges a given face, whatever limits, face and mask thresholds say: for
     /// measuring how verdicts change with the box. Blocking and CPU-bound.
     ///
-    /// `bbox` is in pixels of the photo as it was decoded (see [`Photo::reduction`]) and may reach beyond its border, as the detector's do.
+    /// `face` is in pixels of the photo as it was decoded (see [`Photo::reduction`]) and may reach beyond its border, as the detector's do.
     ///
     /// # Errors
     /// [`Rejection::Internal`] (`005`) when there is nothing to cut out, such as an empty box.
-    pub fn judge_face(&self, photo: &Photo, bbox: &BBox) -> Result<FaceLiveness, Rejection> {
+    pub fn judge_face(&self, photo: &Photo, face: &Face) -> Result<FaceLiveness, Rejection> {
         let content = photo.content_here();
-        let (left, top) = (content.x0 as f32, content.y0 as f32);
-        let inside = BBox {
-            x0: bbox.x0 - left,
-            y0: bbox.y0 - top,
-            x1: bbox.x1 - left,
-            y1: bbox.y1 - top,
-        };
+        let inside = face.moved(-(content.x0 as f32), -(content.y0 as f32));
         self.judge_cut(&photo.cut(), &inside)
     }
 
     /// As [`Self::judge_face`], of a photo without its border.
-    fn judge_cut(&self, photo: &Photo, bbox: &BBox) -> Result<FaceLiveness, Rejection> {
-        let liveness = self.liveness.judge(photo, bbox)?;
+    fn judge_cut(&self, photo: &Photo, face: &Face) -> Result<FaceLiveness, Rejection> {
+        let liveness = self.liveness.judge(photo, face)?;
         let score = self.config.calibration.score(liveness.logit);
         Ok(FaceLiveness {
             live: self.config.thresholds.is_live(score),

@@ -109,7 +109,7 @@ fn both_runtimes_give_the_same_verdicts() {
                 assert_eq!(two.details.runtime.name, "onnxruntime");
                 let photo = other.decode(file).expect("it was read before");
                 let same_box = other
-                    .judge_face(&photo, &one.details.face.bbox)
+                    .judge_face(&photo, &one.details.face)
                     .expect("a face in its box");
                 largest = largest.max((one.score - same_box.score).abs());
                 assert!(

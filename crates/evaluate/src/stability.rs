@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use image::{RgbImage, imageops};
-use livecheck_engine::{BBox, Engine, Photo, Rate, Rejection};
+use livecheck_engine::{Engine, Face, Photo, Rate, Rejection};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -75,17 +75,19 @@ pub fn answers(
     let Ok(verdict) = judged(&picture) else {
         return Ok(None);
     };
-    let bbox = verdict.details.face.bbox;
+    let face = verdict.details.face;
     let photo = Photo::new(
         picture.width(),
         picture.height(),
         picture.as_raw().clone(),
         format,
     );
-    let with_box = |change: BoxChange, bbox: &BBox| {
-        engine
-            .judge_face(&photo, &change.apply(bbox))
-            .map(|face| face.live)
+    let with_box = |change: BoxChange| {
+        let face = Face {
+            bbox: change.apply(&face.bbox),
+            ..face
+        };
+        engine.judge_face(&photo, &face).map(|judged| judged.live)
     };
     let disturbed = DISTURBANCES
         .iter()
@@ -93,7 +95,7 @@ pub fn answers(
             Disturbance::Picture(changes) => {
                 Answer::of(judged(&changed(&picture, changes)).map(|verdict| verdict.live))
             }
-            Disturbance::Box(change) => Answer::of(with_box(*change, &bbox)),
+            Disturbance::Box(change) => Answer::of(with_box(*change)),
         })
         .collect();
     Ok(Some(Answers {
