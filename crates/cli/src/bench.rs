@@ -22,12 +22,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use livecheck_engine::Engine;
 
 use crate::{settings, stdout};
-use figures::{Milliseconds, Outcomes, Stages, memory};
+use figures::{Milliseconds, Outcomes, Stages, Times, memory};
 use photos::Photos;
 use report::{Report, Throughput};
 
 /// Checks at each number of workers when `--runs` is not given: enough for a p99.
 const LEAST_CHECKS: usize = 200;
+
+/// How often findings are measured at least.
+const LEAST_FINDINGS: usize = 50;
 
 pub(crate) fn command() -> Command {
     let command = Command::new("bench")
@@ -112,7 +115,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         for workers in 2..=most.get() {
             throughput.push(measure(&engine, &group.files, workers, checks).throughput(workers));
         }
-        report.add(group, &latency, throughput);
+        report.add(
+            group,
+            &latency,
+            &findings(&engine, &group.files),
+            throughput,
+        );
     }
     report.rss_peak = memory("VmHWM");
     if matches.get_flag("json") {
@@ -122,6 +130,22 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         stdout::write(report.table())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the findings of photos cost, which `details` asks for: by itself, since no other check pays for them.
+fn findings(engine: &Engine, files: &[Vec<u8>]) -> Times {
+    let mut times = Times::default();
+    for file in files.iter().cycle().take(LEAST_FINDINGS.max(files.len())) {
+        let Ok(photo) = engine.decode(file) else {
+            continue;
+        };
+        let judged = engine.judge(&photo);
+        let started = Instant::now();
+        if engine.findings(&photo, judged.as_ref()).is_ok() {
+            times.add(Milliseconds::since(started));
+        }
+    }
+    times
 }
 
 /// What a number of checks took.

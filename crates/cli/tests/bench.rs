@@ -59,6 +59,8 @@ fn every_stage_and_number_of_workers_has_its_figures() {
         let total = &stages[5][1][percentile];
         assert!(total.as_f64().expect("a number") > 0.0, "{percentile}");
     }
+    let findings = &group["findings"]["p50"];
+    assert!(findings.as_f64().expect("a number") > 0.0, "{findings}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Measured,
-    figures::{Milliseconds, Outcomes, Summary},
+    figures::{Milliseconds, Outcomes, Summary, Times},
     photos::Group,
 };
 
@@ -28,6 +28,8 @@ struct GroupFigures {
     mean_bytes: usize,
     outcomes: Outcomes,
     stages: Vec<(&'static str, Summary)>,
+    /// What findings add to a check with details.
+    findings: Summary,
     throughput: Vec<Throughput>,
 }
 
@@ -59,7 +61,13 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, group: &Group, latency: &Measured, throughput: Vec<Throughput>) {
+    pub(super) fn add(
+        &mut self,
+        group: &Group,
+        latency: &Measured,
+        findings: &Times,
+        throughput: Vec<Throughput>,
+    ) {
         let bytes: usize = group.files.iter().map(Vec::len).sum();
         self.groups.push(GroupFigures {
             photos: group.name.clone(),
@@ -67,6 +75,7 @@ impl Report {
             mean_bytes: bytes / group.files.len().max(1),
             outcomes: latency.outcomes.clone(),
             stages: latency.stages.summaries().to_vec(),
+            findings: findings.summary(),
             throughput,
         });
     }
@@ -118,13 +127,17 @@ impl GroupFigures {
             "  {:10} {:>8} {:>8} {:>8} {:>8}   ms, one worker",
             "stage", "p50", "p95", "p99", "mean"
         );
-        for (stage, times) in &self.stages {
+        let mut row = |name: &str, times: &Summary, note: &str| {
             let _ = writeln!(
                 text,
-                "  {stage:10} {:8.2} {:8.2} {:8.2} {:8.2}",
+                "  {name:10} {:8.2} {:8.2} {:8.2} {:8.2}{note}",
                 times.p50, times.p95, times.p99, times.mean
             );
+        };
+        for (stage, times) in &self.stages {
+            row(stage, times, "");
         }
+        row("findings", &self.findings, "   more with details");
         let _ = writeln!(
             text,
             "  {:10} {:>8} {:>8} {:>8} {:>8}   ms a check",
