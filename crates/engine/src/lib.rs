@@ -25,6 +25,7 @@ mod policy;
 mod presets;
 mod quality;
 mod refine;
+mod row;
 mod runtime;
 mod self_test;
 
@@ -47,6 +48,7 @@ pub use findings::{Check, Finding, FindingLimits, Severity};
 pub use photo::{ContentBox, Photo};
 pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
+pub use row::{FileName, Row};
 pub use runtime::{
     ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeSettings,
 };

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -296,6 +296,8 @@ impl Prepared {
         let mut environments = vec![
             ("OpenAPI", python::Environment::OPENAPI),
             ("clients", python::Environment::CLIENTS),
+            (MODULE, python::Environment::WHEEL),
+            (MODULE, python::Environment::MODULE),
             ("deployment", python::Environment::DEPLOYMENT),
         ];
         if matches!(scope, Scope::Training | Scope::Ci) {
@@ -336,6 +338,9 @@ impl Prepared {
     }
 }
 
+/// The tests of the Python module.
+const MODULE: &str = "Python module";
+
 /// The tests of the capture page.
 const PAGE: &str = "web/tests";
 
@@ -361,6 +366,20 @@ fn suites(scope: Scope) -> Vec<Suite> {
             command: Box::new(|_| {
                 let mut command = pytest(python::Environment::CLIENTS)?;
                 command.arg(".").current_dir(root().join("clients"));
+                Ok((command, None))
+            }),
+        },
+        Suite {
+            name: MODULE,
+            format: Format::Pytest,
+            uses_data: true,
+            command: Box::new(|_| {
+                let wheel = wheel()?;
+                python::Environment::MODULE.install_wheel(&wheel)?;
+                let mut command = pytest(python::Environment::MODULE)?;
+                command
+                    .current_dir(root().join("crates/python"))
+                    .env("LIVECHECK_WHEEL", wheel);
                 Ok((command, None))
             }),
         },
@@ -405,6 +424,24 @@ fn suites(scope: Scope) -> Vec<Suite> {
         });
     }
     suites
+}
+
+/// Makes the wheel of the Python module in the profile of the tests.
+fn wheel() -> Result<PathBuf> {
+    let folder = root().join("target/wheels/tests");
+    // What an earlier version of it left.
+    let _ = fs::remove_dir_all(&folder);
+    let mut maturin = Command::new(python::Environment::WHEEL.tool("maturin")?);
+    maturin
+        .args(["build", "--quiet", "--profile", "dev"])
+        // Tests run where it was built.
+        .args(["--compatibility", "linux", "--manifest-path"])
+        .arg(root().join("crates/python/Cargo.toml"))
+        .arg("--out")
+        .arg(&folder);
+    console::install("wheel", &mut maturin)?;
+    let made = fs::read_dir(&folder)?.next();
+    Ok(made.ok_or_else(|| anyhow!("maturin made no wheel"))??.path())
 }
 
 fn pytest(environment: python::Environment) -> Result<Command> {
