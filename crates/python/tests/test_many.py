@@ -74,7 +74,9 @@ def test_fixed_size_binary_is_taken(engine: Engine) -> None:
 
 
 def test_no_photos_are_an_empty_table(engine: Engine) -> None:
-    for nothing in ([], iter(()), pyarrow.array([], pyarrow.binary()), pyarrow.chunked_array([], pyarrow.binary())):
+    kind = pyarrow.binary()
+    nothings: list[Any] = [[], iter(()), pyarrow.array([], kind), pyarrow.chunked_array([], kind)]
+    for nothing in nothings:
         assert engine.check_many(nothing, names=[]).num_rows == 0
 
 

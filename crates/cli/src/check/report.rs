@@ -127,10 +127,10 @@ fn csv_row(file: &Path, outcome: &Outcome) -> String {
     csv_line(&row.fields())
 }
 
-fn csv_line<T: AsRef<[u8]>>(fields: &[T; Row::COLUMNS.len()]) -> String {
+fn csv_line<T: AsRef<str>>(fields: &[T; Row::COLUMNS.len()]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer
-        .write_record(fields)
+        .write_record(fields.iter().map(T::as_ref))
         .expect("memory takes every record");
     let line = writer.into_inner().expect("memory takes every record");
     String::from_utf8(line).expect("strings make a string")

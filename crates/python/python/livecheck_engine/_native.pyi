@@ -4,6 +4,8 @@ from typing import Any, Literal, Protocol, final
 
 import pyarrow  # type: ignore[import-untyped, unused-ignore]
 
+__all__ = ["Answer", "Engine", "__version__"]
+
 __version__: str
 
 class _ArrowArray(Protocol):
