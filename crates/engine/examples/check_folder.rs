@@ -38,9 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn check(engine: &Engine, file: &Path) -> Result<Verdict, Rejection> {
-    let bytes = fs::read(file).map_err(|error| {
-        Rejection::UnreadableImage(format!("the file cannot be read: {error}"))
-    })?;
+    let bytes = fs::read(file)
+        .map_err(|error| Rejection::UnreadableImage(format!("the file cannot be read: {error}")))?;
     engine.check(&bytes)
 }
 

@@ -44,7 +44,11 @@ pub(crate) fn judge(engine: &Engine, photo: Option<&[u8]>) -> Result<Verdict, Re
 /// # Errors
 /// What `input` raises, `KeyboardInterrupt`, and threads that the system does not give. What was
 /// begun is finished then, and nothing else is begun.
-pub(crate) fn judge_all(engine: &Engine, mut input: Input, threads: NonZeroUsize) -> PyResult<Rows> {
+pub(crate) fn judge_all(
+    engine: &Engine,
+    mut input: Input,
+    threads: NonZeroUsize,
+) -> PyResult<Rows> {
     let most = threads.get() * PER_THREAD;
     let (jobs, queue) = mpsc::sync_channel(most);
     let (results, rows) = mpsc::channel();
@@ -110,7 +114,7 @@ fn pass_on(
             early.insert(at, row);
         }
         while let Some(row) = early.remove(&due) {
-            rows.push(row)?;
+            rows.push(&row)?;
             due += 1;
         }
     }

@@ -4,6 +4,7 @@ import csv
 import os
 import struct
 import subprocess
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -37,7 +38,10 @@ def test_a_thousand_photos_are_judged_as_by_the_command_line(
 ) -> None:
     photos = real(PHOTOS)
     if photos is None:
-        print("LEFT OUT: equality on real photos: LIVECHECK_DATA does not name the data folder")
+        warnings.warn(
+            "LEFT OUT: equality on real photos: LIVECHECK_DATA does not name the data folder",
+            stacklevel=1,
+        )
         photos = list(drawn(PHOTOS))
     files = []
     for number, photo in enumerate(photos + hostile(HOSTILE)):

@@ -441,7 +441,9 @@ fn wheel() -> Result<PathBuf> {
         .arg(&folder);
     console::install("wheel", &mut maturin)?;
     let made = fs::read_dir(&folder)?.next();
-    Ok(made.ok_or_else(|| anyhow!("maturin made no wheel"))??.path())
+    Ok(made
+        .ok_or_else(|| anyhow!("maturin made no wheel"))??
+        .path())
 }
 
 fn pytest(environment: python::Environment) -> Result<Command> {

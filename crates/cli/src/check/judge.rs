@@ -79,9 +79,8 @@ fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
 /// The file's bytes; of one that is too large no more than tells so.
 fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Rejection> {
     let mut bytes = Vec::new();
-    let size = read_most(file, limit, &mut bytes).map_err(|error| {
-        Rejection::UnreadableImage(format!("the file cannot be read: {error}"))
-    })?;
+    let size = read_most(file, limit, &mut bytes)
+        .map_err(|error| Rejection::UnreadableImage(format!("the file cannot be read: {error}")))?;
     if bytes.len() > limit {
         return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
             actual: size.and_then(|size| usize::try_from(size).ok()),
