@@ -5,6 +5,7 @@ Parquet files. Spark keeps in ``CHECKPOINT`` which input files are done; a run t
 the others, and a run after new files came judges these.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,12 @@ def judge(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatc
 
 def main(photos: Path, verdicts: Path, checkpoint: Path) -> None:
     """Runs the job."""
+    # Its workers run the Python that runs this, with the same packages.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = (
         SparkSession.builder.master("local[*]")
         # A batch is in the memory of a task as a whole.
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", 64)
-        .config("spark.pyspark.python", sys.executable)
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )

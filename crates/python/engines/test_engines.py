@@ -37,12 +37,12 @@ def names(file: int) -> list[str]:
     return [f"{file}/{at}.jpg" for at in range(len(PHOTOS))]
 
 
-@pytest.mark.parametrize("recipe", ["duckdb", "polars", "ray", "spark"])
+@pytest.mark.parametrize("recipe", ["duckdb", "polars", "spark"])
 def test_a_job_that_is_started_again_judges_the_rest(recipe: str, tmp_path: Path) -> None:
     photos, verdicts = tmp_path / "photos", tmp_path / "verdicts"
     photos.mkdir()
     command = [sys.executable, HERE / f"{recipe}_recipe.py", photos, verdicts]
-    if recipe in ("ray", "spark"):
+    if recipe == "spark":
         command.append(tmp_path / "checkpoint")
     if recipe == "spark" and not shutil.which("java"):
         pytest.skip("LEFT OUT: Spark: Java is not installed")

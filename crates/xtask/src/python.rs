@@ -61,6 +61,12 @@ impl Environment {
         locks: &["crates/python/requirements-test.lock"],
     };
 
+    /// Engines for large data, which the Python module's recipes run on.
+    pub(crate) const ENGINES: Self = Self {
+        name: "engines",
+        locks: &["crates/python/requirements-engines.lock"],
+    };
+
     /// Linters and validators of `deploy/`.
     pub(crate) const DEPLOYMENT: Self = Self {
         name: "deployment",

@@ -36,8 +36,10 @@ const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";
 pub(crate) enum Scope {
     /// The workspace's own tests, with what this machine has: nothing is installed.
     Quick,
-    /// Every test but the training pipeline's.
+    /// Every test but the training pipeline's and those on engines for large data.
     All,
+    /// Those on engines for large data as well.
+    Engines,
     /// The training pipeline's as well.
     Training,
     /// All of them, as somebody without data has them and then with the data; a suite that cannot be
@@ -208,11 +210,24 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
         Scope::Quick => outcome.left_out.insert(
             "every suite outside of the workspace: run `cargo xtask test` without --quick".to_owned(),
         ),
-        Scope::All => outcome.left_out.insert(
-            "the training pipeline: `cargo xtask test --training` installs PyTorch (5 GB) and tests it"
-                .to_owned(),
-        ),
-        Scope::Training | Scope::Ci => false,
+        Scope::All | Scope::Engines | Scope::Training => {
+            for (with, what) in [
+                (
+                    Scope::Training,
+                    "the training pipeline: `cargo xtask test --training` installs PyTorch (5 GB) and tests it",
+                ),
+                (
+                    Scope::Engines,
+                    "the Python module on engines for large data: `cargo xtask test --engines` installs Spark, DuckDB and Polars (1 GB) and runs its recipes",
+                ),
+            ] {
+                if scope != with {
+                    outcome.left_out.insert(what.to_owned());
+                }
+            }
+            true
+        }
+        Scope::Ci => false,
     };
     finish(&outcome)
 }
@@ -300,6 +315,10 @@ impl Prepared {
             (MODULE, python::Environment::MODULE),
             ("deployment", python::Environment::DEPLOYMENT),
         ];
+        if matches!(scope, Scope::Engines | Scope::Ci) {
+            environments.push((ENGINES, python::Environment::WHEEL));
+            environments.push((ENGINES, python::Environment::ENGINES));
+        }
         if matches!(scope, Scope::Training | Scope::Ci) {
             environments.push(("training", python::Environment::TRAINING));
         }
@@ -340,6 +359,9 @@ impl Prepared {
 
 /// The tests of the Python module.
 const MODULE: &str = "Python module";
+
+/// The Python module in Spark and others.
+const ENGINES: &str = "engines";
 
 /// The tests of the capture page.
 const PAGE: &str = "web/tests";
@@ -409,6 +431,19 @@ fn suites(scope: Scope) -> Vec<Suite> {
             Ok((command, None))
         }),
     }));
+    if matches!(scope, Scope::Engines | Scope::Ci) {
+        suites.push(Suite {
+            name: ENGINES,
+            format: Format::Pytest,
+            uses_data: false,
+            command: Box::new(|_| {
+                python::Environment::ENGINES.install_wheel(&wheel()?)?;
+                let mut command = pytest(python::Environment::ENGINES)?;
+                command.arg("engines").current_dir(root().join("crates/python"));
+                Ok((command, None))
+            }),
+        });
+    }
     if matches!(scope, Scope::Training | Scope::Ci) {
         suites.push(Suite {
             name: "training",
