@@ -128,7 +128,13 @@ fn ci() -> Result<()> {
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
     // The one crate that others may depend on, and what it is with no feature.
-    run(cargo().args(["check", "--package", "livecheck-engine", "--lib", "--locked"]))?;
+    run(cargo().args([
+        "check",
+        "--package",
+        "livecheck-engine",
+        "--lib",
+        "--locked",
+    ]))?;
     run(cargo()
         .args(["package", "--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;

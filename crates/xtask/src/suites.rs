@@ -208,7 +208,8 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
 
     match scope {
         Scope::Quick => outcome.left_out.insert(
-            "every suite outside of the workspace: run `cargo xtask test` without --quick".to_owned(),
+            "every suite outside of the workspace: run `cargo xtask test` without --quick"
+                .to_owned(),
         ),
         Scope::All | Scope::Engines | Scope::Training => {
             for (with, what) in [
@@ -439,7 +440,9 @@ fn suites(scope: Scope) -> Vec<Suite> {
             command: Box::new(|_| {
                 python::Environment::ENGINES.install_wheel(&wheel()?)?;
                 let mut command = pytest(python::Environment::ENGINES)?;
-                command.arg("engines").current_dir(root().join("crates/python"));
+                command
+                    .arg("engines")
+                    .current_dir(root().join("crates/python"));
                 Ok((command, None))
             }),
         });
