@@ -28,7 +28,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{settings, stdout};
 use files::Found;
-use report::{Format, Name, Outcome};
+use livecheck_engine::FileName;
+use report::{Format, Outcome};
 use results::{Answer, Existing, Results};
 
 /// What `check --help` ends with.
@@ -168,7 +169,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
         None => None,
     };
     if let Some(results) = &results {
-        files.retain(|file| match results.earlier(&Name::of(file)) {
+        files.retain(|file| match results.earlier(&FileName::of(file)) {
             Some(earlier) => {
                 tally.earlier += 1;
                 tally.count(earlier);

@@ -1,9 +1,36 @@
 //! Passive face liveness: the bytes of one photo in, one verdict out.
 //!
+//! ```
+//! use livecheck_engine::{Engine, EngineConfig, Thresholds};
+//!
+//! let engine = Engine::new(EngineConfig {
+//!     thresholds: Thresholds {
+//!         liveness: 0.95,
+//!         ..Thresholds::default()
+//!     },
+//!     ..EngineConfig::default()
+//! })?;
+//! # let file = b"GIF89a";
+//! match engine.check(file) {
+//!     Ok(verdict) => println!("live: {}, score {:.2}", verdict.live, verdict.score),
+//!     Err(rejection) => {
+//!         assert_eq!(rejection.code().code(), "002");
+//!         println!("{rejection}");
+//!     }
+//! }
+//! # Ok::<(), livecheck_engine::EngineError>(())
+//! ```
+//!
 //! [`Engine::check`] is the whole pipeline; each stage has a file of its own:
 //! `decode → detect → mask → liveness → policy`, with `crop` as the only code that cuts and
 //! resizes and `network` as the only one that knows the inference runtimes.
 //! No HTTP, no database, no async here.
+//!
+//! # Features
+//!
+//! - `onnxruntime` (off): [`Engine::with_runtime`] can load the shared library of ONNX Runtime,
+//!   which takes about half the time of the embedded runtime. Without it the crate `ort` is not
+//!   in the tree, and asking for ONNX Runtime is an [`EngineError::Runtime`].
 
 mod borders;
 mod calibration;
@@ -25,6 +52,7 @@ mod policy;
 mod presets;
 mod quality;
 mod refine;
+mod row;
 mod runtime;
 mod self_test;
 
@@ -47,6 +75,7 @@ pub use findings::{Check, Finding, FindingLimits, Severity};
 pub use photo::{ContentBox, Photo};
 pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
+pub use row::{FileName, Row};
 pub use runtime::{
     ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeSettings,
 };

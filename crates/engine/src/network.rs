@@ -1,6 +1,10 @@
 //! The inference runtimes behind one trait, and the models embedded in this build.
 
 mod embedded;
+#[cfg(not(feature = "onnxruntime"))]
+#[path = "network/no_onnx_runtime.rs"]
+mod onnx_runtime;
+#[cfg(feature = "onnxruntime")]
 mod onnx_runtime;
 
 use std::sync::LazyLock;
@@ -170,9 +174,7 @@ impl Model {
             Backend::Embedded => TractNetwork::load(self)
                 .map(|network| Box::new(network) as _)
                 .map_err(|error| format!("{error:#}")),
-            Backend::OnnxRuntime(library) => {
-                library.network(self).map(|network| Box::new(network) as _)
-            }
+            Backend::OnnxRuntime(library) => library.network(self),
         };
         network.map_err(|reason| EngineError::Network {
             name: self.name,

@@ -22,6 +22,15 @@ pub enum RuntimeChoice {
     OnnxRuntime,
 }
 
+impl RuntimeChoice {
+    /// Every choice with its name in the settings.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Auto, "auto"),
+        (Self::Embedded, "embedded"),
+        (Self::OnnxRuntime, "onnxruntime"),
+    ];
+}
+
 /// Hardware that ONNX Runtime may use besides the processor, when its library was built for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum ExecutionProvider {

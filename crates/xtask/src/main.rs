@@ -47,8 +47,11 @@ enum Task {
         /// Also install PyTorch (5 GB) and run the tests of the training pipeline.
         #[arg(long)]
         training: bool,
-        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
+        /// Also install Spark, DuckDB and Polars (1 GB) and run the Python module's recipes on them.
         #[arg(long, conflicts_with = "training")]
+        engines: bool,
+        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
+        #[arg(long, conflicts_with_all = ["training", "engines"])]
         quick: bool,
     },
     /// What CI runs: format, clippy, docs, deny, audit, then every test, without data and with it.
@@ -88,6 +91,7 @@ fn run_task(task: &Task) -> Result<()> {
     env::set_current_dir(root())?;
     match task {
         Task::Test { training: true, .. } => suites::test(Scope::Training),
+        Task::Test { engines: true, .. } => suites::test(Scope::Engines),
         Task::Test { quick: true, .. } => suites::test(Scope::Quick),
         Task::Test { .. } => suites::test(Scope::All),
         Task::Ci => ci(),
@@ -123,6 +127,17 @@ fn ci() -> Result<()> {
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
+    // The one crate that others may depend on, and what it is with no feature.
+    run(cargo().args([
+        "check",
+        "--package",
+        "livecheck-engine",
+        "--lib",
+        "--locked",
+    ]))?;
+    run(cargo()
+        .args(["package", "--package", "livecheck-engine", "--locked"])
+        .args(["--no-verify", "--allow-dirty"]))?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])

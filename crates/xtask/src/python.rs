@@ -1,6 +1,10 @@
 //! Python environments under `target/`, made from lock files.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 
@@ -45,6 +49,24 @@ impl Environment {
         locks: &["clients/requirements-test.lock"],
     };
 
+    /// Makes the wheel of the Python module.
+    pub(crate) const WHEEL: Self = Self {
+        name: "wheel",
+        locks: &["crates/python/requirements-build.lock"],
+    };
+
+    /// Tests of the Python module.
+    pub(crate) const MODULE: Self = Self {
+        name: "module",
+        locks: &["crates/python/requirements-test.lock"],
+    };
+
+    /// Engines for large data, which the Python module's recipes run on.
+    pub(crate) const ENGINES: Self = Self {
+        name: "engines",
+        locks: &["crates/python/requirements-engines.lock"],
+    };
+
     /// Linters and validators of `deploy/`.
     pub(crate) const DEPLOYMENT: Self = Self {
         name: "deployment",
@@ -81,6 +103,16 @@ impl Environment {
     /// The path of a command in the environment, which is made or brought up to date first.
     pub(crate) fn tool(self, command: &str) -> Result<PathBuf> {
         Ok(self.commands()?.join(command))
+    }
+
+    /// Installs a wheel, and nothing else, in the environment.
+    pub(crate) fn install_wheel(self, wheel: &Path) -> Result<()> {
+        let mut pip = Command::new(self.tool("python")?);
+        pip.args(["-m", "pip", "install", "--quiet"])
+            .args(["--disable-pip-version-check", "--force-reinstall"])
+            .args(["--no-deps", "--no-index"])
+            .arg(wheel);
+        install(&format!("install Python {} wheel", self.name), &mut pip)
     }
 
     /// The folder of the environment's commands, which is made or brought up to date first.

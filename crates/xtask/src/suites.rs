@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -36,8 +36,10 @@ const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";
 pub(crate) enum Scope {
     /// The workspace's own tests, with what this machine has: nothing is installed.
     Quick,
-    /// Every test but the training pipeline's.
+    /// Every test but the training pipeline's and those on engines for large data.
     All,
+    /// Those on engines for large data as well.
+    Engines,
     /// The training pipeline's as well.
     Training,
     /// All of them, as somebody without data has them and then with the data; a suite that cannot be
@@ -206,13 +208,27 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
 
     match scope {
         Scope::Quick => outcome.left_out.insert(
-            "every suite outside of the workspace: run `cargo xtask test` without --quick".to_owned(),
-        ),
-        Scope::All => outcome.left_out.insert(
-            "the training pipeline: `cargo xtask test --training` installs PyTorch (5 GB) and tests it"
+            "every suite outside of the workspace: run `cargo xtask test` without --quick"
                 .to_owned(),
         ),
-        Scope::Training | Scope::Ci => false,
+        Scope::All | Scope::Engines | Scope::Training => {
+            for (with, what) in [
+                (
+                    Scope::Training,
+                    "the training pipeline: `cargo xtask test --training` installs PyTorch (5 GB) and tests it",
+                ),
+                (
+                    Scope::Engines,
+                    "the Python module on engines for large data: `cargo xtask test --engines` installs Spark, DuckDB and Polars (1 GB) and runs its recipes",
+                ),
+            ] {
+                if scope != with {
+                    outcome.left_out.insert(what.to_owned());
+                }
+            }
+            true
+        }
+        Scope::Ci => false,
     };
     finish(&outcome)
 }
@@ -296,8 +312,14 @@ impl Prepared {
         let mut environments = vec![
             ("OpenAPI", python::Environment::OPENAPI),
             ("clients", python::Environment::CLIENTS),
+            (MODULE, python::Environment::WHEEL),
+            (MODULE, python::Environment::MODULE),
             ("deployment", python::Environment::DEPLOYMENT),
         ];
+        if matches!(scope, Scope::Engines | Scope::Ci) {
+            environments.push((ENGINES, python::Environment::WHEEL));
+            environments.push((ENGINES, python::Environment::ENGINES));
+        }
         if matches!(scope, Scope::Training | Scope::Ci) {
             environments.push(("training", python::Environment::TRAINING));
         }
@@ -336,6 +358,12 @@ impl Prepared {
     }
 }
 
+/// The tests of the Python module.
+const MODULE: &str = "Python module";
+
+/// The Python module in Spark and others.
+const ENGINES: &str = "engines";
+
 /// The tests of the capture page.
 const PAGE: &str = "web/tests";
 
@@ -365,6 +393,20 @@ fn suites(scope: Scope) -> Vec<Suite> {
             }),
         },
         Suite {
+            name: MODULE,
+            format: Format::Pytest,
+            uses_data: true,
+            command: Box::new(|_| {
+                let wheel = wheel()?;
+                python::Environment::MODULE.install_wheel(&wheel)?;
+                let mut command = pytest(python::Environment::MODULE)?;
+                command
+                    .current_dir(root().join("crates/python"))
+                    .env("LIVECHECK_WHEEL", wheel);
+                Ok((command, None))
+            }),
+        },
+        Suite {
             name: "deployment",
             format: Format::Plain,
             uses_data: false,
@@ -390,6 +432,21 @@ fn suites(scope: Scope) -> Vec<Suite> {
             Ok((command, None))
         }),
     }));
+    if matches!(scope, Scope::Engines | Scope::Ci) {
+        suites.push(Suite {
+            name: ENGINES,
+            format: Format::Pytest,
+            uses_data: false,
+            command: Box::new(|_| {
+                python::Environment::ENGINES.install_wheel(&wheel()?)?;
+                let mut command = pytest(python::Environment::ENGINES)?;
+                command
+                    .arg("engines")
+                    .current_dir(root().join("crates/python"));
+                Ok((command, None))
+            }),
+        });
+    }
     if matches!(scope, Scope::Training | Scope::Ci) {
         suites.push(Suite {
             name: "training",
@@ -405,6 +462,26 @@ fn suites(scope: Scope) -> Vec<Suite> {
         });
     }
     suites
+}
+
+/// Makes the wheel of the Python module in the profile of the tests.
+fn wheel() -> Result<PathBuf> {
+    let folder = root().join("target/wheels/tests");
+    // What an earlier version of it left.
+    let _ = fs::remove_dir_all(&folder);
+    let mut maturin = Command::new(python::Environment::WHEEL.tool("maturin")?);
+    maturin
+        .args(["build", "--quiet", "--profile", "dev"])
+        // Tests run where it was built.
+        .args(["--compatibility", "linux", "--manifest-path"])
+        .arg(root().join("crates/python/Cargo.toml"))
+        .arg("--out")
+        .arg(&folder);
+    console::install("wheel", &mut maturin)?;
+    let made = fs::read_dir(&folder)?.next();
+    Ok(made
+        .ok_or_else(|| anyhow!("maturin made no wheel"))??
+        .path())
 }
 
 fn pytest(environment: python::Environment) -> Result<Command> {

@@ -78,21 +78,27 @@ fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
 
 /// The file's bytes; of one that is too large no more than tells so.
 fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Rejection> {
-    let unreadable =
-        |error: io::Error| Rejection::UnreadableImage(format!("the file cannot be read: {error}"));
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    let read = if file.as_os_str() == STDIN {
-        io::stdin().lock().take(most).read_to_end(&mut bytes)
-    } else {
-        File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes))
-    };
-    read.map_err(unreadable)?;
+    let size = read_most(file, limit, &mut bytes)
+        .map_err(|error| Rejection::UnreadableImage(format!("the file cannot be read: {error}")))?;
     if bytes.len() > limit {
         return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
-            actual: None,
+            actual: size.and_then(|size| usize::try_from(size).ok()),
             limit,
         }));
     }
     Ok(bytes)
+}
+
+/// Reads one byte more than `limit` at most; the size of a file that has one.
+fn read_most(file: &Path, limit: usize, bytes: &mut Vec<u8>) -> io::Result<Option<u64>> {
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    if file.as_os_str() == STDIN {
+        io::stdin().lock().take(most).read_to_end(bytes)?;
+        return Ok(None);
+    }
+    let file = File::open(file)?;
+    let metadata = file.metadata()?;
+    file.take(most).read_to_end(bytes)?;
+    Ok(metadata.is_file().then(|| metadata.len()))
 }

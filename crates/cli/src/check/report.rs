@@ -1,11 +1,11 @@
 //! Outcomes in words: a table for people, JSON lines and CSV for programs.
 
-use std::{fmt::Write, path::Path};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use livecheck_engine::{Details, Finding, Rejection, Verdict};
-use serde::{Deserialize, Serialize};
+use livecheck_engine::{Details, FileName, Finding, Rejection, Row, Verdict};
+use serde::Serialize;
 
 /// What judging one file gave.
 pub(super) type Outcome = Result<Verdict, Refused>;
@@ -35,50 +35,12 @@ pub(super) enum Format {
     Csv,
 }
 
-/// Names of the CSV columns.
-pub(super) const COLUMNS: [&str; 8] = [
-    "file",
-    "file_hex",
-    "success",
-    "liveness",
-    "score",
-    "error_code",
-    "error_message",
-    "error_detail",
-];
-
-/// A file's name as results give it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Name {
-    /// As text, with U+FFFD for what is not UTF-8.
-    pub(super) file: String,
-    /// All bytes as hexadecimal digits, of a name that is not UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file_hex: Option<String>,
-}
-
-impl Name {
-    pub(super) fn of(file: &Path) -> Self {
-        Self {
-            file: file.display().to_string(),
-            file_hex: file.to_str().is_none().then(|| {
-                let bytes = file.as_os_str().as_encoded_bytes();
-                bytes.iter().fold(String::new(), |mut hex, byte| {
-                    // Writing to a string cannot fail.
-                    let _ = write!(hex, "{byte:02x}");
-                    hex
-                })
-            }),
-        }
-    }
-}
-
 /// What stands before the first row.
 pub(super) fn head(format: Format) -> String {
     match format {
         Format::Table => "RESULT  SCORE  FILE\n".to_owned(),
         Format::Json => String::new(),
-        Format::Csv => csv_line(&COLUMNS),
+        Format::Csv => csv_line(&Row::COLUMNS),
     }
 }
 
@@ -95,7 +57,7 @@ pub(super) fn row(format: Format, file: &Path, outcome: &Outcome, details: bool)
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
-    name: Name,
+    name: FileName,
     success: bool,
     #[serde(flatten)]
     answer: Answer<'a>,
@@ -128,7 +90,7 @@ struct Judged<'a> {
 
 fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
     let line = Line {
-        name: Name::of(file),
+        name: FileName::of(file),
         success: outcome.is_ok(),
         answer: match outcome {
             Ok(verdict) => Answer::Verdict {
@@ -160,36 +122,15 @@ fn needs_review(verdict: &Verdict) -> bool {
 }
 
 fn csv_row(file: &Path, outcome: &Outcome) -> String {
-    let Name { file, file_hex } = Name::of(file);
-    let hex = file_hex.unwrap_or_default();
-    match outcome {
-        Ok(verdict) => csv_line(&[
-            &file,
-            &hex,
-            "true",
-            &verdict.live.to_string(),
-            &verdict.score.to_string(),
-            "",
-            "",
-            "",
-        ]),
-        Err(Refused { rejection, .. }) => csv_line(&[
-            &file,
-            &hex,
-            "false",
-            "",
-            "",
-            rejection.code().code(),
-            rejection.code().message(),
-            &rejection.to_string(),
-        ]),
-    }
+    let outcome = outcome.as_ref().map_err(|refused| &refused.rejection);
+    let row = Row::new(Some(FileName::of(file)), outcome);
+    csv_line(&row.fields())
 }
 
-fn csv_line(fields: &[&str; COLUMNS.len()]) -> String {
+fn csv_line<T: AsRef<str>>(fields: &[T; Row::COLUMNS.len()]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer
-        .write_record(fields)
+        .write_record(fields.iter().map(T::as_ref))
         .expect("memory takes every record");
     let line = writer.into_inner().expect("memory takes every record");
     String::from_utf8(line).expect("strings make a string")

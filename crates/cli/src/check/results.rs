@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use livecheck_engine::{FileName, Row};
 use serde::Deserialize;
 
-use super::report::{self, COLUMNS, Format, Name, Outcome};
+use super::report::{self, Format, Outcome};
 
 /// Longest row that can be one: names have at most some thousand bytes. What is longer is no file
 /// of results, and nothing is cut off from it.
@@ -53,7 +54,7 @@ pub(super) struct Results {
     path: PathBuf,
     file: File,
     /// What earlier runs said of the files.
-    earlier: HashMap<Name, Answer>,
+    earlier: HashMap<FileName, Answer>,
 }
 
 impl Results {
@@ -104,7 +105,7 @@ impl Results {
     }
 
     /// What an earlier run said of this file; `None` when none judged it.
-    pub(super) fn earlier(&self, name: &Name) -> Option<&Answer> {
+    pub(super) fn earlier(&self, name: &FileName) -> Option<&Answer> {
         self.earlier.get(name)
     }
 
@@ -152,8 +153,8 @@ impl Results {
                 continue;
             }
             match parse(format, number, &row) {
-                Some(Row::Head) => {}
-                Some(Row::Result(name, answer)) => {
+                Some(Read::Head) => {}
+                Some(Read::Result(name, answer)) => {
                     self.earlier.insert(name, answer);
                 }
                 None => bail!(foreign(number)),
@@ -169,17 +170,17 @@ impl Results {
     }
 }
 
-enum Row {
+enum Read {
     Head,
-    Result(Name, Answer),
+    Result(FileName, Answer),
 }
 
-fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
+fn parse(format: Format, number: usize, row: &[u8]) -> Option<Read> {
     if format == Format::Json {
         #[derive(Deserialize)]
         struct Line {
             #[serde(flatten)]
-            name: Name,
+            name: FileName,
             success: bool,
             result: Option<Judged>,
             error_code: Option<String>,
@@ -194,16 +195,16 @@ fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
             (false, None, Some(code)) => Answer::None(code),
             _ => return None,
         };
-        return Some(Row::Result(line.name, answer));
+        return Some(Read::Result(line.name, answer));
     }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(row);
     let record = reader.records().next()?.ok()?;
     if number == 1 {
-        return (record == *COLUMNS.as_slice()).then_some(Row::Head);
+        return (record == *Row::COLUMNS.as_slice()).then_some(Read::Head);
     }
-    if record.len() != COLUMNS.len() {
+    if record.len() != Row::COLUMNS.len() {
         return None;
     }
     let [file, hex, success, liveness, code] = [0, 1, 2, 3, 5].map(|column| &record[column]);
@@ -212,11 +213,11 @@ fn parse(format: Format, number: usize, row: &[u8]) -> Option<Row> {
         ("false", "") => Answer::None(code.to_owned()),
         _ => return None,
     };
-    let name = Name {
+    let name = FileName {
         file: file.to_owned(),
         file_hex: (!hex.is_empty()).then(|| hex.to_owned()),
     };
-    Some(Row::Result(name, answer))
+    Some(Read::Result(name, answer))
 }
 
 /// Whether a half row can be one of `check`'s: otherwise the file is somebody else's, and cutting

@@ -67,7 +67,7 @@ impl OnnxRuntime {
     }
 
     /// A net on this runtime.
-    pub(super) fn network(&self, model: &Model) -> Result<OnnxRuntimeNetwork, String> {
+    pub(super) fn network(&self, model: &Model) -> Result<Box<dyn Network>, String> {
         let largest = model.largest.map(InputSize::square);
         let session = guarded(|| self.session(model.onnx, largest))?;
         let size = match session.inputs() {
@@ -82,13 +82,13 @@ impl OnnxRuntime {
             _ => None,
         };
         let size = size.ok_or("its input has no fixed size")?;
-        Ok(OnnxRuntimeNetwork {
+        Ok(Box::new(OnnxRuntimeNetwork {
             runtime: self.clone(),
             onnx: model.onnx,
             size,
             one_size: model.largest.is_none(),
             idle: Mutex::new(vec![(InputSize::square(size), session)]),
-        })
+        }))
     }
 
     /// A session of one thread: the one that calls it. What it allocates it keeps for the next call.
@@ -170,7 +170,7 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 
 /// A net, with as many sessions as were ever needed at the same time: each has its own memory, and
 /// serves one size of input.
-pub(super) struct OnnxRuntimeNetwork {
+struct OnnxRuntimeNetwork {
     runtime: OnnxRuntime,
     onnx: &'static [u8],
     size: u32,

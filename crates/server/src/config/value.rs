@@ -501,21 +501,17 @@ impl Value for Exposure {
 
 impl Value for RuntimeChoice {
     fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "auto" => Some(Self::Auto),
-            "embedded" => Some(Self::Embedded),
-            "onnxruntime" => Some(Self::OnnxRuntime),
-            _ => None,
-        }
+        let wanted = text.trim().to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find_map(|(choice, name)| (name == wanted).then_some(choice))
     }
 
     fn show(&self) -> String {
-        match self {
-            Self::Auto => "auto",
-            Self::Embedded => "embedded",
-            Self::OnnxRuntime => "onnxruntime",
-        }
-        .to_owned()
+        Self::ALL
+            .iter()
+            .find_map(|(choice, name)| (choice == self).then(|| (*name).to_owned()))
+            .unwrap_or_default()
     }
 }
 
