@@ -100,5 +100,5 @@ fn read_most(file: &Path, limit: usize, bytes: &mut Vec<u8>) -> io::Result<Optio
     let file = File::open(file)?;
     let metadata = file.metadata()?;
     file.take(most).read_to_end(bytes)?;
-    Ok(metadata.is_file().then(|| metadata.len()))
+    Ok(metadata.is_file().then_some(metadata.len()))
 }
