@@ -1,7 +1,7 @@
 //! The numbers behind `/metrics`. One set a server, so that several in one process do not mix.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::judge::Judge;
 use crate::pool::Pool;
+use crate::telemetry;
 use crate::upload::UploadMemory;
 
 /// Upper bounds of the score buckets. Close together at the top, where thresholds lie.
@@ -148,6 +149,7 @@ pub(crate) struct Metrics {
     auth_failures: Family<KindLabel, Counter>,
     replays: Family<OutcomeLabel, Counter>,
     audit: AuditLines,
+    log_dropped: Counter,
     uptime: Gauge<f64, AtomicU64>,
 }
 
@@ -342,6 +344,12 @@ impl Metrics {
             audit_lines,
         );
         let audit = AuditLines { written, lost };
+        let log_dropped = Counter::default();
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that were dropped since nobody read them, or since they could not be written",
+            log_dropped.clone(),
+        );
         let uptime = Gauge::default();
         registry.register(
             "uptime_seconds",
@@ -383,6 +391,7 @@ impl Metrics {
             auth_failures,
             replays,
             audit,
+            log_dropped,
             uptime,
         }
     }
@@ -502,6 +511,9 @@ impl Metrics {
         self.resident.set(signed(resident_bytes().unwrap_or(0)));
         self.queue_depth.set(signed(pool.waiting()));
         self.busy.set(signed(pool.busy()));
+        self.log_dropped
+            .inner()
+            .store(telemetry::dropped_lines(), Ordering::Relaxed);
         self.uptime.set(uptime.as_secs_f64());
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
