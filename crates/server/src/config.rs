@@ -310,6 +310,12 @@ settings! {
         session_uses: u32 = 3, range(1, 1_000_000);
         /// How long a session token lives.
         session_lifetime: Duration = seconds(3 * 3600), range(BRIEFEST, seconds(366 * 24 * 3600));
+        /// Open sessions that a key may have; further ones are refused with 005 and HTTP 429 until some have ended; 0: no limit.
+        max_open_sessions: u32 = 20_000, range(0, 10_000_000);
+        /// Sessions a second that a key may open; 0: no limit.
+        session_rate: f64 = 20.0, range(0.0, 1e6);
+        /// Sessions at once that `session_rate` lets through.
+        session_burst: u32 = 200, range(1, 1_000_000);
         /// Requests a second and key, for keys without a rate of their own; 0: no limit.
         rate_limit: f64 = 0.0, range(0.0, 1e6);
         /// Requests at once and key that `rate_limit` lets through.

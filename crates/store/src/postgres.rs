@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use crate::StoreError;
 use crate::migrate::{MigrateError, pending};
-use crate::sql::{Backend, Row, SqlStore, Statement, run};
+use crate::sql::{Backend, Row, SqlStore, Statement, bind, purge_images, purge_sessions, run};
 
 /// Most connections a node holds.
 const CONNECTIONS: u32 = 10;
@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/1.sql"),
     include_str!("../migrations/postgres/2.sql"),
     include_str!("../migrations/postgres/3.sql"),
+    include_str!("../migrations/postgres/4.sql"),
 ];
 
 pub(crate) struct Postgres {
@@ -99,6 +100,9 @@ async fn found_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error
 
 #[async_trait]
 impl Backend for Postgres {
+    const PURGE_SESSIONS: &'static str = purge_sessions!(" FOR UPDATE SKIP LOCKED");
+    const PURGE_IMAGES: &'static str = purge_images!(" FOR UPDATE SKIP LOCKED");
+
     fn address(&self) -> &str {
         &self.address
     }
@@ -117,6 +121,13 @@ impl Backend for Postgres {
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
         run(&self.pool, &statement).await
+    }
+
+    async fn execute(&self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
+        let done = bind::<sqlx::Postgres>(&statement)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error> {
