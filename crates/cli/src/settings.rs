@@ -110,7 +110,11 @@ pub(crate) fn engine(config: &ServerConfig) -> Result<Engine> {
 pub(crate) fn describe(runtime: &Runtime) -> String {
     let mut text = runtime.info().to_string();
     if let Some(library) = runtime.library() {
-        text += &format!(" from {}", library.display());
+        text += &format!(
+            " from {}, SHA-256 {}",
+            library.path.display(),
+            library.sha256
+        );
     }
     if let Some(note) = runtime.note() {
         text += &format!(" ({note})");

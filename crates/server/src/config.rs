@@ -25,8 +25,8 @@ use toml::Spanned;
 use crate::upload::least_memory;
 
 pub use value::{
-    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret, Share,
-    Switch, Token,
+    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
+    Sha256Hex, Share, Switch, Token,
 };
 
 use value::{Allowed, Value, any, range};
@@ -402,8 +402,10 @@ settings! {
     inference: InferenceConfig {
         /// The inference runtime: `auto` takes ONNX Runtime when its library is found, else the embedded one.
         runtime: RuntimeChoice = RuntimeChoice::Auto, any("auto, embedded or onnxruntime");
-        /// The shared library of ONNX Runtime, 1.17 or newer; when unset it is looked for beside the program and in the system's library folders.
+        /// The shared library of ONNX Runtime, 1.17 or newer; when unset it is looked for in the system's library folders. Only root and the service's user may be able to change it.
         onnxruntime: Option<PathBuf> = None, any("a path, or nothing");
+        /// SHA-256 of the only library of ONNX Runtime that is loaded; another one is an error where it is named, else passed over.
+        onnxruntime_sha256: Option<Sha256Hex> = None, any("64 hexadecimal digits, or nothing");
         /// What ONNX Runtime runs on instead of the processor; its library must have been built for it.
         execution_provider: Option<ExecutionProvider> = None, any("cuda, tensorrt, openvino or coreml, or nothing");
     }
@@ -578,6 +580,7 @@ impl InferenceConfig {
         RuntimeSettings {
             choice: self.runtime,
             library: self.onnxruntime.clone(),
+            sha256: self.onnxruntime_sha256.as_ref().map(Value::show),
             execution_provider: self.execution_provider,
         }
     }

@@ -337,6 +337,22 @@ impl Value for HexKey {
     }
 }
 
+/// The SHA-256 of a file, as 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd)]
+pub struct Sha256Hex(String);
+
+impl Value for Sha256Hex {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        let whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole.then_some(Self(text))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
 impl Value for ReplayPolicy {
     fn parse(text: &str) -> Option<Self> {
         Self::named(&text.trim().to_ascii_lowercase())
