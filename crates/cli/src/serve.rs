@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
 use livecheck_server::{
     Server, ServerConfig,
@@ -16,6 +16,9 @@ use crate::settings;
 
 /// Name of the key that the demonstration makes.
 const DEMO_KEY: &str = "demo";
+
+/// The demonstration's database, in the current folder.
+const DEMO_DATABASE: &str = "livecheck-demo.db";
 
 /// How long that key works: long enough to try things, short enough to be forgotten.
 const DEMO_KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -34,11 +37,26 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     serve(settings::load(matches)?, false)
 }
 
-/// Starts on this machine with the embedded database, and makes and prints a key.
+/// Starts on this machine with a database of its own, and makes and prints a key.
+///
+/// Whoever has set up a database or an address for others to reach means `livecheck serve`: its keys
+/// are not to be touched, and a key that is printed is not for everybody.
 pub(crate) fn demonstration() -> Result<ExitCode> {
     let mut config = settings::without_flags()?;
-    if config.network.listen == ServerConfig::default().network.listen {
-        config.network.listen = SocketAddr::from(DEMO_LISTEN);
+    let defaults = ServerConfig::default();
+    if config.access.database != defaults.access.database {
+        bail!(
+            "`livecheck` without a command is a demonstration with a database of its own, but the settings name one: start the service with `livecheck serve`"
+        );
+    }
+    config.access.database = DEMO_DATABASE.into();
+    let listen = &mut config.network.listen;
+    if *listen == defaults.network.listen {
+        *listen = SocketAddr::from(DEMO_LISTEN);
+    } else if !listen.ip().is_loopback() {
+        bail!(
+            "`livecheck` without a command is a demonstration that prints its key and listens on this machine alone, but the settings name {listen}: start the service with `livecheck serve`"
+        );
     }
     serve(config, true)
 }

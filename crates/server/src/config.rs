@@ -417,6 +417,8 @@ settings! {
         readyz: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /metrics; on the API's listener only with `public`.
         metrics: Exposure = Exposure::Admin, Exposure::allowed();
+        /// The histogram of liveness scores in /metrics, without their sum: on the API's listener only with `public`, since it tells a reader how others' photos did.
+        score_histogram: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /version; on the API's listener only with `public`.
         version: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /openapi.json.
@@ -570,6 +572,17 @@ impl ServerConfig {
             ("/docs", place(on.docs, true)),
             ("/demo", place(on.demo, true)),
         ]
+    }
+}
+
+impl EndpointsConfig {
+    /// Whether /metrics on this listener has the histogram of scores.
+    pub(crate) fn shows_scores(&self, listener: Listener) -> bool {
+        match self.score_histogram {
+            Exposure::Public => true,
+            Exposure::Admin => listener == Listener::Admin,
+            Exposure::Off => false,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use livecheck_engine::{ErrorCode, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -24,6 +24,9 @@ use crate::upload::UploadMemory;
 const SCORES: [f64; 12] = [
     0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0,
 ];
+
+/// The histogram of scores.
+const SCORE: &str = "score";
 
 /// Upper bounds of the duration buckets, seconds.
 const SECONDS: [f64; 13] = [
@@ -128,6 +131,8 @@ impl KeyCounts {
 /// Every metric of a server.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// The histogram of scores, which not everybody may see who sees the rest.
+    score_registry: Registry,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
@@ -273,8 +278,9 @@ impl Metrics {
             rejections.clone(),
         );
         let scores = Histogram::new(SCORES);
-        registry.register(
-            "score",
+        let mut score_registry = Registry::with_prefix("livecheck");
+        score_registry.register(
+            SCORE,
             "Liveness scores of the photos judged",
             scores.clone(),
         );
@@ -370,6 +376,7 @@ impl Metrics {
         registry.register("model_info", "The models inside, each 1", models);
         Self {
             registry,
+            score_registry,
             requests,
             request_seconds,
             in_flight,
@@ -500,12 +507,13 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// The text for Prometheus (OpenMetrics 1.0).
+    /// The text for Prometheus (OpenMetrics 1.0), with or without the histogram of scores.
     pub(crate) fn render(
         &self,
         pool: &Pool,
         uploads: &UploadMemory,
         uptime: Duration,
+        scores: bool,
     ) -> Result<String, std::fmt::Error> {
         self.upload_memory.set(signed(uploads.used()));
         self.resident.set(signed(resident_bytes().unwrap_or(0)));
@@ -516,7 +524,20 @@ impl Metrics {
             .store(telemetry::dropped_lines(), Ordering::Relaxed);
         self.uptime.set(uptime.as_secs_f64());
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        if scores {
+            let mut histogram = String::new();
+            encode_registry(&mut histogram, &self.score_registry)?;
+            // Two sums tell the exact score of the photo between them. OpenMetrics allows the count only
+            // with the sum; the last bucket counts as well.
+            let hidden = ["sum", "count"].map(|end| format!("livecheck_{SCORE}_{end} "));
+            for line in histogram.split_inclusive('\n') {
+                if !hidden.iter().any(|hidden| line.starts_with(hidden)) {
+                    text.push_str(line);
+                }
+            }
+        }
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

@@ -48,6 +48,11 @@ impl ApiKey {
             .then(|| Self(text.to_owned()))
     }
 
+    /// Whether the text holds what every key starts with.
+    pub fn is_part_of(text: &str) -> bool {
+        text.contains(KEY_PREFIX)
+    }
+
     /// The key in clear, for the one moment in which it is handed over.
     pub fn reveal(&self) -> &str {
         &self.0
