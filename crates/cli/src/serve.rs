@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
 use livecheck_server::{
     Server, ServerConfig,
-    config::{EndpointsConfig, Exposure},
+    config::{EndpointsConfig, Exposure, memory_limit},
     telemetry,
 };
 use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
@@ -34,7 +34,13 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
-    serve(settings::load(matches)?, false)
+    let config = settings::load(matches)?;
+    let mut warnings = settings::on_command_line(matches);
+    warnings.extend(config.exposed_files(settings::file(matches).as_deref()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory = config.memory_bound(cores).beyond(memory_limit());
+    warnings.extend(memory.map(|warning| format!("memory: {warning}")));
+    serve(config, &warnings, false)
 }
 
 /// Starts on this machine with a database of its own, and makes and prints a key.
@@ -58,12 +64,16 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
             "`livecheck` without a command is a demonstration that prints its key and listens on this machine alone, but the settings name {listen}: start the service with `livecheck serve`"
         );
     }
-    serve(config, true)
+    serve(config, &[], true)
 }
 
-fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
+fn serve(config: ServerConfig, warnings: &[String], demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    forbid_core_dumps();
     let engine = settings::engine(&config)?;
     tracing::info!(runtime = %settings::describe(engine.runtime()), "models loaded");
     Runtime::new()
@@ -89,6 +99,21 @@ fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
             server.run(told_to_stop()).await?;
             Ok(ExitCode::SUCCESS)
         })
+}
+
+/// A dump of this process would hold photos and keys.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        if let Err(error) = setrlimit(Resource::Core, none) {
+            tracing::warn!(%error, "core dumps could not be switched off");
+        }
+    }
 }
 
 /// A fresh key; the one of the last demonstration stops working.

@@ -5,6 +5,8 @@
 //! in the environment, `--min-face-side` as a flag. Later ones win: default, file, environment,
 //! flag.
 
+mod memory;
+mod secrets;
 mod value;
 
 use std::collections::{BTreeMap, HashSet};
@@ -24,6 +26,7 @@ use toml::Spanned;
 
 use crate::upload::least_memory;
 
+pub use memory::{MemoryBound, memory_limit};
 pub use value::{
     AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
     Sha256Hex, Share, Switch, Token,
@@ -112,6 +115,16 @@ pub enum ConfigError {
         /// The file.
         path: String,
         /// Why.
+        reason: String,
+    },
+    /// A file with a secret cannot be used.
+    #[error("{setting} {path}: {reason}")]
+    SecretFile {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: String,
+        /// Why, without what it holds.
         reason: String,
     },
     /// Two settings do not go together.
@@ -209,8 +222,8 @@ const OTLP_SETTING: &str = "otlp_endpoint";
 /// What the environment variables of the settings start with.
 pub const ENV_PREFIX: &str = "LIVECHECK_";
 
-/// Settings whose values are never repeated.
-const SECRETS: [&str; 3] = ["admin_token", "database", "image_key"];
+/// Settings whose values are never repeated. Each can stand in a file of its own: see `*_file`.
+pub const SECRETS: [&str; 3] = ["admin_token", "database", "image_key"];
 
 /// Variables with the prefix that are no settings: the file of settings, those of client programs
 /// and their examples, and those of tests and tools. A shell that has them set can start the server.
@@ -253,6 +266,8 @@ settings! {
         admin_listen: Option<SocketAddr> = None, any("an address and a port, such as 127.0.0.1:9090, or nothing");
         /// Token of the admin API for keys on the admin listener, at least 32 characters; without it there is no such API.
         admin_token: Option<Token> = None, any("32 to 256 visible characters, or nothing");
+        /// File that holds what `admin_token` would.
+        admin_token_file: Option<PathBuf> = None, any("a path, or nothing");
         /// Certificate chain in PEM; with `tls_key` the API speaks TLS. Read again when the file changes.
         tls_cert: Option<PathBuf> = None, any("a path, or nothing");
         /// Private key in PEM of `tls_cert`.
@@ -306,6 +321,8 @@ settings! {
     access: AccessConfig {
         /// The database of keys and sessions.
         database: Secret = Secret::from("livecheck.db"), any("a file path, sqlite::memory: or postgres://user:password@host/database");
+        /// File that holds what `database` would, and goes before it: for addresses with a password. Not the file of SQLite.
+        database_file: Option<PathBuf> = None, any("a path, or nothing");
         /// Liveness checks that a session token is good for.
         session_uses: u32 = 3, range(1, 1_000_000);
         /// How long a session token lives.
@@ -631,6 +648,7 @@ impl ServerConfig {
             let origin = format!("the flag --{}", name.replace('_', "-"));
             given.insert(config.overlay(&name, &value, &origin)?);
         }
+        config.read_secret_files()?;
         config.engine.take_preset(&given);
         config.check()?;
         Ok(config)

@@ -92,7 +92,7 @@ pub fn missing_file(address: &str) -> Option<&Path> {
 /// within a few seconds and works again, without a restart, once the database is back.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Which database this is, for people; without a password.
+    /// Which database this is, for people: a path, or scheme, host and port.
     fn address(&self) -> &str;
 
     /// Whether the database answers and can be written to.

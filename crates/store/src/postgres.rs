@@ -37,6 +37,7 @@ pub(crate) struct Postgres {
 
 /// Connects to the database at `url` and brings its tables up to date.
 pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
+    known_parameters(url)?;
     // The parser's errors name what is wrong with the address, not what it says.
     let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| match error {
         sqlx::Error::Configuration(source) => StoreError::BadAddress(source.to_string()),
@@ -46,11 +47,8 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
         || format!("{}:{}", options.get_host(), options.get_port()),
         |socket| socket.display().to_string(),
     );
-    let address = format!(
-        "postgres://{}@{host}/{}",
-        options.get_username(),
-        options.get_database().unwrap_or_default()
-    );
+    // Nothing behind the host: what stands there may be part of a mistyped password.
+    let address = format!("postgres://{host}");
     let options = options.disable_statement_logging();
     // Not through the pool, which tries again and again without saying why.
     let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
@@ -70,6 +68,45 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
         })
         .connect_lazy_with(options);
     Ok(SqlStore::new(Postgres { address, pool }))
+}
+
+/// The parameters that an address may have. The driver would log the value of any other.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+fn known_parameters(url: &str) -> Result<(), StoreError> {
+    let Some((_, query)) = url.split_once('?') else {
+        return Ok(());
+    };
+    let known = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        PARAMETERS.contains(&name) || name.starts_with("options[") || pair.is_empty()
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    if query.split('&').all(|pair| known(&pair)) {
+        return Ok(());
+    }
+    Err(StoreError::BadAddress(
+        "it has an unknown parameter after ?; known are sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, application_name, options and statement-cache-capacity".to_owned(),
+    ))
 }
 
 async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {

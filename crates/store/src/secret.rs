@@ -1,5 +1,7 @@
 //! API keys and session tokens: made here, shown once, kept only as SHA-256.
 //!
+//! In clear they are overwritten when they are dropped.
+//!
 //! The secrets are random (256 and 192 bits), so a plain hash is enough: there is nothing to guess.
 
 use std::fmt;
@@ -8,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize as _;
 
 use crate::StoreError;
 
@@ -70,6 +73,12 @@ impl ApiKey {
     }
 }
 
+impl Drop for ApiKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -100,6 +109,12 @@ impl SessionToken {
     /// What the store knows of the token.
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(&self.0).into())
+    }
+}
+
+impl Drop for SessionToken {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// [`purge_images`] as this database runs it.
     const PURGE_IMAGES: &'static str;
 
-    /// Which database this is, without a password.
+    /// Which database this is: a path, or scheme, host and port.
     fn address(&self) -> &str;
 
     /// Whether an error code of this database means that it may work again later.
