@@ -39,7 +39,7 @@ def send(server: Server, photo: bytes) -> None:
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Every name of a sample that the server may have."""
-    small = ("--min-image-side", "200", "--min-face-side", "40")
+    small = ("--min-image-side", "200", "--min-face-side", "40", "--score-histogram", "public")
     server = Server(tmp_path_factory.mktemp("server"), *small)
     face = live_face()
     try:

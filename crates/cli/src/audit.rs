@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::{settings, stdout};
 
 /// What decides which secret photos are hashed with.
-const SETTINGS: [&str; 3] = ["database", "image_key", "image_key_file"];
+const SETTINGS: [&str; 4] = ["database", "database_file", "image_key", "image_key_file"];
 
 pub(crate) fn command() -> Command {
     settings::add_flags(
@@ -29,6 +29,9 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    for warning in settings::on_command_line(matches) {
+        eprintln!("warning: {warning}");
+    }
     let access = settings::load(matches)?.access;
     let key = match configured_image_key(&access)? {
         Some(key) => key,

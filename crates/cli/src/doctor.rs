@@ -5,7 +5,10 @@ use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{ArgMatches, Command};
 use livecheck_engine::EngineError;
-use livecheck_server::{ServerConfig, ServerError, config::Listener};
+use livecheck_server::{
+    ServerConfig, ServerError,
+    config::{Listener, memory_limit},
+};
 use tokio::runtime::Runtime;
 
 use crate::{descriptors, keys, settings, stdout};
@@ -23,9 +26,13 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let mut findings: Vec<(&str, Finding)> = Vec::new();
+    let mut warnings = Vec::new();
     match settings::load(matches) {
         Ok(config) => {
             findings.push(("settings", Ok(changed(&config))));
+            let mut secrets = settings::on_command_line(matches);
+            secrets.extend(config.exposed_files(settings::file(matches).as_deref()));
+            warnings.extend(secrets.into_iter().map(|warning| ("secrets", warning)));
             findings.push(("models", models(&config)));
             findings.push(("store", store(&config, matches)?));
             findings.push(("certificate", certificate(&config)));
@@ -33,6 +40,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             findings.push(("endpoints", Ok(endpoints(&config))));
             findings.push(("file descriptors", file_limit(&config)));
             findings.push(("workers", workers(&config)));
+            let bound = config.memory_bound(cores());
+            match bound.beyond(memory_limit()) {
+                None => findings.push(("memory", Ok(format!("at most {bound}")))),
+                Some(warning) => warnings.push(("memory", warning)),
+            }
         }
         Err(error) => findings.push(("settings", Err(format!("{error:#}")))),
     }
@@ -45,6 +57,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
                 stdout::write(format!("WRONG {what}: {text}\n"))?;
             }
         }
+    }
+    for (what, warning) in warnings {
+        stdout::write(format!("warn  {what}: {warning}\n"))?;
     }
     Ok(if healthy {
         ExitCode::SUCCESS
@@ -192,8 +207,12 @@ fn file_limit(config: &ServerConfig) -> Finding {
     )
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn workers(config: &ServerConfig) -> Finding {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let workers = config.pool.workers;
     if workers > cores {
         return Err(format!(

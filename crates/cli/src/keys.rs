@@ -55,7 +55,9 @@ pub(crate) fn command() -> Command {
             .required(true)
             .help("Name or id of the key, as `keys list` shows them")
     };
-    let with_database = |command: Command| settings::add_flags(command, |s| s.name == "database");
+    let with_database = |command: Command| {
+        settings::add_flags(command, |s| ["database", "database_file"].contains(&s.name))
+    };
     Command::new("keys")
         .about("Make, list, change, rotate, revoke and prune API keys, and move them between databases")
         .subcommand_required(true)
@@ -257,6 +259,9 @@ fn threshold(text: &str) -> std::result::Result<Threshold, String> {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let (task, matches) = matches.subcommand().context("no task was given")?;
+    for warning in settings::on_command_line(matches) {
+        eprintln!("warning: {warning}");
+    }
     let config = settings::load(matches)?;
     Runtime::new()
         .context("the async runtime cannot start")?

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use livecheck_server::telemetry;
 
 fn main() -> ExitCode {
     let matches = command().get_matches();
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<stdout::ReaderGone>() => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("livecheck: {error:#}");
+            telemetry::last_words(&format!("livecheck: {error:#}"));
             ExitCode::from(2)
         }
     }

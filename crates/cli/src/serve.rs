@@ -2,11 +2,11 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
 use livecheck_server::{
     Server, ServerConfig,
-    config::{EndpointsConfig, Exposure},
+    config::{EndpointsConfig, Exposure, memory_limit},
     telemetry,
 };
 use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
@@ -16,6 +16,9 @@ use crate::{descriptors, settings};
 
 /// Name of the key that the demonstration makes.
 const DEMO_KEY: &str = "demo";
+
+/// The demonstration's database, in the current folder.
+const DEMO_DATABASE: &str = "livecheck-demo.db";
 
 /// How long that key works: long enough to try things, short enough to be forgotten.
 const DEMO_KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -31,19 +34,40 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
-    serve(settings::load(matches)?, false)
+    let config = settings::load(matches)?;
+    let mut warnings = settings::on_command_line(matches);
+    warnings.extend(config.exposed_files(settings::file(matches).as_deref()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory = config.memory_bound(cores).beyond(memory_limit());
+    warnings.extend(memory.map(|warning| format!("memory: {warning}")));
+    serve(config, &warnings, false)
 }
 
-/// Starts on this machine with the embedded database, and makes and prints a key.
+/// Starts on this machine with a database of its own, and makes and prints a key.
+///
+/// Whoever has set up a database or an address for others to reach means `livecheck serve`: its keys
+/// are not to be touched, and a key that is printed is not for everybody.
 pub(crate) fn demonstration() -> Result<ExitCode> {
     let mut config = settings::without_flags()?;
-    if config.network.listen == ServerConfig::default().network.listen {
-        config.network.listen = SocketAddr::from(DEMO_LISTEN);
+    let defaults = ServerConfig::default();
+    if config.access.database != defaults.access.database {
+        bail!(
+            "`livecheck` without a command is a demonstration with a database of its own, but the settings name one: start the service with `livecheck serve`"
+        );
     }
-    serve(config, true)
+    config.access.database = DEMO_DATABASE.into();
+    let listen = &mut config.network.listen;
+    if *listen == defaults.network.listen {
+        *listen = SocketAddr::from(DEMO_LISTEN);
+    } else if !listen.ip().is_loopback() {
+        bail!(
+            "`livecheck` without a command is a demonstration that prints its key and listens on this machine alone, but the settings name {listen}: start the service with `livecheck serve`"
+        );
+    }
+    serve(config, &[], true)
 }
 
-fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
+fn serve(config: ServerConfig, warnings: &[String], demonstrate: bool) -> Result<ExitCode> {
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
     if let Some(shortage) =
@@ -51,6 +75,10 @@ fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
     {
         tracing::warn!("file descriptors: {shortage}");
     }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    forbid_core_dumps();
     let engine = settings::engine(&config)?;
     tracing::info!(runtime = %settings::describe(engine.runtime()), "models loaded");
     Runtime::new()
@@ -76,6 +104,21 @@ fn serve(config: ServerConfig, demonstrate: bool) -> Result<ExitCode> {
             server.run(told_to_stop()).await?;
             Ok(ExitCode::SUCCESS)
         })
+}
+
+/// A dump of this process would hold photos and keys.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        if let Err(error) = setrlimit(Resource::Core, none) {
+            tracing::warn!(%error, "core dumps could not be switched off");
+        }
+    }
 }
 
 /// A fresh key; the one of the last demonstration stops working.

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use livecheck_engine::{Engine, Runtime};
 use livecheck_server::{
     ServerConfig,
-    config::{self, ENV_PREFIX, Setting},
+    config::{self, ENV_PREFIX, SECRETS, Secret, Setting},
 };
 
 /// Flag and variable (with the prefix) of the settings file.
@@ -53,8 +53,19 @@ pub(crate) fn where_flags(matches: &ArgMatches) -> String {
         .map(|file| file.display().to_string());
     let database = matches.try_get_one::<String>("database").ok().flatten();
     // A password is not repeated.
-    let database = database.filter(|address| !address.contains('@')).cloned();
-    [("config", file), ("database", database)]
+    let database = database
+        .filter(|address| !Secret::from(address.as_str()).holds_password())
+        .cloned();
+    let address_file = matches
+        .try_get_one::<String>("database_file")
+        .ok()
+        .flatten();
+    let files = [
+        ("config", file),
+        ("database", database),
+        ("database-file", address_file.cloned()),
+    ];
+    files
         .into_iter()
         .filter_map(|(flag, value)| Some((flag, value?)))
         .map(|(flag, value)| {
@@ -68,15 +79,40 @@ pub(crate) fn where_flags(matches: &ArgMatches) -> String {
         .collect()
 }
 
+/// The file of settings that `--config` or its variable names.
+pub(crate) fn file(matches: &ArgMatches) -> Option<PathBuf> {
+    matches
+        .get_one::<PathBuf>(FILE_FLAG)
+        .cloned()
+        .or_else(|| env::var_os(format!("{ENV_PREFIX}CONFIG")).map(PathBuf::from))
+}
+
+/// Secrets that stand on the command line, one sentence each.
+pub(crate) fn on_command_line(matches: &ArgMatches) -> Vec<String> {
+    let given = |name: &str| matches.try_get_one::<String>(name).ok().flatten();
+    SECRETS
+        .into_iter()
+        .filter(|name| {
+            given(name).is_some_and(|value| {
+                *name != "database" || Secret::from(value.as_str()).holds_password()
+            })
+        })
+        .map(|name| {
+            let flag = name.replace('_', "-");
+            format!(
+                "the secret behind --{flag} stands on the command line, where every user of this machine can read it: use --{flag}-file or the variable {ENV_PREFIX}{}",
+                name.to_uppercase()
+            )
+        })
+        .collect()
+}
+
 /// The settings in force: defaults, file, environment, flags.
 ///
 /// # Errors
 /// One sentence that names the wrong setting and what is allowed.
 pub(crate) fn load(matches: &ArgMatches) -> Result<ServerConfig> {
-    let file = matches
-        .get_one::<PathBuf>(FILE_FLAG)
-        .cloned()
-        .or_else(|| env::var_os(format!("{ENV_PREFIX}CONFIG")).map(PathBuf::from));
+    let file = file(matches);
     let flags = config::settings().into_iter().filter_map(|setting| {
         let value = matches
             .try_get_one::<String>(setting.name)
@@ -110,7 +146,11 @@ pub(crate) fn engine(config: &ServerConfig) -> Result<Engine> {
 pub(crate) fn describe(runtime: &Runtime) -> String {
     let mut text = runtime.info().to_string();
     if let Some(library) = runtime.library() {
-        text += &format!(" from {}", library.display());
+        text += &format!(
+            " from {}, SHA-256 {}",
+            library.path.display(),
+            library.sha256
+        );
     }
     if let Some(note) = runtime.note() {
         text += &format!(" ({note})");

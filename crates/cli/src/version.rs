@@ -37,6 +37,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             "version": version,
             "models": engine.models(),
             "runtime": engine.runtime().info(),
+            "library": engine.runtime().library(),
             "thresholds": thresholds,
             "preset": settings.preset,
             "presets": OperatingPoints::shipped().map(|points| &points.presets),

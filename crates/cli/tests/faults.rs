@@ -537,6 +537,75 @@ fn no_file_descriptors_left_costs_no_wrong_answer_and_no_restart() {
     assert!(service.stop(), "it ends well");
 }
 
+/// Answers that nobody who waits for a blocked service would get; the bound only ends a hang.
+fn patient() -> ureq::Agent {
+    let minute = Some(Duration::from_secs(60));
+    let config = ureq::Agent::config_builder();
+    config
+        .timeout_global(minute)
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+#[test]
+fn a_log_reader_that_stalls_stops_neither_the_service_nor_its_end() {
+    let bench = Bench::new();
+    let key = make_key(&bench, "livecheck.db");
+    let mut service = Process::serving(&bench, &[], &[], key).expect("it starts");
+    service.stall_log(true);
+    let client = patient();
+    // Each writes a line: the pipe takes 64 KiB, and what waits for it has a bound too.
+    let mut dropped = 0.0;
+    for request in 1..=20_000 {
+        let answer = client.get(format!("{}/nowhere", service.origin)).call();
+        assert_eq!(
+            answer.map(|answer| answer.status().as_u16()).ok(),
+            Some(404),
+            "request {request}"
+        );
+        if request % 500 == 0 {
+            dropped = service.metric("livecheck_log_lines_dropped_total");
+            if dropped > 0.0 {
+                break;
+            }
+        }
+    }
+    assert!(dropped > 0.0, "lines that have no room are counted");
+    assert!(says_ok(&service, "healthz"));
+    let image = drawn::jpeg(320, 320);
+    let token = service.session();
+    assert_eq!(answered(&service, &token, &image), (422, "051".to_owned()));
+
+    // Once it is read again, it says what is missing, and loses nothing more.
+    service.stall_log(false);
+    eventually("says what was dropped", || {
+        service.log().contains("log lines were dropped")
+    });
+    assert!(
+        client
+            .get(format!("{}/read-again", service.origin))
+            .call()
+            .is_ok()
+    );
+    eventually("logs again", || service.log().trim_end().ends_with('}'));
+
+    service.stall_log(true);
+    let before = service.metric("livecheck_log_lines_dropped_total");
+    while service.metric("livecheck_log_lines_dropped_total") <= before {
+        for _ in 0..500 {
+            let answer = client.get(format!("{}/nowhere", service.origin)).call();
+            assert!(answer.is_ok());
+        }
+    }
+    service.terminate();
+    assert!(
+        service.ends_within(Duration::from_secs(60)),
+        "it ends though nobody reads its log"
+    );
+    assert!(service.ended().success());
+}
+
 /// Where the models lie that the program holds.
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/models")

@@ -7,6 +7,8 @@ mod cluster;
 mod common;
 #[path = "serve/hostile.rs"]
 mod hostile;
+#[path = "serve/process.rs"]
+mod process;
 #[path = "serve/service.rs"]
 mod service;
 
@@ -75,6 +77,36 @@ fn a_second_demonstration_replaces_the_first_one_s_key() {
     let image = drawn::jpeg(400, 400);
     assert_eq!(second.judge(&old, &image).0, 401);
     assert_eq!(second.judge(&second.key, &image).0, 422);
+}
+
+#[test]
+fn the_demonstration_touches_no_keys_and_shows_itself_to_nobody_else() {
+    let bench = Bench::new();
+    // The service's own database, with a key of the same name.
+    let key = bench.succeed(&["keys", "create", "--name", "demo"]);
+    let service = Service::demonstration(&bench, &[]);
+    assert_eq!(service.judge(key.trim(), &drawn::jpeg(400, 400)).0, 401);
+    assert!(service.stop());
+    let keys = bench.succeed(&["keys", "list"]);
+    assert!(keys.contains("demo") && !keys.contains("revoked"), "{keys}");
+
+    for (variable, value) in [
+        ("LIVECHECK_DATABASE", "production.db"),
+        ("LIVECHECK_LISTEN", "0.0.0.0:0"),
+        ("LIVECHECK_LISTEN", "[::]:0"),
+    ] {
+        let output = bench
+            .command(&[])
+            .env("LIVECHECK_LISTEN", "127.0.0.1:0")
+            .env(variable, value)
+            .output()
+            .expect("it runs");
+        let said = common::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("livecheck serve"), "{said}");
+        assert!(output.stdout.is_empty(), "no key is printed");
+    }
+    assert!(!bench.folder.path().join("production.db").exists());
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
     let other = Runtime::load(&RuntimeSettings {
         choice: RuntimeChoice::OnnxRuntime,
         library: Some(library.into()),
-        execution_provider: None,
+        ..RuntimeSettings::default()
     })
     .expect("ONNX Runtime loads");
     let photos = compared();

@@ -44,6 +44,7 @@ mod findings;
 pub mod fuzzing;
 #[cfg(test)]
 mod golden;
+mod library;
 mod liveness;
 mod mask;
 mod network;
@@ -77,7 +78,8 @@ pub use policy::{LimitExceeded, Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
 pub use row::{FileName, Row};
 pub use runtime::{
-    ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeSettings,
+    ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeLibrary,
+    RuntimeSettings,
 };
 
 /// The settings of an [`Engine`].

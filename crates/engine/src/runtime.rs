@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{error::EngineError, network::OnnxRuntime};
 
@@ -63,6 +63,9 @@ pub struct RuntimeSettings {
     /// The shared library of ONNX Runtime. When it is named, `Auto` means it alone: a library that
     /// does not load is then an error. `None`: looked for in [`LIBRARY_FOLDERS`].
     pub library: Option<PathBuf>,
+    /// SHA-256 of the only library that may be loaded, hexadecimal; `None`: any that only root and the
+    /// user of the process can change.
+    pub sha256: Option<String>,
     /// What ONNX Runtime runs the nets on; `None`: the processor.
     pub execution_provider: Option<ExecutionProvider>,
 }
@@ -72,13 +75,14 @@ impl Default for RuntimeSettings {
         Self {
             choice: RuntimeChoice::Embedded,
             library: None,
+            sha256: None,
             execution_provider: None,
         }
     }
 }
 
 /// Where `Auto` and `OnnxRuntime` look for the library: folders that only an administrator writes
-/// to. The program's own folder is looked at first.
+/// to.
 pub const LIBRARY_FOLDERS: [&str; 7] = [
     "/usr/local/lib",
     "/usr/lib",
@@ -111,6 +115,21 @@ pub struct RuntimeInfo {
     pub version: String,
 }
 
+/// The shared library behind a [`Runtime`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuntimeLibrary {
+    /// Where it was loaded from, without links.
+    #[serde(serialize_with = "lossy")]
+    pub path: PathBuf,
+    /// SHA-256 of the file, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// A path that is not UTF-8 as far as it is.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
 impl fmt::Display for RuntimeInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
@@ -132,12 +151,13 @@ impl Runtime {
     ///
     /// # Errors
     /// [`EngineError::Runtime`] when the library was named or ONNX Runtime demanded, and it is not
-    /// to be had.
+    /// to be had, or could be changed by others than root and the user of the process.
     pub fn load(settings: &RuntimeSettings) -> Result<Self, EngineError> {
         let provider = settings.execution_provider;
+        let pinned = settings.sha256.as_deref();
         let open = |path: &Path| -> Result<Self, EngineError> {
             Ok(Self {
-                backend: Backend::OnnxRuntime(OnnxRuntime::load(path, provider)?),
+                backend: Backend::OnnxRuntime(OnnxRuntime::load(path, pinned, provider)?),
                 note: None,
             })
         };
@@ -179,10 +199,10 @@ impl Runtime {
 
     /// The library it was loaded from, when it is not the embedded one.
     #[must_use]
-    pub fn library(&self) -> Option<&Path> {
+    pub fn library(&self) -> Option<&RuntimeLibrary> {
         match &self.backend {
             Backend::Embedded => None,
-            Backend::OnnxRuntime(library) => Some(library.path()),
+            Backend::OnnxRuntime(library) => Some(library.library()),
         }
     }
 
@@ -218,14 +238,11 @@ fn library_name() -> &'static str {
     }
 }
 
-/// The library beside the program or in one of [`LIBRARY_FOLDERS`]: under its plain name, or with
-/// a version after it.
+/// The library in one of [`LIBRARY_FOLDERS`]: under its plain name, or with a version after it.
 fn find_library() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok();
-    let own = own.as_deref().and_then(Path::parent).map(Path::to_owned);
-    own.into_iter()
-        .chain(LIBRARY_FOLDERS.iter().map(PathBuf::from))
-        .find_map(|folder| library_in(&folder))
+    LIBRARY_FOLDERS
+        .iter()
+        .find_map(|folder| library_in(Path::new(folder)))
 }
 
 fn library_in(folder: &Path) -> Option<PathBuf> {

@@ -5,6 +5,8 @@
 //! in the environment, `--min-face-side` as a flag. Later ones win: default, file, environment,
 //! flag.
 
+mod memory;
+mod secrets;
 mod value;
 
 use std::collections::{BTreeMap, HashSet};
@@ -24,9 +26,10 @@ use toml::Spanned;
 
 use crate::upload::least_memory;
 
+pub use memory::{MemoryBound, memory_limit};
 pub use value::{
-    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret, Share,
-    Switch, Token,
+    AuditFailure, Exposure, ForwardedHeader, HexKey, LogFormat, Networks, Origins, Secret,
+    Sha256Hex, Share, Switch, Token,
 };
 
 use value::{Allowed, Value, any, range};
@@ -112,6 +115,16 @@ pub enum ConfigError {
         /// The file.
         path: String,
         /// Why.
+        reason: String,
+    },
+    /// A file with a secret cannot be used.
+    #[error("{setting} {path}: {reason}")]
+    SecretFile {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: String,
+        /// Why, without what it holds.
         reason: String,
     },
     /// Two settings do not go together.
@@ -209,8 +222,8 @@ const OTLP_SETTING: &str = "otlp_endpoint";
 /// What the environment variables of the settings start with.
 pub const ENV_PREFIX: &str = "LIVECHECK_";
 
-/// Settings whose values are never repeated.
-const SECRETS: [&str; 3] = ["admin_token", "database", "image_key"];
+/// Settings whose values are never repeated. Each can stand in a file of its own: see `*_file`.
+pub const SECRETS: [&str; 3] = ["admin_token", "database", "image_key"];
 
 /// Variables with the prefix that are no settings: the file of settings, those of client programs
 /// and their examples, and those of tests and tools. A shell that has them set can start the server.
@@ -253,6 +266,8 @@ settings! {
         admin_listen: Option<SocketAddr> = None, any("an address and a port, such as 127.0.0.1:9090, or nothing");
         /// Token of the admin API for keys on the admin listener, at least 32 characters; without it there is no such API.
         admin_token: Option<Token> = None, any("32 to 256 visible characters, or nothing");
+        /// File that holds what `admin_token` would.
+        admin_token_file: Option<PathBuf> = None, any("a path, or nothing");
         /// Certificate chain in PEM; with `tls_key` the API speaks TLS. Read again when the file changes.
         tls_cert: Option<PathBuf> = None, any("a path, or nothing");
         /// Private key in PEM of `tls_cert`.
@@ -306,10 +321,18 @@ settings! {
     access: AccessConfig {
         /// The database of keys and sessions.
         database: Secret = Secret::from("livecheck.db"), any("a file path, sqlite::memory: or postgres://user:password@host/database");
+        /// File that holds what `database` would, and goes before it: for addresses with a password. Not the file of SQLite.
+        database_file: Option<PathBuf> = None, any("a path, or nothing");
         /// Liveness checks that a session token is good for.
         session_uses: u32 = 3, range(1, 1_000_000);
         /// How long a session token lives.
         session_lifetime: Duration = seconds(3 * 3600), range(BRIEFEST, seconds(366 * 24 * 3600));
+        /// Open sessions that a key may have; further ones are refused with 005 and HTTP 429 until some have ended; 0: no limit.
+        max_open_sessions: u32 = 20_000, range(0, 10_000_000);
+        /// Sessions a second that a key may open; 0: no limit.
+        session_rate: f64 = 20.0, range(0.0, 1e6);
+        /// Sessions at once that `session_rate` lets through.
+        session_burst: u32 = 200, range(1, 1_000_000);
         /// Requests a second and key, for keys without a rate of their own; 0: no limit.
         rate_limit: f64 = 0.0, range(0.0, 1e6);
         /// Requests at once and key that `rate_limit` lets through.
@@ -396,8 +419,10 @@ settings! {
     inference: InferenceConfig {
         /// The inference runtime: `auto` takes ONNX Runtime when its library is found, else the embedded one.
         runtime: RuntimeChoice = RuntimeChoice::Auto, any("auto, embedded or onnxruntime");
-        /// The shared library of ONNX Runtime, 1.17 or newer; when unset it is looked for beside the program and in the system's library folders.
+        /// The shared library of ONNX Runtime, 1.17 or newer; when unset it is looked for in the system's library folders. Only root and the service's user may be able to change it.
         onnxruntime: Option<PathBuf> = None, any("a path, or nothing");
+        /// SHA-256 of the only library of ONNX Runtime that is loaded; another one is an error where it is named, else passed over.
+        onnxruntime_sha256: Option<Sha256Hex> = None, any("64 hexadecimal digits, or nothing");
         /// What ONNX Runtime runs on instead of the processor; its library must have been built for it.
         execution_provider: Option<ExecutionProvider> = None, any("cuda, tensorrt, openvino or coreml, or nothing");
     }
@@ -409,6 +434,8 @@ settings! {
         readyz: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /metrics; on the API's listener only with `public`.
         metrics: Exposure = Exposure::Admin, Exposure::allowed();
+        /// The histogram of liveness scores in /metrics, without their sum: on the API's listener only with `public`, since it tells a reader how others' photos did.
+        score_histogram: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /version; on the API's listener only with `public`.
         version: Exposure = Exposure::Admin, Exposure::allowed();
         /// GET /openapi.json.
@@ -565,6 +592,17 @@ impl ServerConfig {
     }
 }
 
+impl EndpointsConfig {
+    /// Whether /metrics on this listener has the histogram of scores.
+    pub(crate) fn shows_scores(&self, listener: Listener) -> bool {
+        match self.score_histogram {
+            Exposure::Public => true,
+            Exposure::Admin => listener == Listener::Admin,
+            Exposure::Off => false,
+        }
+    }
+}
+
 impl InferenceConfig {
     /// As the engine wants it.
     #[must_use]
@@ -572,6 +610,7 @@ impl InferenceConfig {
         RuntimeSettings {
             choice: self.runtime,
             library: self.onnxruntime.clone(),
+            sha256: self.onnxruntime_sha256.as_ref().map(Value::show),
             execution_provider: self.execution_provider,
         }
     }
@@ -609,6 +648,7 @@ impl ServerConfig {
             let origin = format!("the flag --{}", name.replace('_', "-"));
             given.insert(config.overlay(&name, &value, &origin)?);
         }
+        config.read_secret_files()?;
         config.engine.take_preset(&given);
         config.check()?;
         Ok(config)

@@ -45,6 +45,7 @@ pub fn configured(access: &AccessConfig) -> Result<Option<ImageKey>, ServerError
     };
     let wrong = |reason: String| ServerError::ImageKey(format!("{}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = zeroize::Zeroizing::new(text);
     let key = crate::config::HexKey::from_hex(text.trim());
     // The text is a secret, perhaps a mistyped one: not repeated.
     let key = key.ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use livecheck_engine::{
     Engine, EngineConfig, EngineError, Finding, ImageInfo, ModelInfo, Photo, Rejection, Runtime,
-    RuntimeInfo, Thresholds, Verdict,
+    RuntimeInfo, RuntimeLibrary, Thresholds, Verdict,
 };
 
 /// Judges photos, each with the thresholds of its key. All methods but `models` and `config` are blocking and CPU-bound; they are
@@ -52,6 +52,11 @@ pub trait Judge: Send + Sync + 'static {
         Runtime::embedded().info()
     }
 
+    /// The shared library behind the runtime.
+    fn library(&self) -> Option<RuntimeLibrary> {
+        None
+    }
+
     /// The limits and thresholds in force.
     fn config(&self) -> EngineConfig;
 }
@@ -87,6 +92,10 @@ impl Judge for Engine {
 
     fn runtime(&self) -> RuntimeInfo {
         Self::runtime(self).info()
+    }
+
+    fn library(&self) -> Option<RuntimeLibrary> {
+        Self::runtime(self).library().cloned()
     }
 
     fn config(&self) -> EngineConfig {

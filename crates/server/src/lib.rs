@@ -34,10 +34,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use livecheck_engine::EngineError;
-use livecheck_store::{Clock, KeyCache, Store};
+use livecheck_store::{Clock, KeyCache, PURGE_BATCH, Store, StoreError};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,9 @@ use upload::UploadMemory;
 
 /// How often sessions and images whose time ended long ago are forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Shortest pause between two steps of that; a step that took longer is followed by as long a pause.
+const PURGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the server could not start.
 #[derive(Debug, Error)]
@@ -314,26 +317,48 @@ async fn drain(app: &App, front: &Front, in_order: bool) {
     tracing::info!("stopped");
 }
 
-/// Forgets what is long over, for as long as the server runs.
+/// Forgets what is long over, for as long as the server runs: in small steps, with pauses in which
+/// others have the database to themselves.
 async fn purge(app: Arc<App>) {
     let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let now = app.clock.now();
-        let purged = [
-            ("sessions", app.store.purge_sessions(now).await),
-            ("images", app.store.purge_images(now).await),
-        ];
-        for (what, purged) in purged {
-            match purged {
-                Ok(0) => {}
-                Ok(count) => tracing::debug!(count, what, "forgot what was long over"),
-                Err(error) => {
-                    app.metrics.store_failed();
-                    tracing::warn!(%error, what, "what was long over could not be forgotten");
+        let sessions = in_batches(|| app.store.purge_sessions(now)).await;
+        told(&app, "sessions", sessions);
+        let images = in_batches(|| app.store.purge_images(now)).await;
+        told(&app, "images", images);
+    }
+}
+
+/// Repeats a purge until nothing is left to it; how many rows it deleted before it ended or failed.
+async fn in_batches<F>(mut purge: impl FnMut() -> F) -> (u64, Option<StoreError>)
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut deleted = 0;
+    loop {
+        let started = Instant::now();
+        match purge().await {
+            Err(error) => return (deleted, Some(error)),
+            Ok(count) => {
+                deleted += count;
+                if count < PURGE_BATCH {
+                    return (deleted, None);
                 }
             }
         }
+        tokio::time::sleep(PURGE_PAUSE.max(started.elapsed())).await;
+    }
+}
+
+fn told(app: &App, what: &str, (count, error): (u64, Option<StoreError>)) {
+    if count > 0 {
+        tracing::debug!(count, what, "forgot what was long over");
+    }
+    if let Some(error) = error {
+        app.metrics.store_failed();
+        tracing::warn!(%error, what, "what was long over could not be forgotten");
     }
 }

@@ -1,13 +1,13 @@
 //! The numbers behind `/metrics`. One set a server, so that several in one process do not mix.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use livecheck_engine::{ErrorCode, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,12 +17,16 @@ use prometheus_client::registry::Registry;
 
 use crate::judge::Judge;
 use crate::pool::Pool;
+use crate::telemetry;
 use crate::upload::UploadMemory;
 
 /// Upper bounds of the score buckets. Close together at the top, where thresholds lie.
 const SCORES: [f64; 12] = [
     0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0,
 ];
+
+/// The histogram of scores.
+const SCORE: &str = "score";
 
 /// Upper bounds of the duration buckets, seconds.
 const SECONDS: [f64; 13] = [
@@ -127,6 +131,8 @@ impl KeyCounts {
 /// Every metric of a server.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// The histogram of scores, which not everybody may see who sees the rest.
+    score_registry: Registry,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
@@ -148,6 +154,7 @@ pub(crate) struct Metrics {
     auth_failures: Family<KindLabel, Counter>,
     replays: Family<OutcomeLabel, Counter>,
     audit: AuditLines,
+    log_dropped: Counter,
     uptime: Gauge<f64, AtomicU64>,
 }
 
@@ -271,8 +278,9 @@ impl Metrics {
             rejections.clone(),
         );
         let scores = Histogram::new(SCORES);
-        registry.register(
-            "score",
+        let mut score_registry = Registry::with_prefix("livecheck");
+        score_registry.register(
+            SCORE,
             "Liveness scores of the photos judged",
             scores.clone(),
         );
@@ -342,6 +350,12 @@ impl Metrics {
             audit_lines,
         );
         let audit = AuditLines { written, lost };
+        let log_dropped = Counter::default();
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that were dropped since nobody read them, or since they could not be written",
+            log_dropped.clone(),
+        );
         let uptime = Gauge::default();
         registry.register(
             "uptime_seconds",
@@ -362,6 +376,7 @@ impl Metrics {
         registry.register("model_info", "The models inside, each 1", models);
         Self {
             registry,
+            score_registry,
             requests,
             request_seconds,
             in_flight,
@@ -383,6 +398,7 @@ impl Metrics {
             auth_failures,
             replays,
             audit,
+            log_dropped,
             uptime,
         }
     }
@@ -491,20 +507,37 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// The text for Prometheus (OpenMetrics 1.0).
+    /// The text for Prometheus (OpenMetrics 1.0), with or without the histogram of scores.
     pub(crate) fn render(
         &self,
         pool: &Pool,
         uploads: &UploadMemory,
         uptime: Duration,
+        scores: bool,
     ) -> Result<String, std::fmt::Error> {
         self.upload_memory.set(signed(uploads.used()));
         self.resident.set(signed(resident_bytes().unwrap_or(0)));
         self.queue_depth.set(signed(pool.waiting()));
         self.busy.set(signed(pool.busy()));
+        self.log_dropped
+            .inner()
+            .store(telemetry::dropped_lines(), Ordering::Relaxed);
         self.uptime.set(uptime.as_secs_f64());
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        if scores {
+            let mut histogram = String::new();
+            encode_registry(&mut histogram, &self.score_registry)?;
+            // Two sums tell the exact score of the photo between them. OpenMetrics allows the count only
+            // with the sum; the last bucket counts as well.
+            let hidden = ["sum", "count"].map(|end| format!("livecheck_{SCORE}_{end} "));
+            for line in histogram.split_inclusive('\n') {
+                if !hidden.iter().any(|hidden| line.starts_with(hidden)) {
+                    text.push_str(line);
+                }
+            }
+        }
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

@@ -767,6 +767,12 @@ fn version_body() -> Schema {
             ("version", text("")),
             ("models", array(reference("Model")).into()),
             ("runtime", reference("Runtime")),
+            (
+                "library",
+                nullable_object(
+                    "`path` and `sha256` of the shared library that the runtime was loaded from; null with the embedded one.",
+                ),
+            ),
             ("thresholds", reference("Thresholds")),
             ("limits", limits.into()),
             (

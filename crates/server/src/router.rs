@@ -7,7 +7,7 @@ pub(crate) use front::{RequestId, random_id};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post};
 
@@ -93,7 +93,9 @@ fn operations(app: &Arc<App>, listener: Listener) -> Router<Arc<App>> {
     }
     if here("/metrics") {
         link("metrics", "Metrics", "for Prometheus");
-        router = router.route("/metrics", get(metrics::show));
+        let scores = app.config.endpoints.shows_scores(listener);
+        let show = async move |State(app): State<Arc<App>>| metrics::show(&app, scores);
+        router = router.route("/metrics", get(show));
     }
     if !links.is_empty() {
         let page = index::page(&links);

@@ -1,11 +1,14 @@
 //! The log, and traces for an OpenTelemetry collector. Spans carry the request id; no key, token
 //! or image is ever logged.
 
+mod lines;
 #[cfg(feature = "otlp")]
 mod otlp;
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +16,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogConfig, LogFormat};
+
+use lines::Lines;
+pub(crate) use lines::dropped as dropped_lines;
+
+/// Longest time that the end of the process waits for a log that is read slowly.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Kept for [`flush`] and [`last_words`]; the log of a process is set up once.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Why the log could not be set up.
 #[derive(Debug, Error)]
@@ -29,13 +41,17 @@ pub enum TelemetryError {
     /// The traces cannot be sent.
     #[error("otlp_endpoint: {0}")]
     Otlp(String),
+    /// The thread that writes the log could not be started.
+    #[error("the thread that writes the log could not be started: {0}")]
+    Thread(io::Error),
     /// This process has a log already.
     #[error("the log is set up already")]
     Twice,
 }
 
 /// Sends the log of this process to standard error, in the format and from the level of the
-/// settings. Once a process.
+/// settings. Once a process. Nothing ever waits for the log: lines that nobody reads are dropped and
+/// counted (`livecheck_log_lines_dropped_total`).
 ///
 /// # Errors
 /// See [`TelemetryError`].
@@ -59,8 +75,12 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
             ));
         }
     };
+    let writer = Lines::start(io::stderr()).map_err(TelemetryError::Thread)?;
+    if LINES.set(writer.clone()).is_err() {
+        return Err(TelemetryError::Twice);
+    }
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(writer)
         .with_ansi(io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter).with(traces);
     match config.log_format {
@@ -91,8 +111,23 @@ pub fn quiet_panics() {
     }));
 }
 
-/// Sends the traces that still wait. Blocking, for a few seconds at most.
+/// Sends the traces and writes the log lines that still wait. Blocking, for a few seconds at most.
 pub(crate) fn flush() {
     #[cfg(feature = "otlp")]
     otlp::flush();
+    if let Some(lines) = LINES.get() {
+        lines.flush(LAST_LINES);
+    }
+}
+
+/// Says on standard error why the process ends, after the lines of the log and without waiting longer
+/// than a second for whoever reads it.
+pub fn last_words(text: &str) {
+    match LINES.get() {
+        Some(lines) => {
+            lines.push(format!("{text}\n").as_bytes());
+            lines.flush(LAST_LINES);
+        }
+        None => eprintln!("{text}"),
+    }
 }

@@ -299,6 +299,29 @@ fn a_database_password_is_never_shown() {
     assert_eq!(config.access.database.reveal(), secret);
     assert!(!format!("{config:?}").contains("hunter2"));
     assert!(!format!("{:?}", config.in_force()).contains("hunter2"));
+    for (address, shown) in [
+        (secret, "postgres://host"),
+        (
+            "postgres://host:5432/db?password=hunter2",
+            "postgres://host:5432",
+        ),
+        (
+            "postgres://user@host/db?password=hunter2",
+            "postgres://host",
+        ),
+        // Characters that should have been encoded, and a host that is missing.
+        ("postgres://user:a/hunter2@host/db", "postgres://[redacted]"),
+        ("postgres://user:a?hunter2@host/db", "postgres://[redacted]"),
+        ("postgres://user:a#hunter2@host/db", "postgres://[redacted]"),
+        ("postgres://user:hunter2/db", "postgres://[redacted]"),
+        ("postgre://user:hunter2@host/db", "postgre://host"),
+        ("/var/lib/keys.db", "/var/lib/keys.db"),
+    ] {
+        let config = load(None, &[], &[("database", address)]).unwrap();
+        let values = config.in_force();
+        let (_, value) = values.iter().find(|(name, _)| *name == "database").unwrap();
+        assert_eq!(value, shown, "{address}");
+    }
     let broken = load(
         Some("database = \"postgres://user:hunter2@host/db"),
         &[],

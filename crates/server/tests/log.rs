@@ -69,6 +69,10 @@ async fn secrets_stay_out_of_the_log() {
             .header("content-type", format!("text/{key}")),
     )
     .await;
+    for secret in [key, &token] {
+        let request = server.post_as(key).header("x-request-id", secret);
+        send(request.multipart(image_form(image))).await;
+    }
     let method = reqwest::Method::from_bytes(key.as_bytes()).unwrap();
     send(reqwest::Client::new().request(method, server.url("/liveness/"))).await;
     let log = lines.0.lock().unwrap();

@@ -17,8 +17,8 @@ use common::{
     until,
 };
 use livecheck_engine::EngineError;
-use livecheck_server::ServerError;
 use livecheck_server::config::Exposure;
+use livecheck_server::{ServerConfig, ServerError};
 use livecheck_store::Store;
 
 const ENDPOINTS: [&str; 7] = [
@@ -250,7 +250,6 @@ async fn metrics_count_what_happened() {
         "livecheck_rejections_total{code=\"051\"} 1",
         "livecheck_http_requests_total{route=\"/liveness/\",status=\"200\",code=\"\"} 2",
         "livecheck_http_requests_total{route=\"/liveness/\",status=\"422\",code=\"051\"} 1",
-        "livecheck_score_count 2",
         "livecheck_panics_total 1",
         "livecheck_queue_depth 0",
         "livecheck_store_errors_total 0",
@@ -262,10 +261,46 @@ async fn metrics_count_what_happened() {
     }
 }
 
+/// Two readings of a sum tell the score of the photo between them.
+#[tokio::test]
+async fn metrics_tell_nobody_the_score_of_a_photo() {
+    let mut config = config();
+    config.network.admin_listen = Some("127.0.0.1:0".parse().unwrap());
+    let server = start_with(config.clone(), Scripted::default()).await;
+    server.check(b"live").await.assert_live();
+    let public = server.get("/metrics").await.text;
+    assert!(!public.contains("livecheck_score"), "{public}");
+    assert!(public.ends_with("# EOF\n"), "{public}");
+
+    // Those who may see them see buckets alone.
+    config.endpoints.metrics = Exposure::Admin;
+    let admin = start_with(config.clone(), Scripted::default()).await;
+    config.endpoints.score_histogram = Exposure::Public;
+    config.endpoints.metrics = Exposure::Public;
+    let told = start_with(config, Scripted::default()).await;
+    for (server, url) in [
+        (&admin, format!("http://{}/metrics", admin.admin.unwrap())),
+        (&told, told.url("/metrics")),
+    ] {
+        server.check(b"live").await.assert_live();
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        assert!(
+            text.contains("livecheck_score_bucket{le=\"+Inf\"} 1"),
+            "{text}"
+        );
+        for hidden in ["livecheck_score_sum", "livecheck_score_count"] {
+            assert!(!text.contains(hidden), "{text}");
+        }
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}
+
 /// The names that dashboards and alerts ask for exist.
 #[tokio::test]
 async fn dashboards_and_alerts_ask_for_metrics_that_exist() {
-    let server = start().await;
+    let mut config = config();
+    config.endpoints.score_histogram = Exposure::Public;
+    let server = start_with(config, Scripted::default()).await;
     server.check(b"live").await;
     server.check(b"two").await;
     let metrics = server.get("/metrics").await.text;
@@ -398,6 +433,46 @@ async fn request_ids_are_taken_only_when_sane() {
         let given = ask(other).await;
         assert_ne!(given.header("x-request-id"), other);
         assert_eq!(given.header("x-request-id").len(), 32);
+    }
+}
+
+#[tokio::test]
+async fn a_key_or_token_in_the_place_of_a_request_id_is_not_repeated() {
+    let admin_token = "an-admin-token-of-thirty-two-letters";
+    let flags = [
+        ("listen", "127.0.0.1:0"),
+        ("admin-listen", "127.0.0.1:0"),
+        ("admin-token", admin_token),
+    ];
+    let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = ServerConfig::load(None, [], flags).unwrap();
+    let server = start_with(config, Scripted::default()).await;
+    let ask = async |id: &str| {
+        let request = reqwest::Client::new().get(server.url("/healthz"));
+        let answer = send(request.header("x-request-id", id)).await;
+        answer.header("x-request-id").to_owned()
+    };
+    let session = server.session(&server.key).await;
+    let part = &server.key[..20];
+    for secret in [
+        &*server.key,
+        part,
+        &format!("id-{}", server.key),
+        &session,
+        admin_token,
+    ] {
+        let given = ask(secret).await;
+        assert_ne!(given, secret);
+        assert_eq!(given.len(), 32);
+    }
+    // What proxies and clients use as ids stays: hexadecimal digits, UUIDs, ULIDs.
+    for id in [
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "0F0E0D0C0B0A09080706050403020100",
+        "9b2f6a6e-7f0b-4e59-8f4b-6f7a0b9d2c11",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    ] {
+        assert_eq!(ask(id).await, id);
     }
 }
 

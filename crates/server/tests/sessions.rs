@@ -11,8 +11,9 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Answer, Running, Scripted, config, image_form, send, start, start_with};
-use livecheck_store::{KeySelector, NewKey, Rate};
+use common::{Answer, Running, Scripted, config, image_form, send, start, start_on, start_with};
+use livecheck_store::testing::add_sessions;
+use livecheck_store::{KeySelector, NewKey, Rate, Timestamp};
 
 async fn check(server: &Running, key: &str, token: Option<&str>, image: &str) -> Answer {
     let mut request = server.post_as(key).multipart(image_form(image.as_bytes()));
@@ -340,4 +341,85 @@ async fn the_rate_limit_turns_away_and_says_when_to_come_back() {
     let plain = server.check(b"live").await;
     plain.assert_live();
     assert!(!plain.headers.contains_key("ratelimit-limit"));
+}
+
+async fn open_session(server: &Running, key: &str) -> Answer {
+    let request = reqwest::Client::new().get(server.url("/session/"));
+    send(request.header("x-api-key", key)).await
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_open_sessions_and_no_more() {
+    let mut config = config();
+    config.access.max_open_sessions = 3;
+    let server = start_with(config, Scripted::default()).await;
+    for _ in 0..3 {
+        assert_eq!(open_session(&server, &server.key).await.status, 200);
+    }
+    let refused = open_session(&server, &server.key).await;
+    refused.assert_error(429, "005");
+    assert!(
+        refused.detail().contains("3 open sessions"),
+        "{}",
+        refused.detail()
+    );
+    assert!(!refused.header("retry-after").is_empty());
+    // Another key's are its own, and those that ended count no more.
+    assert_eq!(open_session(&server, &server.session_key).await.status, 200);
+    server.clock.advance(Duration::from_secs(3 * 3600));
+    assert_eq!(open_session(&server, &server.key).await.status, 200);
+}
+
+#[tokio::test]
+async fn sessions_have_a_rate_without_any_setting() {
+    let server = start().await;
+    let mut opened = 0;
+    let refused = loop {
+        let answer = open_session(&server, &server.key).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        opened += 1;
+        assert!(opened <= 200, "the clock stands still");
+    };
+    assert_eq!(opened, 200);
+    refused.assert_error(429, "005");
+    assert!(
+        refused.detail().contains("20 sessions a second"),
+        "{}",
+        refused.detail()
+    );
+    // It is no limit of checks, nor of another key's sessions.
+    check(&server, &server.key, None, "live")
+        .await
+        .assert_live();
+    assert_eq!(open_session(&server, &server.session_key).await.status, 200);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(open_session(&server, &server.key).await.status, 200);
+}
+
+#[tokio::test]
+async fn ended_sessions_are_purged_while_others_are_opened() {
+    let folder = livecheck_store::testing::TempFolder::new();
+    let address = format!("sqlite://{}", folder.path().join("store.db").display());
+    let store = livecheck_store::open(&address).await.unwrap();
+    let (key, _) = store
+        .create_key(NewKey::named("old"), Timestamp::from_millis(0))
+        .await
+        .unwrap();
+    add_sessions(&address, &key.id, 5500, Timestamp::from_millis(1)).await;
+    let server = start_on(config(), Scripted::default(), Arc::clone(&store)).await;
+    let left = async || {
+        let all = store.count_sessions(&key.id, Timestamp::from_millis(0), 10_000);
+        all.await.unwrap()
+    };
+    let mut sessions = 0;
+    while left().await > 0 {
+        assert_eq!(open_session(&server, &server.key).await.status, 200);
+        sessions += 1;
+        // Below the rate: its clock stands still otherwise.
+        server.clock.advance(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(sessions > 0);
 }

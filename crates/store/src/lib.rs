@@ -38,6 +38,9 @@ pub use rate::{Rate, RateDecision};
 pub use replay::{IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, ReplayPolicy};
 pub use secret::{ApiKey, KeyHash, SessionToken, TokenHash};
 
+/// Most rows that one call of [`Store::purge_sessions`] or [`Store::purge_images`] deletes.
+pub const PURGE_BATCH: u64 = sql::PURGE_BATCH as u64;
+
 /// Opens the store at `address` and brings its tables up to date.
 ///
 /// `address` is a file path or `sqlite://PATH` (made when missing), `sqlite::memory:` (gone with the
@@ -89,7 +92,7 @@ pub fn missing_file(address: &str) -> Option<&Path> {
 /// within a few seconds and works again, without a restart, once the database is back.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Which database this is, for people; without a password.
+    /// Which database this is, for people: a path, or scheme, host and port.
     fn address(&self) -> &str;
 
     /// Whether the database answers and can be written to.
@@ -197,8 +200,25 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<RateDecision, StoreError>;
 
-    /// Forgets sessions that ended more than a day ago, and says how many. The day is there so that
-    /// a clock set ahead for a moment doesn't cost anyone a session.
+    /// Sessions of the key that have not ended, counted up to `most`.
+    async fn count_sessions(
+        &self,
+        key: &KeyId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<u32, StoreError>;
+
+    /// As [`Store::take_rate`], for the sessions that the key opens.
+    async fn take_session_rate(
+        &self,
+        key: &KeyId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<RateDecision, StoreError>;
+
+    /// Forgets at most [`PURGE_BATCH`] sessions that ended more than a day ago, the oldest first, and
+    /// says how many: as long as it is that many, there are more. The day is there so that a clock set
+    /// ahead for a moment doesn't cost anyone a session.
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Remembers until `until` that the key has an image judged, unless it is remembered already:
@@ -229,8 +249,7 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Forgets images whose memory ended more than a day ago (as with
-    /// [`Store::purge_sessions`]), and says how many.
+    /// Forgets images whose memory ended more than a day ago, as [`Store::purge_sessions`] does.
     async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// The key that images are hashed with where none is set: made once, the same for all nodes.

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use crate::StoreError;
 use crate::migrate::{MigrateError, pending};
-use crate::sql::{Backend, Row, SqlStore, Statement, run};
+use crate::sql::{Backend, Row, SqlStore, Statement, bind, purge_images, purge_sessions, run};
 
 /// Most connections a node holds.
 const CONNECTIONS: u32 = 10;
@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/1.sql"),
     include_str!("../migrations/postgres/2.sql"),
     include_str!("../migrations/postgres/3.sql"),
+    include_str!("../migrations/postgres/4.sql"),
 ];
 
 pub(crate) struct Postgres {
@@ -36,6 +37,7 @@ pub(crate) struct Postgres {
 
 /// Connects to the database at `url` and brings its tables up to date.
 pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
+    known_parameters(url)?;
     // The parser's errors name what is wrong with the address, not what it says.
     let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| match error {
         sqlx::Error::Configuration(source) => StoreError::BadAddress(source.to_string()),
@@ -45,11 +47,8 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
         || format!("{}:{}", options.get_host(), options.get_port()),
         |socket| socket.display().to_string(),
     );
-    let address = format!(
-        "postgres://{}@{host}/{}",
-        options.get_username(),
-        options.get_database().unwrap_or_default()
-    );
+    // Nothing behind the host: what stands there may be part of a mistyped password.
+    let address = format!("postgres://{host}");
     let options = options.disable_statement_logging();
     // Not through the pool, which tries again and again without saying why.
     let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
@@ -69,6 +68,45 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
         })
         .connect_lazy_with(options);
     Ok(SqlStore::new(Postgres { address, pool }))
+}
+
+/// The parameters that an address may have. The driver would log the value of any other.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+fn known_parameters(url: &str) -> Result<(), StoreError> {
+    let Some((_, query)) = url.split_once('?') else {
+        return Ok(());
+    };
+    let known = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        PARAMETERS.contains(&name) || name.starts_with("options[") || pair.is_empty()
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    if query.split('&').all(|pair| known(&pair)) {
+        return Ok(());
+    }
+    Err(StoreError::BadAddress(
+        "it has an unknown parameter after ?; known are sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, application_name, options and statement-cache-capacity".to_owned(),
+    ))
 }
 
 async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
@@ -99,6 +137,9 @@ async fn found_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error
 
 #[async_trait]
 impl Backend for Postgres {
+    const PURGE_SESSIONS: &'static str = purge_sessions!(" FOR UPDATE SKIP LOCKED");
+    const PURGE_IMAGES: &'static str = purge_images!(" FOR UPDATE SKIP LOCKED");
+
     fn address(&self) -> &str {
         &self.address
     }
@@ -117,6 +158,13 @@ impl Backend for Postgres {
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
         run(&self.pool, &statement).await
+    }
+
+    async fn execute(&self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
+        let done = bind::<sqlx::Postgres>(&statement)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroize as _;
 
 /// Bytes of an [`ImageKey`]: as many as the hash has.
 pub const IMAGE_KEY_BYTES: usize = 32;
@@ -47,6 +48,12 @@ impl ReplayPolicy {
 /// The secret that images are hashed with; the same on every node.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageKey([u8; IMAGE_KEY_BYTES]);
+
+impl Drop for ImageKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl ImageKey {
     /// The key with these bytes.

@@ -1,5 +1,7 @@
 //! API keys and session tokens: made here, shown once, kept only as SHA-256.
 //!
+//! In clear they are overwritten when they are dropped.
+//!
 //! The secrets are random (256 and 192 bits), so a plain hash is enough: there is nothing to guess.
 
 use std::fmt;
@@ -8,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize as _;
 
 use crate::StoreError;
 
@@ -48,6 +51,11 @@ impl ApiKey {
             .then(|| Self(text.to_owned()))
     }
 
+    /// Whether the text holds what every key starts with.
+    pub fn is_part_of(text: &str) -> bool {
+        text.contains(KEY_PREFIX)
+    }
+
     /// The key in clear, for the one moment in which it is handed over.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -62,6 +70,12 @@ impl ApiKey {
     pub fn shown(&self) -> &str {
         let random = self.0.len() - KEY_CHARS;
         &self.0[..random + SHOWN_CHARS]
+    }
+}
+
+impl Drop for ApiKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -95,6 +109,12 @@ impl SessionToken {
     /// What the store knows of the token.
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(&self.0).into())
+    }
+}
+
+impl Drop for SessionToken {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::query::Query;
 use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row as _, Type};
 use sqlx::{TypeInfo as _, ValueRef as _};
 
@@ -27,10 +28,45 @@ const KEEP_ENDED_IMAGES: Duration = KEEP_ENDED_SESSIONS;
 /// Under which name the key of images is kept.
 const IMAGE_KEY: &str = "image-hmac";
 
+/// Most rows that one call of the purges deletes: others wait for it no longer than a moment.
+pub(crate) const PURGE_BATCH: u32 = 1000;
+
+/// `$2` is the most rows. `$locking` keeps two nodes from waiting for each other's rows.
+macro_rules! purge_sessions {
+    ($locking:literal) => {
+        concat!(
+            "DELETE FROM livecheck_session WHERE token_hash IN (SELECT token_hash \
+             FROM livecheck_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            $locking,
+            ")"
+        )
+    };
+}
+
+/// As [`purge_sessions`].
+macro_rules! purge_images {
+    ($locking:literal) => {
+        concat!(
+            "DELETE FROM livecheck_image WHERE (key_id, mac) IN (SELECT key_id, mac \
+             FROM livecheck_image WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            $locking,
+            ")"
+        )
+    };
+}
+
+pub(crate) use {purge_images, purge_sessions};
+
 /// A database that runs statements.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
-    /// Which database this is, without a password.
+    /// [`purge_sessions`] as this database runs it.
+    const PURGE_SESSIONS: &'static str;
+
+    /// [`purge_images`] as this database runs it.
+    const PURGE_IMAGES: &'static str;
+
+    /// Which database this is: a path, or scheme, host and port.
     fn address(&self) -> &str;
 
     /// Whether an error code of this database means that it may work again later.
@@ -41,6 +77,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Runs a statement that changes something; returns once the change is durable.
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error>;
+
+    /// Runs a statement that changes something and returns nothing; how many rows it changed.
+    async fn execute(&self, statement: Statement<'_>) -> Result<u64, sqlx::Error>;
 
     /// Runs statements in one transaction, never two of these at once; returns the last one's rows.
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error>;
@@ -171,14 +210,6 @@ where
     for<'q> Vec<u8>: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut query = sqlx::query(statement.sql);
-    for value in &statement.values {
-        query = match *value {
-            Value::Int(number) => query.bind(number),
-            Value::Text(text) => query.bind(text.map(str::to_owned)),
-            Value::Bytes(bytes) => query.bind(bytes.to_vec()),
-        };
-    }
     let cell = |row: &DB::Row, index: usize| {
         let value = row.try_get_raw(index)?;
         if value.is_null() {
@@ -193,11 +224,31 @@ where
             }),
         }
     };
-    let rows = query.fetch_all(executor).await?;
+    let rows = bind(statement).fetch_all(executor).await?;
     rows.iter()
         .map(|row| (0..row.len()).map(|index| cell(row, index)).collect())
         .map(|cells: Result<_, _>| cells.map(Row))
         .collect()
+}
+
+/// A statement with its values.
+pub(crate) fn bind<DB>(statement: &Statement<'_>) -> Query<'static, DB, DB::Arguments>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> Option<i64>: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB> + Type<DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+{
+    let mut query = sqlx::query(statement.sql);
+    for value in &statement.values {
+        query = match *value {
+            Value::Int(number) => query.bind(number),
+            Value::Text(text) => query.bind(text.map(str::to_owned)),
+            Value::Bytes(bytes) => query.bind(bytes.to_vec()),
+        };
+    }
+    query
 }
 
 impl Row {
@@ -364,8 +415,22 @@ macro_rules! ended_keys {
     };
 }
 
+/// Most of what hangs on keys that ended, $2 rows at once: see [`PURGE_BATCH`].
+const PRUNE_BATCHES: [&str; 2] = [
+    ended_keys!(
+        "DELETE FROM livecheck_session WHERE token_hash IN (SELECT token_hash \
+         FROM livecheck_session WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ") LIMIT $2)"
+    ),
+    ended_keys!(
+        "DELETE FROM livecheck_image WHERE (key_id, mac) IN (SELECT key_id, mac \
+         FROM livecheck_image WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ") LIMIT $2)"
+    ),
+];
+
 /// What keeps a key from being deleted, and then the key.
-const PRUNE_KEYS: [&str; 4] = [
+const PRUNE_KEYS: [&str; 5] = [
     ended_keys!(
         "DELETE FROM livecheck_session WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
         ")"
@@ -376,6 +441,10 @@ const PRUNE_KEYS: [&str; 4] = [
     ),
     ended_keys!(
         "DELETE FROM livecheck_rate WHERE key_id IN (SELECT id FROM livecheck_key WHERE ",
+        ")"
+    ),
+    ended_keys!(
+        "DELETE FROM livecheck_rate WHERE key_id IN (SELECT id || '/sessions' FROM livecheck_key WHERE ",
         ")"
     ),
     key_columns!(
@@ -442,8 +511,9 @@ const TAKE_RATE: &str = "INSERT INTO livecheck_rate (key_id, arrival) VALUES ($1
 
 const PEEK_RATE: &str = "SELECT arrival FROM livecheck_rate WHERE key_id = $1";
 
-const PURGE_SESSIONS: &str =
-    "DELETE FROM livecheck_session WHERE expires_at <= $1 RETURNING uses_left";
+/// $3 where to stop counting.
+const COUNT_SESSIONS: &str = "SELECT count(*) FROM (SELECT 1 FROM livecheck_session \
+     WHERE key_id = $1 AND expires_at > $2 LIMIT $3) AS open";
 
 /// $3 now, $4 until when. No row comes back, and nothing is written, when it is remembered.
 const REMEMBER_IMAGE: &str = "INSERT INTO livecheck_image (key_id, mac, expires_at) \
@@ -455,9 +525,6 @@ const RENEW_IMAGE: &str = "UPDATE livecheck_image SET expires_at = $3 \
 
 const FORGET_IMAGE: &str =
     "DELETE FROM livecheck_image WHERE key_id = $1 AND mac = $2 AND expires_at = $3";
-
-const PURGE_IMAGES: &str =
-    "DELETE FROM livecheck_image WHERE expires_at <= $1 RETURNING expires_at";
 
 const MAKE_SECRET: &str =
     "INSERT INTO livecheck_secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
@@ -480,19 +547,29 @@ impl<B: Backend> SqlStore<B> {
     }
 
     async fn read(&self, statement: Statement<'_>) -> Result<Vec<Row>, Failure> {
-        limited::<B>(self.backend.read(statement)).await
+        limited::<B, _>(self.backend.read(statement)).await
     }
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, Failure> {
-        let outcome = limited::<B>(self.backend.write(statement)).await;
+        let outcome = limited::<B, _>(self.backend.write(statement)).await;
         if matches!(outcome, Err(Failure::Other(_))) {
             self.write_failed.store(true, Ordering::Relaxed);
         }
         outcome
     }
 
+    /// Deletes at most [`PURGE_BATCH`] rows whose time ended at `ended` or before.
+    async fn purge(&self, sql: &'static str, ended: Timestamp) -> Result<u64, StoreError> {
+        let statement = statement!(sql, ended, i64::from(PURGE_BATCH));
+        let outcome = limited::<B, _>(self.backend.execute(statement)).await;
+        if matches!(outcome, Err(Failure::Other(_))) {
+            self.write_failed.store(true, Ordering::Relaxed);
+        }
+        Ok(outcome?)
+    }
+
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, Failure> {
-        limited::<B>(self.backend.administer(statements)).await
+        limited::<B, _>(self.backend.administer(statements)).await
     }
 }
 
@@ -516,9 +593,9 @@ impl From<Failure> for StoreError {
     }
 }
 
-async fn limited<B: Backend>(
-    call: impl Future<Output = Result<Vec<Row>, sqlx::Error>>,
-) -> Result<Vec<Row>, Failure> {
+async fn limited<B: Backend, T>(
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Failure> {
     let Ok(answer) = tokio::time::timeout(CALL_TIMEOUT, call).await else {
         return Err(Failure::Other(StoreError::Unavailable(format!(
             "no answer within {} s",
@@ -771,6 +848,10 @@ impl<B: Backend> Store for SqlStore<B> {
     }
 
     async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError> {
+        // First in small steps, so that nobody waits for a key's million sessions.
+        for batch in PRUNE_BATCHES {
+            while self.purge(batch, before).await? >= u64::from(PURGE_BATCH) {}
+        }
         let statements = PRUNE_KEYS.map(|sql| statement!(sql, before));
         keys_by_age(&self.administer(&statements).await?)
     }
@@ -872,10 +953,30 @@ impl<B: Backend> Store for SqlStore<B> {
         Ok(rate.refused(only(rows)?.int(0)?, now))
     }
 
+    async fn count_sessions(
+        &self,
+        key: &KeyId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<u32, StoreError> {
+        let count = statement!(COUNT_SESSIONS, key, now, i64::from(most));
+        only(self.read(count).await?)?.count(0)
+    }
+
+    async fn take_session_rate(
+        &self,
+        key: &KeyId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<RateDecision, StoreError> {
+        // No key has such an id.
+        let id = KeyId::from_stored(format!("{key}/sessions"));
+        self.take_rate(&id, rate, now).await
+    }
+
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
         let ended = now.minus(KEEP_ENDED_SESSIONS);
-        let rows = self.write(statement!(PURGE_SESSIONS, ended)).await?;
-        Ok(rows.len() as u64)
+        self.purge(B::PURGE_SESSIONS, ended).await
     }
 
     async fn remember_image(
@@ -920,8 +1021,7 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError> {
         let ended = now.minus(KEEP_ENDED_IMAGES);
-        let rows = self.write(statement!(PURGE_IMAGES, ended)).await?;
-        Ok(rows.len() as u64)
+        self.purge(B::PURGE_IMAGES, ended).await
     }
 
     async fn image_key(&self) -> Result<ImageKey, StoreError> {

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 
 use crate::StoreError;
 use crate::migrate::{MigrateError, pending};
-use crate::sql::{Backend, Row, SqlStore, Statement, run};
+use crate::sql::{Backend, Row, SqlStore, Statement, bind, purge_images, purge_sessions, run};
 
 /// How long a write waits for another process's. Under the time one call may take.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/1.sql"),
     include_str!("../migrations/sqlite/2.sql"),
     include_str!("../migrations/sqlite/3.sql"),
+    include_str!("../migrations/sqlite/4.sql"),
 ];
 
 pub(crate) struct Sqlite {
@@ -157,6 +158,9 @@ fn primary(code: &str) -> Option<u32> {
 
 #[async_trait]
 impl Backend for Sqlite {
+    const PURGE_SESSIONS: &'static str = purge_sessions!("");
+    const PURGE_IMAGES: &'static str = purge_images!("");
+
     fn address(&self) -> &str {
         &self.address
     }
@@ -172,6 +176,13 @@ impl Backend for Sqlite {
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
         run(&self.writer, &statement).await
+    }
+
+    async fn execute(&self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
+        let done = bind::<sqlx::Sqlite>(&statement)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error> {

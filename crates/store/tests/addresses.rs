@@ -54,6 +54,10 @@ async fn bad_addresses_are_explained() {
             "postgres://alice:hunter2@db/livecheck?sslmode=maybe",
             "unknown value \"maybe\"",
         ),
+        (
+            "postgres://db/livecheck?passwort=hunter2",
+            "unknown parameter",
+        ),
         (&missing, "missing doesn't exist: make it first"),
         (folder, "can't be opened for writing"),
         (&no_database, "file is not a database"),
@@ -76,10 +80,8 @@ async fn an_unreachable_server_is_named_without_the_password() {
     let error = refusal("postgres://alice:hunter2@127.0.0.1:1/livecheck").await;
     let text = format!("{error} {error:?}");
     assert!(matches!(error, StoreError::Unavailable(_)), "{text}");
-    assert!(
-        text.contains("postgres://alice@127.0.0.1:1/livecheck"),
-        "{text}"
-    );
+    assert!(text.contains("postgres://127.0.0.1:1:"), "{text}");
+    assert!(!text.contains("alice"), "{text}");
     assert!(text.contains("refused"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
@@ -100,7 +102,7 @@ async fn a_newer_database_is_left_alone() {
         error,
         StoreError::SchemaTooNew {
             found: 99,
-            known: 3
+            known: 4
         }
     );
 }
@@ -123,7 +125,7 @@ async fn a_newer_postgres_database_is_left_alone() {
         error,
         StoreError::SchemaTooNew {
             found: 99,
-            known: 3
+            known: 4
         }
     );
 }

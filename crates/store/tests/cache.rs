@@ -146,6 +146,24 @@ impl Store for Watched {
         self.inner.take_rate(key, rate, now).await
     }
 
+    async fn count_sessions(
+        &self,
+        key: &KeyId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<u32, StoreError> {
+        self.inner.count_sessions(key, now, most).await
+    }
+
+    async fn take_session_rate(
+        &self,
+        key: &KeyId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<RateDecision, StoreError> {
+        self.inner.take_session_rate(key, rate, now).await
+    }
+
     async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge_sessions(now).await
     }

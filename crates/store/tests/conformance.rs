@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use livecheck_store::testing::{PostgresCluster, TempFolder};
+use livecheck_store::testing::{PostgresCluster, TempFolder, add_sessions};
 use livecheck_store::{
     ApiKey, ImageKey, ImageMac, ImageState, KeyChange, KeyRecord, KeySelector, KeyThresholds,
     NewKey, Rate, ReplayPolicy, SessionState, SessionToken, Store, StoreError, Threshold,
@@ -646,6 +646,78 @@ async fn only_sessions_long_over_are_purged(db: Fresh) {
     assert_eq!(seen, ready(3));
 }
 
+async fn sessions_are_purged_a_thousand_at_once(db: Fresh) {
+    if db.address == "sqlite::memory:" {
+        return;
+    }
+    let (alice, _) = db.key("alice").await;
+    add_sessions(&db.address, &alice.id, 2500, NOW).await;
+    let open = db.store.create_session(&alice.id, 3, NOW.plus(48 * HOUR));
+    let open = open.await.unwrap().hash();
+    let day_after = NOW.plus(25 * HOUR);
+    for left in [1000, 1000, 500, 0] {
+        let purged = db.store.purge_sessions(day_after).await;
+        assert_eq!(purged.unwrap(), left);
+    }
+    let state = db.store.peek_session(&open, &alice.id, day_after);
+    assert_eq!(state.await.unwrap(), ready(3));
+    // A key that ended goes with all its sessions, however many.
+    add_sessions(&db.address, &alice.id, 2500, NOW.plus(48 * HOUR)).await;
+    db.store.revoke_key(&"alice".into(), NOW).await.unwrap();
+    assert_eq!(db.store.prune_keys(NOW).await.unwrap().len(), 1);
+}
+
+async fn two_nodes_purge_side_by_side(db: Fresh) {
+    if db.address == "sqlite::memory:" {
+        return;
+    }
+    let (alice, _) = db.key("alice").await;
+    add_sessions(&db.address, &alice.id, 6500, NOW).await;
+    let second = open(&db.address).await.unwrap();
+    let nodes = [Arc::clone(&db.store), second];
+    let purged = parallel(2, |number| {
+        let node = Arc::clone(&nodes[number]);
+        async move {
+            let mut purged = 0;
+            for _ in 0..20 {
+                purged += node.purge_sessions(NOW.plus(25 * HOUR)).await.unwrap();
+            }
+            purged
+        }
+    });
+    assert_eq!(purged.await.iter().sum::<u64>(), 6500);
+}
+
+async fn open_sessions_are_counted_by_key(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let (bob, _) = db.key("bob").await;
+    for hours in 1..=3 {
+        let end = NOW.plus(hours * HOUR);
+        db.store.create_session(&alice.id, 3, end).await.unwrap();
+    }
+    let count = async |key: &KeyRecord, now, most| {
+        let count = db.store.count_sessions(&key.id, now, most).await;
+        count.unwrap()
+    };
+    assert_eq!(count(&alice, NOW, 10).await, 3);
+    assert_eq!(count(&alice, NOW, 2).await, 2);
+    assert_eq!(count(&alice, NOW.plus(HOUR), 10).await, 2);
+    assert_eq!(count(&bob, NOW, 10).await, 0);
+}
+
+async fn the_rate_of_sessions_is_not_that_of_requests(db: Fresh) {
+    let (alice, _) = db.key("alice").await;
+    let rate = Rate::new(1.0, 1).unwrap();
+    let (store, id) = (&db.store, &alice.id);
+    assert!(store.take_rate(id, rate, NOW).await.unwrap().allowed);
+    for allowed in [true, false] {
+        let taken = store.take_session_rate(id, rate, NOW).await.unwrap();
+        assert_eq!(taken.allowed, allowed);
+    }
+    db.store.revoke_key(&"alice".into(), NOW).await.unwrap();
+    assert_eq!(db.store.prune_keys(NOW).await.unwrap().len(), 1);
+}
+
 /// Whether a request passes at `now`, and what is left or how long to wait (ms).
 async fn ask(db: &Fresh, key: &KeyRecord, rate: Rate, now: Timestamp) -> (bool, u128) {
     let decision = db.store.take_rate(&key.id, rate, now).await.unwrap();
@@ -1049,6 +1121,10 @@ on_every_store!(
     a_session_needs_a_key,
     a_session_ends_to_the_millisecond,
     three_of_fifty_takers_win,
+    sessions_are_purged_a_thousand_at_once,
+    two_nodes_purge_side_by_side,
+    open_sessions_are_counted_by_key,
+    the_rate_of_sessions_is_not_that_of_requests,
     only_sessions_long_over_are_purged,
     the_rate_holds_at_its_edge,
     the_wait_it_names_is_enough,

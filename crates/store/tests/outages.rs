@@ -53,6 +53,8 @@ async fn ask_everything(
         take_use(token, id, NOW),
         return_use(token, id),
         take_rate(id, rate, NOW),
+        count_sessions(id, NOW, 10),
+        take_session_rate(id, rate, NOW),
         purge_sessions(NOW),
         remember_image(id, &image, NOW, END),
         renew_image(id, &image, END),

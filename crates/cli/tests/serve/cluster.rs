@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Mutex, thread, time::Duration};
 
-use crate::{common::Bench, service::Service};
+use crate::{common::Bench, process::Process};
 use livecheck_store::testing::PostgresCluster;
 use livecheck_testing::drawn;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Two nodes with one database, and a key that needs sessions.
 struct Cluster {
     postgres: PostgresCluster,
-    nodes: [Service; 2],
+    nodes: [Process; 2],
     key: String,
     bench: Bench,
     database: String,
@@ -26,7 +26,6 @@ impl Cluster {
             ("LIVECHECK_DATABASE", database.as_str()),
             ("LIVECHECK_QUEUE", "200"),
         ];
-        let nodes = [(); 2].map(|()| Service::demonstration(&bench, &settings));
         let key = bench.succeed(&[
             "keys",
             "create",
@@ -36,6 +35,8 @@ impl Cluster {
             "--database",
             &database,
         ]);
+        let node = || Process::serving(&bench, &[], &settings, key.trim().to_owned());
+        let nodes = [(); 2].map(|()| node().expect("it starts"));
         Some(Self {
             postgres,
             nodes,
@@ -107,7 +108,7 @@ fn a_stopped_database_costs_no_wrong_answer_and_no_restart() {
     assert_eq!(cluster.check(0, &token, &image), (422, "051".to_owned()));
 
     cluster.postgres.stop();
-    let ready = |node: &Service| ureq::get(format!("{}/readyz", node.origin)).call().is_ok();
+    let ready = |node: &Process| ureq::get(format!("{}/readyz", node.origin)).call().is_ok();
     for node in 0..2 {
         // Under load, while the database is away: nothing but "try again".
         for _ in 0..3 {
@@ -118,7 +119,7 @@ fn a_stopped_database_costs_no_wrong_answer_and_no_restart() {
 
     cluster.postgres.start_again();
     for node in 0..2 {
-        cluster.nodes[node].wait_until_ready();
+        eventually("ready again", || ready(&cluster.nodes[node]));
     }
     // One use was counted before the outage and none in it: two are left.
     eventually("both nodes judge again", || {

@@ -9,7 +9,12 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -22,6 +27,7 @@ pub(crate) struct Process {
     pub(crate) origin: String,
     pub(crate) key: String,
     log: Arc<Mutex<String>>,
+    stalled: Arc<AtomicBool>,
 }
 
 /// A wrapper for [`Process::serving`] under which the shell has set limits first. The process id
@@ -83,11 +89,16 @@ impl Process {
         };
         let log = Arc::new(Mutex::new(heard));
         let copy = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let stalled = Arc::new(AtomicBool::new(false));
+        let waits = Arc::clone(&stalled);
+        thread::spawn(move || {
             let mut line = String::new();
             while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
                 copy.lock().expect("no panic").push_str(&line);
                 line.clear();
+                while waits.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(10));
+                }
             }
         });
         let mut service = Self {
@@ -95,15 +106,49 @@ impl Process {
             origin,
             key,
             log,
+            stalled,
         };
         let ready = format!("{}/readyz", service.origin);
         while ureq::get(&ready).call().is_err() {
             if service.child.try_wait().expect("its state").is_some() {
                 return Err(service.log());
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
         }
         Ok(service)
+    }
+
+    /// From now on nobody reads its log, but the pipe stays open; `false`: it is read again.
+    pub(crate) fn stall_log(&self, stalled: bool) {
+        self.stalled.store(stalled, Ordering::Relaxed);
+    }
+
+    /// The value of a metric, by its name and labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = ureq::get(format!("{}/metrics", self.origin))
+            .call()
+            .expect("metrics")
+            .body_mut()
+            .read_to_string()
+            .expect("text");
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+            .parse()
+            .expect("a number")
+    }
+
+    /// Whether it has ended by itself within the time.
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> bool {
+        let pause = Duration::from_millis(20);
+        for _ in 0..limit.as_millis() / pause.as_millis() {
+            if self.child.try_wait().expect("its state").is_some() {
+                return true;
+            }
+            thread::sleep(pause);
+        }
+        false
     }
 
     /// What it has logged so far (with [`Process::serving`]).
@@ -212,6 +257,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.stall_log(false);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -14,7 +14,11 @@ use ort::{
 };
 
 use super::{InputSize, Model, Network};
-use crate::{error::EngineError, runtime::ExecutionProvider};
+use crate::{
+    error::EngineError,
+    library,
+    runtime::{ExecutionProvider, RuntimeLibrary},
+};
 
 /// The library of this process: it holds one at most, for as long as it lives.
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -22,7 +26,7 @@ static LOADED: OnceLock<Library> = OnceLock::new();
 #[derive(Clone)]
 struct Library {
     environment: Environment,
-    path: PathBuf,
+    file: RuntimeLibrary,
     version: String,
 }
 
@@ -37,18 +41,28 @@ impl OnnxRuntime {
     /// Loads the library, unless this process has one already.
     pub(crate) fn load(
         path: &Path,
+        pinned: Option<&str>,
         provider: Option<ExecutionProvider>,
     ) -> Result<Self, EngineError> {
+        let unusable = |reason| EngineError::Runtime {
+            library: path.to_owned(),
+            reason,
+        };
         // So that two threads do not both make an environment, of which a process has one.
         static LOADING: Mutex<()> = Mutex::new(());
         let _loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         let library = match LOADED.get() {
-            Some(loaded) => loaded,
+            Some(loaded) => {
+                let sha256 = &loaded.file.sha256;
+                match pinned {
+                    Some(pinned) if !pinned.eq_ignore_ascii_case(sha256) => {
+                        return Err(unusable(library::not_pinned(sha256, pinned)));
+                    }
+                    _ => loaded,
+                }
+            }
             None => {
-                let library = open(path).map_err(|reason| EngineError::Runtime {
-                    library: path.to_owned(),
-                    reason,
-                })?;
+                let library = open(path, pinned).map_err(unusable)?;
                 LOADED.get_or_init(|| library)
             }
         };
@@ -62,8 +76,8 @@ impl OnnxRuntime {
         &self.library.version
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.library.path
+    pub(crate) fn library(&self) -> &RuntimeLibrary {
+        &self.library.file
     }
 
     /// A net on this runtime.
@@ -130,8 +144,9 @@ fn dispatch(provider: ExecutionProvider) -> ExecutionProviderDispatch {
     .error_on_failure()
 }
 
-fn open(path: &Path) -> Result<Library, String> {
+fn open(path: &Path, pinned: Option<&str>) -> Result<Library, String> {
     let path = path.canonicalize().map_err(|error| error.to_string())?;
+    let sha256 = library::check(&path, pinned)?;
     guarded(|| {
         let environment = ort::init_from(&path)
             .map_err(|error| error.to_string())?
@@ -142,7 +157,10 @@ fn open(path: &Path) -> Result<Library, String> {
         let version = version(ort::info(), &path);
         Ok(Library {
             environment,
-            path: path.clone(),
+            file: RuntimeLibrary {
+                path: path.clone(),
+                sha256: sha256.clone(),
+            },
             version,
         })
     })

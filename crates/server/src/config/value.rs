@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use livecheck_engine::{ExecutionProvider, Preset, RuntimeChoice};
 use livecheck_store::{IMAGE_KEY_BYTES, ReplayPolicy};
+use zeroize::Zeroize as _;
 
 /// A type of setting.
 pub(super) trait Value: Sized {
@@ -144,7 +145,8 @@ impl Value for Duration {
     }
 }
 
-/// Text that must not be shown, such as a database address with its password.
+/// Text that must not be shown, such as a database address with its password. Overwritten when it is
+/// dropped.
 #[derive(Clone, PartialEq, Eq, PartialOrd)]
 pub struct Secret(String);
 
@@ -155,14 +157,22 @@ impl Secret {
         &self.0
     }
 
-    fn has_password(&self) -> bool {
-        self.0.contains("://") && self.0.contains('@')
+    /// Whether it is an address in which a password may stand.
+    #[must_use]
+    pub fn holds_password(&self) -> bool {
+        self.0.contains("://") && (self.0.contains('@') || self.0.contains("password"))
     }
 }
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -177,13 +187,33 @@ impl Value for Secret {
         String::parse(text).map(Self)
     }
 
+    /// A path, or of an address the scheme and the host.
     fn show(&self) -> String {
-        if self.has_password() {
-            "[redacted]".to_owned()
-        } else {
-            self.0.clone()
+        match self.0.split_once("://") {
+            None | Some(("sqlite", _)) => self.0.clone(),
+            Some((scheme, rest)) => match host(rest) {
+                Some(host) => format!("{scheme}://{host}"),
+                None => format!("{scheme}://[redacted]"),
+            },
         }
     }
+}
+
+/// Host and port of what follows the scheme; `None` where it is in doubt which part is the host.
+fn host(rest: &str) -> Option<&str> {
+    let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, further) = rest.split_at(authority_ends);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, "0"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let certain = !name.is_empty()
+        && name.chars().all(plain)
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        // A password with one of the characters that end an authority.
+        && !further.contains('@');
+    certain.then_some(host)
 }
 
 /// A secret that opens an API; never shown.
@@ -197,6 +227,12 @@ impl Token {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -321,6 +357,12 @@ impl HexKey {
     }
 }
 
+impl Drop for HexKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl fmt::Debug for HexKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -334,6 +376,22 @@ impl Value for HexKey {
 
     fn show(&self) -> String {
         "[redacted]".to_owned()
+    }
+}
+
+/// The SHA-256 of a file, as 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd)]
+pub struct Sha256Hex(String);
+
+impl Value for Sha256Hex {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        let whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole.then_some(Self(text))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
     }
 }
 

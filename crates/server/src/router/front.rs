@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use livecheck_store::{ApiKey, SessionToken};
 use tracing::Instrument;
 
 use crate::app::App;
@@ -61,7 +62,7 @@ pub(super) async fn front(
 ) -> Response {
     let started = Instant::now();
     let _in_flight = app.metrics.begin();
-    let id = request_id(request.headers());
+    let id = request_id(&app, request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     // A method may be any word, so only those that exist are logged.
     let method = LOGGED_METHODS
@@ -181,8 +182,8 @@ fn is_zero(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'0')
 }
 
-/// The client's request id if it is sane, else a random one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// The client's request id if it is sane and no secret, else a random one.
+fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=LONGEST_ID).contains(&bytes.len())
@@ -190,11 +191,25 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
     };
+    let admin_token = app.config.network.admin_token.as_ref();
+    let harmless = |value: &&HeaderValue| {
+        value.to_str().is_ok_and(|text| {
+            !looks_secret(text) && admin_token.is_none_or(|token| token.reveal() != text)
+        })
+    };
     headers
         .get(&REQUEST_ID)
         .filter(sane)
+        .filter(harmless)
         .cloned()
         .unwrap_or_else(random_id)
+}
+
+/// Whether a text could be an API key or a session token that got into the wrong header. The 32
+/// hexadecimal digits that proxies use as ids are none: no token in 10^19 looks like that.
+fn looks_secret(text: &str) -> bool {
+    let all_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ApiKey::is_part_of(text) || (!all_hex && SessionToken::parse(text).is_some())
 }
 
 /// 32 hexadecimal digits.

@@ -1,8 +1,5 @@
 //! `GET /metrics`, for Prometheus.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
@@ -11,10 +8,10 @@ use crate::error::ApiError;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+pub(crate) fn show(app: &App, scores: bool) -> Result<Response, ApiError> {
     let text = app
         .metrics
-        .render(&app.pool, &app.uploads, app.clock.monotonic())
+        .render(&app.pool, &app.uploads, app.clock.monotonic(), scores)
         .map_err(|error| {
             tracing::error!(%error, "the metrics could not be written");
             ApiError::internal()

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use livecheck_engine::{
-    CalibrationFile, Limits, ModelInfo, OperatingPoints, Preset, RuntimeInfo, SourceFigures,
-    Thresholds,
+    CalibrationFile, Limits, ModelInfo, OperatingPoints, Preset, RuntimeInfo, RuntimeLibrary,
+    SourceFigures, Thresholds,
 };
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ struct Version<'a> {
     version: &'static str,
     models: &'static [ModelInfo],
     runtime: RuntimeInfo,
+    /// The shared library behind it.
+    library: Option<RuntimeLibrary>,
     thresholds: Thresholds,
     limits: Limits,
     /// The preset in force.
@@ -44,6 +46,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         models: app.judge.models(),
         runtime: app.judge.runtime(),
+        library: app.judge.library(),
         thresholds: engine.thresholds,
         limits: engine.limits,
         preset: app.config.engine.preset,
