@@ -237,6 +237,7 @@ impl Settings {
                 Some(name) => named("runtime", name, &choices)?,
             },
             library: self.onnxruntime.clone(),
+            sha256: None,
             execution_provider: self
                 .execution_provider
                 .as_ref()
