@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let onnx_runtime = RuntimeSettings {
         choice: RuntimeChoice::OnnxRuntime,
         library: Some(library),
-        execution_provider: None,
+        ..RuntimeSettings::default()
     };
     for settings in [onnx_runtime, RuntimeSettings::default()] {
         let engine = Engine::with_runtime(EngineConfig::default(), &settings)?;

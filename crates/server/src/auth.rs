@@ -1,5 +1,5 @@
-//! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`). Too many
-//! wrong ones are answered with `005` and 429 before they are looked at.
+//! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`). Wrong ones
+//! beyond so many are answered with `005` and 429; right ones are always served.
 
 mod sent;
 
@@ -39,23 +39,25 @@ async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
     let text = value.to_str().unwrap_or_default().trim();
     let origin = origin(app, request);
     let now = app.clock.monotonic();
-    if let Some(wait) = app.guesses.key_wait(origin, text, now) {
-        return Err(slowed(app, wait, "wrong API keys"));
-    }
+    let wait = app.guesses.key_wait(origin, now);
+    let turn = app.guesses.turn(wait).await;
     let known = app
         .keys
         .authenticate(text)
         .await
         .inspect_err(|_| app.metrics.store_failed())?;
+    drop(turn);
     let Some(known) = known else {
-        app.guesses.key_failed(origin, text, now);
+        if let Some(wait) = wait {
+            return Err(slowed(app, wait, "wrong API keys of this address"));
+        }
+        app.guesses.key_failed(origin, now);
         app.metrics.auth_failed(AuthFailure::Key);
         return Err(ApiError::new(
             ErrorCode::ApiKey,
             "the key in the header x-api-key is unknown, expired or revoked",
         ));
     };
-    app.guesses.key_worked(origin, text, now);
     if known.sandbox && app.config.access.sandbox == Switch::Off {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
@@ -65,8 +67,29 @@ async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
     Ok(known)
 }
 
-/// That the request has the admin token, as `Authorization: Bearer TOKEN`. Wrong ones are slowed down
-/// like wrong keys.
+/// That the key of a request is live still: it may have been revoked, or have expired, while its photo was
+/// on the way.
+///
+/// # Errors
+/// `001`; `005` while the store is away.
+pub(crate) async fn is_still_live(app: &App, request: &Parts) -> Result<(), ApiError> {
+    let sent = sent_key(&request.headers).and_then(|value| value.to_str().ok());
+    let known = app
+        .keys
+        .authenticate(sent.unwrap_or_default().trim())
+        .await
+        .inspect_err(|_| app.metrics.store_failed())?;
+    match known {
+        Some(_) => Ok(()),
+        None => Err(ApiError::new(
+            ErrorCode::ApiKey,
+            "the key in the header x-api-key was revoked, or expired, while the photo was received",
+        )),
+    }
+}
+
+/// That the request has the admin token, as `Authorization: Bearer TOKEN`. After too many wrong ones of an
+/// address none of it is looked at for a while, since people choose this token.
 ///
 /// # Errors
 /// `001`; `005` with 429 after too many wrong tokens.
@@ -78,8 +101,8 @@ pub(crate) fn admin(app: &App, request: &Parts) -> Result<(), ApiError> {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let (origin, now) = (origin(app, request), app.clock.monotonic());
-    if let Some(wait) = app.guesses.key_wait(origin, "", now) {
-        return Err(slowed(app, wait, "wrong admin tokens"));
+    if let Some(wait) = app.guesses.admin_wait(origin, now) {
+        return Err(slowed(app, wait, "wrong admin tokens of this address"));
     }
     // Hashes, so that the time says nothing about where they differ.
     let hash = |text: &str| Sha256::digest(text);
@@ -88,7 +111,7 @@ pub(crate) fn admin(app: &App, request: &Parts) -> Result<(), ApiError> {
     {
         return Ok(());
     }
-    app.guesses.key_failed(origin, "", now);
+    app.guesses.admin_failed(origin, now);
     app.metrics.auth_failed(AuthFailure::Key);
     Err(ApiError::new(
         ErrorCode::ApiKey,
@@ -110,7 +133,7 @@ fn slowed(app: &App, wait: Duration, because: &str) -> ApiError {
     ApiError::new(
         ErrorCode::Internal,
         format!(
-            "too many {because} came before this request, so it was not looked at; try again in {:.1} seconds",
+            "too many {because} came before this one; try again in {:.1} seconds",
             wait.as_secs_f32()
         ),
     )
@@ -229,9 +252,9 @@ fn put_rate(rate: Rate, decision: RateDecision, headers: &mut HeaderMap) {
 pub(crate) async fn session(
     app: &App,
     key: &KeyRecord,
-    headers: &HeaderMap,
+    request: &Parts,
 ) -> Result<Option<TokenHash>, ApiError> {
-    let Some(sent) = sent_token(headers) else {
+    let Some(sent) = sent_token(&request.headers) else {
         if !key.require_session {
             return Ok(None);
         }
@@ -240,10 +263,9 @@ pub(crate) async fn session(
             "this key needs a session: get a token from GET /session/ and send it in the header x-session-token",
         ));
     };
-    let now = app.clock.monotonic();
-    if let Some(wait) = app.guesses.token_wait(&key.id, now) {
-        return Err(slowed(app, wait, "wrong session tokens of this key"));
-    }
+    let (origin, now) = (origin(app, request), app.clock.monotonic());
+    let wait = app.guesses.token_wait(origin, &key.id, now);
+    let turn = app.guesses.turn(wait).await;
     let hash = sent.token.map(|token| token.hash());
     let state = match &hash {
         Some(hash) => app
@@ -253,8 +275,13 @@ pub(crate) async fn session(
             .inspect_err(|_| app.metrics.store_failed())?,
         None => SessionState::NotFound,
     };
+    drop(turn);
     if state == SessionState::NotFound {
-        app.guesses.token_failed(&key.id, now);
+        if let Some(wait) = wait {
+            let because = "wrong session tokens of this address and key";
+            return Err(slowed(app, wait, because));
+        }
+        app.guesses.token_failed(origin, &key.id, now);
         app.metrics.auth_failed(AuthFailure::Token);
         return Err(unknown_session(sent.header));
     }

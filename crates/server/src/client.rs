@@ -14,6 +14,16 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
+/// What is full, so that a connection has a reserved place only: its requests carry it as an extension,
+/// and all but health checks are turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Every place of the listener has a request under way.
+    All,
+    /// Every place of the client's address has.
+    Address,
+}
+
 /// Whom failed attempts are counted against: an IPv4 address, or an IPv6 network of 64 bits, which
 /// is the least that one subscriber gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -255,6 +255,9 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 const LONGEST: Duration = seconds(24 * 3600);
+/// Connections beyond `max_connections` on each listener, for health checks while all are taken.
+pub const RESERVED_CONNECTIONS: usize = 32;
+
 const BRIEFEST: Duration = Duration::from_millis(1);
 
 settings! {
@@ -278,10 +281,12 @@ settings! {
         trusted_proxies: Networks = Networks::default(), any("networks such as 10.0.0.0/8 or addresses, with commas between them, or nothing");
         /// Which header of a trusted proxy names the client's address.
         forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, any("x-forwarded-for or forwarded");
-        /// Most connections at once; further ones wait to be accepted.
+        /// Most connections at once; for a further one the connection that idles longest is closed, and where all have requests under way the further one gets 503, but for its health checks.
         max_connections: usize = 1024, range(1, 1_000_000);
-        /// Most connections at once of one client address, trusted proxies apart; further ones are closed at once; 0: no limit.
-        max_connections_per_address: usize = 512, range(0, 1_000_000);
+        /// Most connections at once of one client address (IPv6: a network of 64 bits; four times as many for one of 48), trusted proxies apart; further ones as with `max_connections`; 0: no limit.
+        max_connections_per_address: usize = 64, range(0, 1_000_000);
+        /// Most bytes of answers that clients have still to read, all connections of a listener together; beyond it the connection whose client has read nothing for longest is closed.
+        answer_memory: usize = 32 * 1024 * 1024, range(1024 * 1024, 1 << 40);
         /// Most bytes of a request's head.
         max_header_bytes: usize = 16 * 1024, range(8 * 1024, 1024 * 1024);
     }
@@ -297,9 +302,9 @@ settings! {
         upload_timeout: Duration = seconds(120), range(BRIEFEST, LONGEST);
         /// Longest time from a complete request to its answer: waiting, decoding and judging.
         judge_timeout: Duration = seconds(20), range(BRIEFEST, LONGEST);
-        /// Longest time a connection stays open with nothing to do; longer than the load balancer's.
+        /// Longest time a connection stays open without a request (HTTP/2 pings are none); longer than the load balancer's.
         keep_alive_timeout: Duration = seconds(75), range(BRIEFEST, LONGEST);
-        /// Longest time in which a client takes nothing of an answer that waits for it.
+        /// Longest time in which a client takes nothing of an answer that waits for it; then its connection is closed, or its HTTP/2 stream reset.
         write_timeout: Duration = seconds(20), range(BRIEFEST, LONGEST);
         /// How long the server goes on as usual after it was told to stop, with /readyz at 503, so that load balancers can notice.
         drain_delay: Duration = Duration::ZERO, range(Duration::ZERO, LONGEST);
@@ -337,11 +342,11 @@ settings! {
         rate_limit: f64 = 0.0, range(0.0, 1e6);
         /// Requests at once and key that `rate_limit` lets through.
         rate_burst: u32 = 10, range(1, 1_000_000);
-        /// Wrong API keys a second that a client address may send before it is slowed down; 0: no limit.
+        /// Wrong API keys a second that a client address may send before further wrong ones get 429; 0: no limit.
         failed_key_rate: f64 = 1.0, range(0.0, 1e6);
         /// Wrong API keys at once that `failed_key_rate` lets through.
         failed_key_burst: u32 = 20, range(1, 1_000_000);
-        /// Wrong session tokens a second that a key may send before it is slowed down; 0: no limit.
+        /// Wrong session tokens a second that a client address may send with a key before further wrong ones get 429; 0: no limit.
         failed_token_rate: f64 = 10.0, range(0.0, 1e6);
         /// Wrong session tokens at once that `failed_token_rate` lets through.
         failed_token_burst: u32 = 100, range(1, 1_000_000);

@@ -1,7 +1,9 @@
 //! Accepts connections and serves HTTP/1.1 and HTTP/2 on them, within the limits of the settings.
 
+mod activity;
+mod answer;
 mod error_heads;
-mod places;
+mod registry;
 mod timed;
 mod unread;
 
@@ -18,11 +20,10 @@ use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,9 +31,12 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::client::Peer;
+use crate::error::Shared;
+use crate::upload::HTTP2_STREAM_WINDOW;
+use answer::{AnswerBody, Streams};
 use error_heads::ErrorHeads;
-use places::Places;
-use timed::{Activity, Timed};
+use registry::{Registry, Slot};
+use timed::Timed;
 
 /// How long to wait when the system cannot accept a connection (out of file handles, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -47,7 +51,13 @@ const SEND_BUFFER: u32 = 128 * 1024;
 const BACKLOG: u32 = 1024;
 
 /// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 16;
+
+/// Most bytes of bodies that a client may send on an HTTP/2 connection before they are looked at.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// Most bytes of an answer that wait on an HTTP/2 stream for the connection.
+const STREAM_SEND_BUFFER: usize = 64 * 1024;
 
 /// Opens a socket whose connections have bounded send buffers.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -82,55 +92,48 @@ impl Front {
     /// Serves `listener` until told to stop.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let network = &self.app.config.network;
-        let places = Arc::new(Semaphore::new(network.max_connections));
-        let by_address = Places::new(network);
+        let registry = Arc::new(Registry::new(network, self.app.metrics.answer_memory()));
         loop {
-            let place = tokio::select! {
-                () = self.stopping.cancelled() => return,
-                place = Arc::clone(&places).acquire_owned() => place,
-            };
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(own) = by_address.take(peer.ip(), network) else {
-                        // Closed at once: an answer would cost what the limit is there to save.
-                        self.app.metrics.connection_refused();
-                        tracing::debug!(%peer, "the address has too many connections");
-                        continue;
-                    };
+                    let slot = registry.enter(peer.ip(), network, &self.app.metrics);
                     let front = self.clone();
                     self.connections.spawn(async move {
-                        let _places = (place, own);
-                        let _counted = front.app.metrics.connected();
                         let killed = front.killed.clone();
+                        let close = slot.activity.close.clone();
                         tokio::select! {
                             () = killed.cancelled() => {}
-                            () = front.connection(stream, peer) => {}
+                            () = close.cancelled() => {}
+                            () = front.connection(stream, peer, &slot) => {}
                         }
                     });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    if is_out_of_files(&error) {
+                        registry.close_one();
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn connection(self, stream: TcpStream, peer: SocketAddr) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr, slot: &Slot) {
         // Answers are small and written whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %peer, "TCP_NODELAY could not be set");
         }
-        let activity = Arc::new(Activity::default());
-        let (stream, leftover) = Timed::new(stream, Arc::clone(&activity), &self.app.config.times);
+        let activity = Arc::clone(&slot.activity);
+        let (stream, leftover) = Timed::new(stream, activity, &self.app.config.times);
         let result = match self.tls.clone() {
-            None => self.http(stream, peer, activity).await,
+            None => self.http(stream, peer, slot).await,
             Some(tls) => match tls.accept(stream).await {
-                Ok(stream) => self.http(stream, peer, activity).await,
+                Ok(stream) => self.http(stream, peer, slot).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -146,7 +149,7 @@ impl Front {
         self,
         stream: S,
         peer: SocketAddr,
-        activity: Arc<Activity>,
+        slot: &Slot,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -154,7 +157,10 @@ impl Front {
         let owed = Arc::new(AtomicUsize::new(0));
         let stream = ErrorHeads::new(stream, Arc::clone(&owed));
         let network = &self.app.config.network;
-        let mut builder = Builder::new(TokioExecutor::new());
+        let mut builder = Builder::new(Streams {
+            activity: Arc::clone(&slot.activity),
+            write_timeout: self.app.config.times.write_timeout,
+        });
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -164,13 +170,21 @@ impl Front {
         builder
             .http2()
             .timer(TokioTimer::new())
+            .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(STREAM_SEND_BUFFER)
             .max_header_list_size(u32::try_from(network.max_header_bytes).unwrap_or(u32::MAX))
             .max_concurrent_streams(STREAMS);
         let router = self.router.clone();
+        let activity = Arc::clone(&slot.activity);
+        let registry = Arc::clone(&slot.registry);
+        let full = slot.full;
+        let last = CancellationToken::new();
+        let was_last = last.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let working = activity.request();
             if request.version() == Version::HTTP_2 {
-                activity.is_http2();
+                activity.mark_http2();
             } else {
                 owed.fetch_add(1, Ordering::AcqRel);
             }
@@ -182,14 +196,26 @@ impl Front {
             let (body, unread) = unread::watch(body);
             let mut request = Request::from_parts(head, Body::new(body));
             request.extensions_mut().insert(Peer(peer.ip()));
-            let router = router.clone();
+            if let Some(full) = full {
+                request.extensions_mut().insert(full);
+            }
+            let (router, last) = (router.clone(), last.clone());
+            let (activity, registry) = (Arc::clone(&activity), Arc::clone(&registry));
             async move {
+                activity.room().await;
                 let mut response = router.oneshot(request).await?;
-                drop(working);
-                if http1 && (chunked || unread.is_left()) {
+                if http1 && (chunked || unread.is_left() || full.is_some()) {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
+                if full.is_some() {
+                    last.cancel();
+                }
+                let shared = response.extensions_mut().remove::<Shared>().is_some();
+                let memory = &registry.answers;
+                let response =
+                    response.map(|body| AnswerBody::new(body, shared, &activity, working, memory));
+                registry.bound_answers();
                 Ok::<_, Infallible>(response)
             }
         });
@@ -198,7 +224,15 @@ impl Front {
         tokio::select! {
             result = connection.as_mut() => return result,
             () = self.stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = was_last.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }
+}
+
+/// Whether the process, or the system, has as many files open as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -18,6 +18,10 @@ const RETRY_SOON: Duration = Duration::from_secs(1);
 /// How long a client should wait when the database is away.
 const RETRY_STORE: Duration = Duration::from_secs(3);
 
+/// Marks an answer whose body lies in memory once, however many clients are reading it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared;
+
 /// A request that failed.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {

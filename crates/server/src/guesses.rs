@@ -1,25 +1,27 @@
-//! Slows down whoever guesses keys and tokens: a token bucket for each client address, for the
-//! beginning of a wrong key, and for each key whose session tokens are guessed.
+//! Slows down whoever sends wrong keys and tokens: a token bucket for each client address, and for each
+//! pair of an address and a key whose session tokens are wrong.
+//!
+//! Only failures are counted, and only failures are refused: a right key or token is served whatever
+//! else came from its address or with its key. Keys and tokens have so many random bits that the
+//! buckets need not keep anybody from guessing them; what they bound is the work of the database. An
+//! address whose bucket is empty looks up in a slow lane, which it shares with others like it.
 //!
 //! The buckets live in this process's memory and are bounded: a node forgets them when it ends, and
-//! several nodes count each for itself. Only failures cost; who holds a good key and keeps using it
-//! from where it worked before is never slowed by others at the same address.
+//! several nodes count each for itself.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use livecheck_store::{ApiKey, KeyHash, KeyId};
+use livecheck_store::KeyId;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::Origin;
 use crate::config::AccessConfig;
 
-/// Most buckets of one kind, and most remembered good keys: about 100 bytes each.
+/// Most buckets of one kind: about 100 bytes each.
 const CAPACITY: usize = 10_000;
-
-/// How long a key that worked from an address is remembered.
-const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// How often a crowded table is searched for what can be dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -31,18 +33,14 @@ const SLOWEST: f64 = 0.001;
 /// ends.
 const MOST_DEBT: u32 = 2;
 
-pub(crate) struct Guesses {
-    origins: Buckets<Origin>,
-    beginnings: Buckets<String>,
-    tokens: Buckets<KeyId>,
-    known: Mutex<Known>,
-}
+/// Look-ups at once of all addresses whose buckets are empty; the database has some ten connections.
+const SLOW_LANE: usize = 2;
 
-/// Good keys, by where they were used.
-#[derive(Default)]
-struct Known {
-    last_used: HashMap<(Origin, KeyHash), Duration>,
-    swept_at: Duration,
+pub(crate) struct Guesses {
+    keys: Buckets<Origin>,
+    tokens: Buckets<(Origin, KeyId)>,
+    admin: Buckets<Origin>,
+    slow_lane: Semaphore,
 }
 
 impl Guesses {
@@ -50,76 +48,56 @@ impl Guesses {
         let keys = Pace::new(access.failed_key_rate, access.failed_key_burst);
         let tokens = Pace::new(access.failed_token_rate, access.failed_token_burst);
         Self {
-            origins: Buckets::new(keys, CAPACITY),
-            beginnings: Buckets::new(keys, CAPACITY),
+            keys: Buckets::new(keys, CAPACITY),
             tokens: Buckets::new(tokens, CAPACITY),
-            known: Mutex::default(),
+            admin: Buckets::new(keys, CAPACITY),
+            slow_lane: Semaphore::new(SLOW_LANE),
         }
     }
 
-    /// How long to wait before this key may be tried; `None`: now.
-    pub(crate) fn key_wait(&self, origin: Origin, key: &str, now: Duration) -> Option<Duration> {
-        let parsed = ApiKey::parse(key);
-        let wait = self
-            .origins
-            .wait(&origin, now)
-            .max(parsed.as_ref().and_then(|key| {
-                let beginning = key.shown().to_owned();
-                self.beginnings.wait(&beginning, now)
-            }))?;
-        let known = parsed.is_some_and(|key| self.is_known(origin, &key.hash(), now));
-        (!known).then_some(wait)
+    /// How long this address should wait before its next wrong key; `None`: it need not.
+    pub(crate) fn key_wait(&self, origin: Origin, now: Duration) -> Option<Duration> {
+        self.keys.wait(&origin, now)
     }
 
     /// The key was wrong.
-    pub(crate) fn key_failed(&self, origin: Origin, key: &str, now: Duration) {
-        self.origins.charge(origin, now);
-        if let Some(key) = ApiKey::parse(key) {
-            self.beginnings.charge(key.shown().to_owned(), now);
-            self.known().last_used.remove(&(origin, key.hash()));
-        }
+    pub(crate) fn key_failed(&self, origin: Origin, now: Duration) {
+        self.keys.charge(origin, now);
     }
 
-    /// The key was right.
-    pub(crate) fn key_worked(&self, origin: Origin, key: &str, now: Duration) {
-        let Some(key) = ApiKey::parse(key) else {
-            return;
-        };
-        let entry = (origin, key.hash());
-        let mut known = self.known();
-        if known.last_used.len() >= CAPACITY
-            && !known.last_used.contains_key(&entry)
-            && now.saturating_sub(known.swept_at) >= SWEEP_EVERY
-        {
-            known.swept_at = now;
-            known
-                .last_used
-                .retain(|_, used| now.saturating_sub(*used) < KNOWN_FOR);
-        }
-        if known.last_used.len() < CAPACITY || known.last_used.contains_key(&entry) {
-            known.last_used.insert(entry, now);
-        }
-    }
-
-    /// How long to wait before a session token of this key may be tried; `None`: now.
-    pub(crate) fn token_wait(&self, key: &KeyId, now: Duration) -> Option<Duration> {
-        self.tokens.wait(key, now)
+    /// How long this address should wait before its next wrong session token of this key.
+    pub(crate) fn token_wait(
+        &self,
+        origin: Origin,
+        key: &KeyId,
+        now: Duration,
+    ) -> Option<Duration> {
+        self.tokens.wait(&(origin, key.clone()), now)
     }
 
     /// The session token was wrong.
-    pub(crate) fn token_failed(&self, key: &KeyId, now: Duration) {
-        self.tokens.charge(key.clone(), now);
+    pub(crate) fn token_failed(&self, origin: Origin, key: &KeyId, now: Duration) {
+        self.tokens.charge((origin, key.clone()), now);
     }
 
-    fn is_known(&self, origin: Origin, key: &KeyHash, now: Duration) -> bool {
-        self.known()
-            .last_used
-            .get(&(origin, *key))
-            .is_some_and(|used| now.saturating_sub(*used) < KNOWN_FOR)
+    /// How long until an admin token of this address is looked at. People choose that token, so that
+    /// guesses at it are held up and not only counted.
+    pub(crate) fn admin_wait(&self, origin: Origin, now: Duration) -> Option<Duration> {
+        self.admin.wait(&origin, now)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The admin token was wrong.
+    pub(crate) fn admin_failed(&self, origin: Origin, now: Duration) {
+        self.admin.charge(origin, now);
+    }
+
+    /// A turn to look something up, for an address that has a `wait` before it; at once for others.
+    pub(crate) async fn turn(&self, wait: Option<Duration>) -> Option<SemaphorePermit<'_>> {
+        match wait {
+            // Nobody closes the semaphore.
+            Some(_) => self.slow_lane.acquire().await.ok(),
+            None => None,
+        }
     }
 }
 
@@ -277,34 +255,5 @@ mod tests {
         buckets.charge(20_000, later);
         assert_eq!(buckets.table().full_at.len(), 1);
         assert_eq!(buckets.wait(&10_001, later), None);
-    }
-
-    #[test]
-    fn a_good_key_is_known_where_it_worked_for_an_hour() {
-        let guesses = Guesses::new(&AccessConfig {
-            failed_key_burst: 1,
-            ..AccessConfig::default()
-        });
-        let origin = |text: &str| Origin::from(text.parse::<std::net::IpAddr>().expect("address"));
-        let (here, there) = (origin("10.0.0.1"), origin("10.0.0.2"));
-        let good = format!("lck_{}", "A".repeat(43));
-        let wrong = format!("lck_{}", "B".repeat(42) + "A");
-        let now = SECOND;
-        guesses.key_worked(here, &good, now);
-        guesses.key_failed(here, &wrong, now);
-        assert!(guesses.key_wait(here, &wrong, now).is_some());
-        assert_eq!(guesses.key_wait(here, &good, now), None);
-        // The beginning of a key under attack: known here, not there.
-        guesses.key_failed(there, &format!("lck_{}", "A".repeat(39) + "BBBA"), now);
-        assert_eq!(guesses.key_wait(here, &good, now), None);
-        assert!(guesses.key_wait(there, &good, now).is_some());
-        // An hour later it is not known any more, and once refused not at all.
-        for _ in 0..2 {
-            guesses.key_failed(here, &wrong, now + KNOWN_FOR);
-        }
-        assert!(guesses.key_wait(here, &good, now + KNOWN_FOR).is_some());
-        guesses.key_worked(here, &good, now + KNOWN_FOR);
-        guesses.key_failed(here, &good, now + KNOWN_FOR);
-        assert!(guesses.key_wait(here, &good, now + KNOWN_FOR).is_some());
     }
 }

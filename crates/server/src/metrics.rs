@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::client::Full;
 use crate::judge::Judge;
 use crate::pool::Pool;
 use crate::telemetry;
@@ -68,6 +69,17 @@ struct KindLabel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FullLabels {
+    limit: &'static str,
     outcome: &'static str,
 }
 
@@ -147,8 +159,9 @@ pub(crate) struct Metrics {
     stage_seconds: Family<StageLabel, Histogram, fn() -> Histogram>,
     queue_depth: Gauge,
     busy: Gauge,
-    connections: Gauge,
-    connections_refused: Counter,
+    connections: Family<StateLabel, Gauge>,
+    connections_full: Family<FullLabels, Counter>,
+    answer_memory: Gauge,
     store_errors: Counter,
     panics: Counter,
     auth_failures: Family<KindLabel, Counter>,
@@ -156,6 +169,75 @@ pub(crate) struct Metrics {
     audit: AuditLines,
     log_dropped: Counter,
     uptime: Gauge<f64, AtomicU64>,
+}
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionState {
+    /// No request has come.
+    New,
+    /// A request is under way.
+    Active,
+    /// Between requests.
+    Idle,
+    /// In a reserved place, since all others are taken.
+    Reserved,
+}
+
+impl ConnectionState {
+    const ALL: [Self; 4] = [Self::New, Self::Active, Self::Idle, Self::Reserved];
+
+    fn label(self) -> StateLabel {
+        let state = match self {
+            Self::New => "new",
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Reserved => "reserved",
+        };
+        StateLabel { state }
+    }
+}
+
+/// Counts a connection in its state as long as it lives.
+pub(crate) struct ConnectionGauge {
+    gauges: Family<StateLabel, Gauge>,
+    state: ConnectionState,
+}
+
+impl ConnectionGauge {
+    pub(crate) fn new(gauges: &Family<StateLabel, Gauge>, state: ConnectionState) -> Self {
+        gauges.get_or_create(&state.label()).inc();
+        Self {
+            gauges: gauges.clone(),
+            state,
+        }
+    }
+
+    /// A connection in a reserved place stays in that state.
+    pub(crate) fn enter(&mut self, state: ConnectionState) {
+        if self.state != state && self.state != ConnectionState::Reserved {
+            self.gauges.get_or_create(&self.state.label()).dec();
+            self.gauges.get_or_create(&state.label()).inc();
+            self.state = state;
+        }
+    }
+}
+
+impl Drop for ConnectionGauge {
+    fn drop(&mut self) {
+        self.gauges.get_or_create(&self.state.label()).dec();
+    }
+}
+
+/// The labels of a place that was wanted when all were taken.
+fn full_labels(full: Full, made_room: bool) -> FullLabels {
+    FullLabels {
+        limit: match full {
+            Full::All => "all",
+            Full::Address => "address",
+        },
+        outcome: if made_room { "made_room" } else { "refused" },
+    }
 }
 
 /// Why a key or token did not open the door.
@@ -303,13 +385,31 @@ impl Metrics {
             "Requests that hold a place in the pool: being judged or waiting",
             busy.clone(),
         );
-        let connections = Gauge::default();
-        registry.register("connections", "Open connections", connections.clone());
-        let connections_refused = Counter::default();
+        let connections = Family::default();
+        for state in ConnectionState::ALL {
+            drop(connections.get_or_create(&state.label()));
+        }
         registry.register(
-            "connections_refused",
-            "Connections closed at once since their address had as many as it may have",
-            connections_refused.clone(),
+            "connections",
+            "Open connections: new (no request yet), active, idle, reserved (beyond the limits)",
+            connections.clone(),
+        );
+        let connections_full = Family::default();
+        for full in [Full::All, Full::Address] {
+            for made_room in [true, false] {
+                drop(connections_full.get_or_create(&full_labels(full, made_room)));
+            }
+        }
+        registry.register(
+            "connections_full",
+            "Connections that came when all places, or all of their address, were taken: an idle one made room, or they were refused",
+            connections_full.clone(),
+        );
+        let answer_memory = Gauge::default();
+        registry.register(
+            "answer_memory_bytes",
+            "Memory for answers that clients have still to read; answer_memory bounds it",
+            answer_memory.clone(),
         );
         let store_errors = Counter::default();
         registry.register(
@@ -392,7 +492,8 @@ impl Metrics {
             queue_depth,
             busy,
             connections,
-            connections_refused,
+            connections_full,
+            answer_memory,
             store_errors,
             panics,
             auth_failures,
@@ -409,13 +510,19 @@ impl Metrics {
     }
 
     /// A connection was opened; it counts until the value is dropped.
-    pub(crate) fn connected(&self) -> InFlight {
-        InFlight::new(&self.connections)
+    pub(crate) fn connected(&self, state: ConnectionState) -> ConnectionGauge {
+        ConnectionGauge::new(&self.connections, state)
     }
 
-    /// A connection was closed at once: its address had too many.
-    pub(crate) fn connection_refused(&self) {
-        self.connections_refused.inc();
+    /// A connection came when all places were taken.
+    pub(crate) fn connections_full(&self, full: Full, made_room: bool) {
+        self.connections_full
+            .get_or_create(&full_labels(full, made_room))
+            .inc();
+    }
+
+    pub(crate) fn answer_memory(&self) -> Gauge {
+        self.answer_memory.clone()
     }
 
     pub(crate) fn answered(

@@ -18,7 +18,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use thiserror::Error;
 
-pub use budget::{Reserved, SMALL_BODY, UploadMemory, least_memory};
+pub use budget::{HTTP2_STREAM_WINDOW, Reserved, SMALL_BODY, UploadMemory, least_memory};
 pub use fields::{Upload, details_flag};
 pub use read::{ReadError, ReadLimits, read};
 

@@ -200,6 +200,18 @@ fn a_wrong_setting_names_itself_its_origin_and_what_is_allowed() {
             &[("upload-memory", "20000000")],
             &["upload_memory"],
         ),
+        (
+            None,
+            &[],
+            &[("answer-memory", "65536")],
+            &["--answer-memory", "1048576 to"],
+        ),
+        (
+            None,
+            &[],
+            &[("max-connections", "0")],
+            &["--max-connections", "1 to"],
+        ),
     ] {
         let error = load(file, environment, flags).unwrap_err();
         for word in words {

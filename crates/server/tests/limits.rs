@@ -9,7 +9,6 @@
 
 mod common;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use common::{
     until,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// Longer than any test takes.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -280,77 +279,78 @@ async fn a_body_that_breaks_off_leaves_the_server_well() {
 }
 
 #[tokio::test]
+async fn host_and_expect_are_as_http_demands() {
+    let server = start().await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\nconnection: close\r\n", 400),
+        (
+            "GET /healthz HTTP/1.1\r\nhost: x\r\nhost: x\r\nconnection: close\r\n",
+            400,
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: coffee\r\nconnection: close\r\n",
+            417,
+        ),
+    ] {
+        let answer = raw(server.address, format!("{head}\r\n").as_bytes()).await;
+        assert_raw_error(&answer, status, "004");
+    }
+    for head in [
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: 100-Continue\r\nconnection: close\r\n",
+        "GET /healthz HTTP/1.0\r\n",
+    ] {
+        let answer = raw(server.address, format!("{head}\r\n").as_bytes()).await;
+        assert!(answer.contains(" 200 OK\r\n"), "{answer}");
+    }
+}
+
+/// A body that is received to its middle.
+async fn half_received(server: &Running, body: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let extra = format!(
+        "content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n",
+        body.len()
+    );
+    stream
+        .write_all(head(server, &extra).as_bytes())
+        .await
+        .unwrap();
+    // Once it is asked to go on, its key was looked at.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body[..body.len() / 2]).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_key_revoked_during_an_upload_gets_no_verdict() {
+    let server = start().await;
+    let body = format!("image_bytes={}", common::base64(b"live and well"));
+    for (revoked, answer) in [(false, 200), (true, 401)] {
+        let mut stream = half_received(&server, body.as_bytes()).await;
+        if revoked {
+            let key = server.store.list_keys().await.unwrap();
+            let key = key.into_iter().find(|key| !key.require_session).unwrap();
+            let which = livecheck_store::KeySelector::Id(key.id);
+            let now = livecheck_store::Clock::now(&*server.clock);
+            server.store.revoke_key(&which, now).await.unwrap();
+        }
+        // By then every node has seen it.
+        server.clock.advance(Duration::from_secs(5));
+        let rest = &body.as_bytes()[body.len() / 2..];
+        stream.write_all(rest).await.unwrap();
+        let text = read_all(&mut stream).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {answer} ")), "{text}");
+        assert_eq!(server.judge.judged.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_broken_chunk_is_malformed() {
     let server = start().await;
     let request = head(&server, "transfer-encoding: chunked\r\n") + "zz\r\n";
     assert_raw_error(&raw(server.address, request.as_bytes()).await, 400, "004");
-}
-
-#[tokio::test]
-async fn further_connections_wait_for_a_place() {
-    let mut config = config();
-    config.network.max_connections = 1;
-    let server = start_with(config, Scripted::default()).await;
-    let mut first = TcpStream::connect(server.address).await.unwrap();
-    first
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut answer = [0; 15];
-    first.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
-
-    let mut second = TcpStream::connect(server.address).await.unwrap();
-    second
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    let unanswered = tokio::time::timeout(SHORT, second.read_exact(&mut answer)).await;
-    assert!(unanswered.is_err());
-    drop(first);
-    second.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
-}
-
-/// A connection from another address of this machine.
-async fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-    socket.connect(to).await.unwrap()
-}
-
-/// Whether a request on the connection is answered, and not the connection closed.
-async fn is_served(stream: &mut TcpStream) -> bool {
-    // A connection that was closed at once may be reset under the request.
-    let _: std::io::Result<()> = stream
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await;
-    let mut answer = [0; 15];
-    stream.read_exact(&mut answer).await.is_ok() && &answer == b"HTTP/1.1 200 OK"
-}
-
-#[tokio::test]
-async fn one_address_cannot_take_every_connection() {
-    let mut config = config();
-    config.network.max_connections_per_address = 2;
-    let server = start_with(config, Scripted::default()).await;
-    let mut held = Vec::new();
-    for _ in 0..2 {
-        let mut stream = connect_from("127.0.0.2", server.address).await;
-        assert!(is_served(&mut stream).await);
-        held.push(stream);
-    }
-    let mut third = connect_from("127.0.0.2", server.address).await;
-    assert!(!is_served(&mut third).await);
-    assert!(is_served(&mut connect_from("127.0.0.3", server.address).await).await);
-    let metrics = server.get("/metrics").await.text;
-    assert!(
-        metrics.contains("livecheck_connections_refused_total 1"),
-        "{metrics}"
-    );
-
-    drop(held.pop());
-    until(async || is_served(&mut connect_from("127.0.0.2", server.address).await).await).await;
 }
 
 /// Most bytes that lie between a server and a client that reads nothing: send and receive buffers,

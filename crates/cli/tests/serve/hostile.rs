@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 
 use livecheck_engine::ErrorCode;
-use livecheck_testing::{drawn, nasty};
+use livecheck_testing::{drawn, http2, nasty};
 use serde_json::Value;
 
 use crate::{common::Bench, service::Service};
@@ -30,6 +30,8 @@ fn start(bench: &Bench) -> Service {
         ("LIVECHECK_UPLOAD_TIMEOUT", FOREVER),
         ("LIVECHECK_BODY_IDLE_TIMEOUT", FOREVER),
         ("LIVECHECK_HEADER_TIMEOUT", FOREVER),
+        // The tests stand for clients of many addresses.
+        ("LIVECHECK_MAX_CONNECTIONS_PER_ADDRESS", "0"),
     ];
     Service::demonstration(bench, &settings)
 }
@@ -160,6 +162,75 @@ fn rude_clients_do_not_keep_an_honest_one_from_its_answer() {
     }
     serves_on(&service);
     within(&service, "after rude clients", 0);
+    assert!(service.stop());
+}
+
+/// HTTP/2 connections whose answers nobody reads.
+const DEAF: usize = 150;
+
+/// Requests at once that each of them is allowed.
+const DEAF_STREAMS: usize = 16;
+
+/// `answer_memory`, KiB.
+const ANSWERS_KIB: u64 = 32 * 1024;
+
+/// What a second flood may leave beyond the first, KiB: memory is used again, not added.
+const AGAIN_KIB: u64 = 16 * 1024;
+
+#[test]
+fn answers_that_nobody_reads_on_http2_stay_within_their_memory() {
+    let bench = Bench::new();
+    let settings = [
+        ("LIVECHECK_MAX_CONNECTIONS_PER_ADDRESS", "0"),
+        ("LIVECHECK_WRITE_TIMEOUT", FOREVER),
+        ("LIVECHECK_HEADER_TIMEOUT", FOREVER),
+    ];
+    let service = Service::demonstration(&bench, &settings);
+    serves_on(&service);
+    // No window at all, and more requests than one connection may have at once.
+    let mut frames = http2::preface(0);
+    for request in 0..64 {
+        frames.extend(http2::get(2 * request + 1, "/metrics"));
+    }
+    let answered = || {
+        let name = "livecheck_http_requests_total{route=\"/metrics\",status=\"200\",code=\"\"}";
+        service.metric(name) as usize
+    };
+    let held = || service.metric("livecheck_answer_memory_bytes");
+    // One answer counts itself only in the next.
+    held();
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let (before, first) = (service.resident_kib(), answered());
+        let clients: Vec<_> = (0..DEAF)
+            .map(|_| {
+                let mut client = service.connect();
+                client.write_all(&frames).expect("it is taken");
+                client
+            })
+            .collect();
+        // Connections that are closed, since the memory is full, leave theirs unanswered.
+        while answered() - first < DEAF * DEAF_STREAMS / 2 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        serves_on(&service);
+        drop(clients);
+        while held() > 1e6 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        serves_on(&service);
+        let memory = (before, service.peak_kib(), service.resident_kib());
+        if let (Some(before), Some(peak), Some(after)) = memory {
+            eprintln!("{before} KiB before, {peak} at the peak, {after} after");
+            assert!(peak <= BASE_KIB + ANSWERS_KIB, "{peak} KiB at the peak");
+            assert!(after <= BASE_KIB, "{after} KiB after");
+            kept.push(after);
+        }
+    }
+    assert!(
+        kept.last() <= kept.first().map(|first| first + AGAIN_KIB).as_ref(),
+        "{kept:?} KiB"
+    );
     assert!(service.stop());
 }
 

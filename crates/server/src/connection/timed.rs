@@ -11,7 +11,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,43 +20,11 @@ use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::activity::Activity;
 use crate::config::TimesConfig;
 
 /// How long a closed connection listens to a client that still sends.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// What the HTTP layer knows of a connection and its stream must know too.
-#[derive(Default)]
-pub(super) struct Activity {
-    requests: AtomicUsize,
-    http2: AtomicBool,
-}
-
-impl Activity {
-    /// A request has begun; it ends when the value is dropped.
-    pub(super) fn request(self: &Arc<Self>) -> Working {
-        self.requests.fetch_add(1, Ordering::AcqRel);
-        Working(Arc::clone(self))
-    }
-
-    /// On HTTP/2 bytes between requests are normal.
-    pub(super) fn is_http2(&self) {
-        self.http2.store(true, Ordering::Release);
-    }
-
-    fn is_idle(&self) -> bool {
-        self.requests.load(Ordering::Acquire) == 0
-    }
-}
-
-/// Marks a request under way.
-pub(super) struct Working(Arc<Activity>);
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 pub(super) struct Timed {
     /// None once the client was given up.
@@ -68,6 +35,8 @@ pub(super) struct Timed {
     idle_timeout: Duration,
     write_timeout: Duration,
     phase: Phase,
+    /// Requests that had begun when the phase was entered.
+    begun: u64,
     deadline: Pin<Box<Sleep>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -115,6 +84,7 @@ impl Timed {
             idle_timeout: times.keep_alive_timeout,
             write_timeout: times.write_timeout,
             phase: Phase::Head,
+            begun: 0,
             deadline: Box::pin(sleep(times.header_timeout)),
             write_deadline: None,
         };
@@ -133,17 +103,24 @@ impl Timed {
     }
 
     fn enter(&mut self, phase: Phase) {
-        let wait = match phase {
-            Phase::Head => self.header_timeout,
-            Phase::Busy | Phase::Idle => self.idle_timeout,
+        let now = Instant::now();
+        let deadline = match phase {
+            Phase::Head => now + self.header_timeout,
+            Phase::Busy => now + self.idle_timeout,
+            // Counted from the last request, whatever else came since.
+            Phase::Idle => self.activity.idle_since().unwrap_or(now) + self.idle_timeout,
         };
         self.phase = phase;
-        self.deadline.as_mut().reset(Instant::now() + wait);
+        self.begun = self.activity.begun();
+        self.deadline.as_mut().reset(deadline);
     }
 
-    /// Called when nothing can be read: `Err` when that has lasted too long.
+    /// Called after each attempt to read: `Err` when the client has taken too long.
     fn check_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.phase == Phase::Busy && self.activity.is_idle() {
+        // On HTTP/2 a request may have come and been answered since the last look. On HTTP/1.1 the next
+        // one may already have begun then.
+        let served = self.activity.is_http2() && self.activity.begun() != self.begun;
+        if (served || self.phase == Phase::Busy) && self.activity.is_idle() {
             self.enter(Phase::Idle);
         }
         while self.deadline.as_mut().poll(context).is_ready() {
@@ -168,9 +145,11 @@ impl AsyncRead for Timed {
             Poll::Ready(result) => {
                 if !this.activity.is_idle() {
                     this.phase = Phase::Busy;
-                } else if this.activity.http2.load(Ordering::Acquire) {
-                    this.enter(Phase::Idle);
-                } else if this.phase != Phase::Head {
+                } else if this.activity.is_http2() {
+                    // Frames that begin no request, such as pings, keep no connection open: the next
+                    // attempt to read may find bytes again, so the time is looked at here too.
+                    this.check_deadline(context)?;
+                } else if this.phase != Phase::Head || this.activity.begun() != this.begun {
                     this.enter(Phase::Head);
                 }
                 Poll::Ready(result)

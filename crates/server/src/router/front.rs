@@ -10,17 +10,19 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, EXPECT, HOST, ORIGIN, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use livecheck_engine::ErrorCode;
 use livecheck_store::{ApiKey, SessionToken};
 use tracing::Instrument;
 
 use crate::app::App;
+use crate::client::Full;
 use crate::error::ApiError;
 use crate::keys::RequestKey;
 
@@ -83,7 +85,12 @@ pub(super) async fn front(
         trace_id = trace_id(request.headers()),
     );
 
-    let mut response = if let Some(preflight) = preflight(&app, &request) {
+    let full = request.extensions().get::<Full>().copied();
+    let mut response = if let Some(full) = full.filter(|_| route != "/healthz") {
+        turned_away(&app, full).into_response()
+    } else if let Err(error) = check_head(&request) {
+        error.into_response()
+    } else if let Some(preflight) = preflight(&app, &request) {
         preflight
     } else {
         AssertUnwindSafe(next.run(request))
@@ -123,6 +130,46 @@ pub(super) async fn front(
         }
     }
     response
+}
+
+/// What HTTP demands of every request, and hyper does not look at.
+fn check_head(request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    let fits = match request.version() {
+        Version::HTTP_11 => hosts == 1,
+        _ => hosts <= 1,
+    };
+    if !fits {
+        return Err(ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the request has {hosts} Host headers; it must have exactly one"),
+        ));
+    }
+    let mut expected = headers.get_all(EXPECT).iter();
+    if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(ApiError::new(
+            ErrorCode::BadRequest,
+            "the header Expect asks for something unknown: the server knows 100-continue",
+        )
+        .with_status(StatusCode::EXPECTATION_FAILED));
+    }
+    Ok(())
+}
+
+/// The answer on a connection that has a reserved place only.
+fn turned_away(app: &App, full: Full) -> ApiError {
+    let network = &app.config.network;
+    ApiError::unavailable(match full {
+        Full::All => {
+            "all connections that the server can hold have requests under way: try again shortly"
+                .to_owned()
+        }
+        Full::Address => format!(
+            "as many connections as one address may have ({}) have requests under way: use fewer, or try again shortly",
+            network.max_connections_per_address
+        ),
+    })
 }
 
 /// One line a request; probes only at debug level.

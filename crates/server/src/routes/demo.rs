@@ -1,5 +1,6 @@
 //! `GET /demo`: the capture page, served from the binary.
 
+use axum::Extension;
 use axum::extract::{OriginalUri, Path};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -7,7 +8,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::RustEmbed;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Shared};
 
 /// Everything comes from this server, the camera's picture stays in the page. `wasm-unsafe-eval` lets
 /// the page's face detector be compiled, and nothing else; it runs in a worker.
@@ -54,6 +55,7 @@ fn serve(file: &str, uri: &OriginalUri) -> Response {
         kind.to_string()
     };
     (
+        Extension(Shared),
         [
             (CONTENT_TYPE, kind.as_str()),
             (CONTENT_SECURITY_POLICY, POLICY),

@@ -4,12 +4,13 @@
 use std::io::{self, Cursor, Read};
 use std::sync::OnceLock;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, Path};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Shared};
 
 /// Swagger UI sets styles on its elements and draws its icons from `data:` addresses.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -17,9 +18,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) async fn openapi() -> Response {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(crate::openapi::document);
-    ([(CONTENT_TYPE, "application/json")], text.as_str()).into_response()
+    static TEXT: OnceLock<Bytes> = OnceLock::new();
+    let text = TEXT.get_or_init(|| crate::openapi::document().into());
+    let json = [(CONTENT_TYPE, "application/json")];
+    (Extension(Shared), json, text.clone()).into_response()
 }
 
 /// The page's own links are relative to `/docs/`.
@@ -118,6 +120,7 @@ fn serve(file: &str, uri: &OriginalUri) -> Response {
     };
     match content {
         Ok(content) => (
+            Extension(Shared),
             [
                 (CONTENT_TYPE, kind),
                 (CONTENT_SECURITY_POLICY, POLICY),

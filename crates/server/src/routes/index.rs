@@ -1,8 +1,11 @@
 //! `GET /`: links to the pages and endpoints that this listener has.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+
+use crate::error::Shared;
 
 /// Nothing is loaded, from here or elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
@@ -52,6 +55,7 @@ pub(crate) fn page(links: &[Link]) -> Bytes {
 
 pub(crate) fn show(page: Bytes) -> Response {
     (
+        Extension(Shared),
         [
             (CONTENT_TYPE, "text/html; charset=utf-8"),
             (CONTENT_SECURITY_POLICY, POLICY),

@@ -6,8 +6,8 @@ use std::time::Instant;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Request;
 use axum::http::request::Parts;
+use axum::http::{Request, Version};
 use axum::response::{IntoResponse, Response};
 use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Thresholds, Verdict};
 use livecheck_store::{
@@ -24,7 +24,7 @@ use crate::keys;
 use crate::pool::{Job, JobError, Lane, Ticket};
 use crate::router::RequestId;
 use crate::sandbox::{self, Scenario};
-use crate::upload::{self, ReadError, ReadLimits, Reserved, Upload};
+use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved, Upload};
 
 /// `{"success": true, "result": …}`.
 #[derive(Serialize)]
@@ -95,14 +95,20 @@ async fn answer(
     }
     let headers = &request.headers;
     let key = caller.identify(app, request).await?;
-    let session = auth::session(app, &key, headers).await?;
+    let session = auth::session(app, &key, request).await?;
     if app.pool.is_full() {
         return Err(overloaded(app));
     }
 
     let started = Instant::now();
     let mut memory = app.uploads.share();
-    let upload = upload::read(headers, body, &read_limits(app), &mut memory).await?;
+    let upload = upload::read(
+        headers,
+        body,
+        &read_limits(app, request.version),
+        &mut memory,
+    )
+    .await?;
     let details = details_wanted(request.uri.query().unwrap_or_default(), &upload)?;
     if !key.sandbox {
         app.metrics.stage("upload", started.elapsed());
@@ -130,9 +136,11 @@ async fn answer(
     };
     if check.key.sandbox {
         let scenario = Scenario::of(headers)?;
+        auth::is_still_live(app, request).await?;
         return check.pretend(upload.file, memory, scenario, details).await;
     }
     let decoded = check.decode(upload.file, memory).await?;
+    auth::is_still_live(app, request).await?;
 
     // From here on a use may be taken, so the work goes on in a task of its own, which also gives
     // the use back, when this request is dropped with its connection.
@@ -154,13 +162,17 @@ async fn answer(
     })
 }
 
-fn read_limits(app: &App) -> ReadLimits {
+fn read_limits(app: &App, version: Version) -> ReadLimits {
     let times = &app.config.times;
     ReadLimits {
         file_bytes: app.judge.config().limits.max_file_bytes,
         idle: times.body_idle_timeout,
         bytes_per_second: times.min_upload_rate,
         total: times.upload_timeout,
+        window: match version {
+            Version::HTTP_2 => HTTP2_STREAM_WINDOW as usize,
+            _ => 0,
+        },
     }
 }
 

@@ -14,6 +14,10 @@ const PIECE: usize = 16 * 1024;
 /// Most bytes that a body may take before it has to wait for its turn.
 pub const SMALL_BODY: usize = 1024 * 1024;
 
+/// Most bytes that a client may send on an HTTP/2 stream before they are looked at: they count as the
+/// body's, since they wait with it.
+pub const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
+
 /// Sixteenths of the memory for small bodies, and for large ones; photos have the rest.
 const SMALL_SHARE: usize = 1;
 const LARGE_SHARE: usize = 3;

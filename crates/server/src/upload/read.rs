@@ -22,6 +22,8 @@ pub struct ReadLimits {
     pub bytes_per_second: u32,
     /// Longest time for the whole body.
     pub total: Duration,
+    /// Most bytes of the body that the connection holds before they are read.
+    pub window: usize,
 }
 
 /// Why no upload came of a body.
@@ -62,6 +64,9 @@ pub async fn read(
         return Err(UploadError::BodyTooLarge { limit }.into());
     }
     let mut form = Form::new(headers, limits.file_bytes)?;
+    if !memory.grow_to(limits.window) {
+        return Err(ReadError::NoMemory);
+    }
     if let Some(bytes) = announced.filter(|bytes| *bytes > SMALL_BODY) {
         wait_for_turn(&mut form, bytes, limits, memory).await?;
     }
@@ -96,7 +101,7 @@ pub async fn read(
                 let waited = asked.elapsed();
                 deadline += waited;
                 period.end += waited;
-            } else if !memory.grow_to(form.memory()) {
+            } else if !memory.grow_to(form.memory() + limits.window) {
                 return Err(ReadError::NoMemory);
             }
         }
@@ -111,9 +116,12 @@ async fn wait_for_turn(
     limits: &ReadLimits,
     memory: &mut Reserved,
 ) -> Result<(), ReadError> {
-    timeout(limits.idle, memory.turn(form.most_memory(bytes)))
-        .await
-        .map_err(|_| ReadError::NoMemory)?;
+    timeout(
+        limits.idle,
+        memory.turn(form.most_memory(bytes) + limits.window),
+    )
+    .await
+    .map_err(|_| ReadError::NoMemory)?;
     form.expect(bytes);
     Ok(())
 }

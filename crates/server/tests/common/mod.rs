@@ -267,6 +267,7 @@ pub fn config() -> ServerConfig {
     config.network.listen = "127.0.0.1:0".parse().unwrap();
     config.pool.workers = 2;
     config.pool.queue = 50;
+    config.network.max_connections_per_address = 0;
     config.endpoints.metrics = Exposure::Public;
     config.endpoints.version = Exposure::Public;
     config
