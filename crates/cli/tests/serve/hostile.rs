@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 
 use livecheck_engine::ErrorCode;
+use livecheck_server::ServerConfig;
 use livecheck_testing::{drawn, nasty};
 use serde_json::Value;
 
@@ -11,13 +12,6 @@ use crate::{common::Bench, service::Service};
 
 /// Threads that judge.
 const WORKERS: usize = 2;
-
-/// Most resident memory of the service at rest, with its models, KiB.
-const BASE_KIB: u64 = 200 * 1024;
-
-/// Most resident memory that one thread may add while it judges an image within the default
-/// limits, KiB.
-const WORKER_KIB: u64 = 768 * 1024;
 
 /// Time enough on the busiest machine: what is measured here is memory, and the truth of answers.
 const FOREVER: &str = "1h";
@@ -116,7 +110,8 @@ fn within(service: &Service, when: &str, busy: u64) {
         return;
     };
     eprintln!("{when}: peak {} MiB", peak / 1024);
-    let bound = BASE_KIB + busy * WORKER_KIB;
+    let settings = ServerConfig::default().memory_bound(1);
+    let bound = (settings.at_rest + busy * settings.each_worker) / 1024;
     assert!(peak <= bound, "{when}: {peak} KiB, at most {bound}");
 }
 
