@@ -3,25 +3,41 @@
 //!
 //! One thread writes. It takes whatever lines wait, writes them, and calls the answers free once
 //! they are on the disk (`fdatasync`): many requests share one wait for the disk. The file is only
-//! ever appended to; when it is full it is renamed `FILE.1`, `FILE.2` and so on (the highest is the
-//! newest) and a new one is begun.
+//! ever appended to; when it is full it is renamed (`parts.rs`) and a new one is begun.
+//!
+//! Each line has a number, a time, an id made here, and a value that ties it to the line before
+//! (`chain.rs`), so that `verify.rs` finds what was changed since. What others do to the file while it
+//! is written is logged and counted.
+
+mod chain;
+mod parts;
+mod verify;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use livecheck_engine::{ModelInfo, Rejection, Verdict};
-use livecheck_store::{ImageKey, ImageMac, KeyId};
+use livecheck_store::{ImageKey, ImageMac, KeyId, Timestamp};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{AuditConfig, AuditFailure};
-use crate::metrics::Metrics;
+use crate::metrics::{AuditLines, Metrics};
+use crate::router::random_id;
 
-/// Lines that may wait for the writer, about 700 bytes each.
+use chain::{Chain, Link};
+use parts::{folder, part, parts};
+
+pub use verify::{AuditReport, verify};
+
+/// Bytes at the end of a log in which its last line is looked for.
+const LAST_LINES: u64 = 256 * 1024;
+
+/// Lines that may wait for the writer, about 900 bytes each.
 const WAITING: usize = 1024;
 
 /// How long an answer waits for its line before it counts as not written.
@@ -47,6 +63,8 @@ pub(crate) struct Line<'a> {
     models: BTreeMap<&'static str, &'static str>,
     /// Fingerprint of the secret, colon, HMAC-SHA256 of the file.
     image_hmac: String,
+    #[serde(skip)]
+    secret: &'a ImageKey,
 }
 
 /// Those that were computed before the image was judged or refused.
@@ -70,7 +88,7 @@ impl<'a> Line<'a> {
         key: &'a KeyId,
         judged: Result<&'a Verdict, &'a Rejection>,
         models: &'static [ModelInfo],
-        image: (&ImageKey, &ImageMac),
+        image: (&'a ImageKey, &ImageMac),
     ) -> Self {
         let (verdict, scores) = match judged {
             Ok(verdict) => (
@@ -114,6 +132,7 @@ impl<'a> Line<'a> {
                 .map(|model| (model.name, model.sha256))
                 .collect(),
             image_hmac: shown(image.0, image.1),
+            secret: image.0,
         }
     }
 }
@@ -131,8 +150,38 @@ pub(crate) struct Audit {
 }
 
 struct Waiting {
-    line: Vec<u8>,
+    /// `None` only asks whether all before it are written.
+    entry: Option<Entry>,
     written: oneshot::Sender<Result<(), AuditError>>,
+}
+
+/// A line that waits for its number and its place in the chain.
+struct Entry {
+    at: Timestamp,
+    /// The fields of [`Line`] as a JSON object.
+    fields: String,
+    chain: Chain,
+}
+
+impl Entry {
+    /// The line behind another.
+    fn after(&self, last: Option<&Link>) -> (String, Link) {
+        let seq = last.map_or(0, |link| link.seq) + 1;
+        let previous = last.map_or("", |link| &*link.chain);
+        let millis = u64::try_from(self.at.as_millis()).unwrap_or_default();
+        let time = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis));
+        let id = random_id();
+        let id = id.to_str().unwrap_or_default();
+        let fields = self
+            .fields
+            .strip_prefix('{')
+            .and_then(|fields| fields.strip_suffix('}'));
+        let fields = fields.unwrap_or_default();
+        let covered = format!("{{\"seq\":{seq},\"time\":\"{time}\",\"id\":\"{id}\",{fields}");
+        let chain = self.chain.value(previous, &covered);
+        let line = format!("{covered}{}{chain}\"}}\n", chain::FIELD);
+        (line, Link { seq, chain })
+    }
 }
 
 impl Audit {
@@ -144,7 +193,10 @@ impl Audit {
         let Some(path) = &config.audit_file else {
             return Ok(None);
         };
-        let mut file = AuditFile::open(path, config.audit_max_bytes, config.audit_keep)?;
+        let mut file = AuditFile::open(path, config, metrics.audit())?;
+        if let Some(last) = &file.last {
+            tracing::info!(seq = last.seq, "the audit log goes on behind this line");
+        }
         let (lines, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         let counted = metrics.audit();
         std::thread::Builder::new()
@@ -152,13 +204,12 @@ impl Audit {
             .spawn(move || {
                 let mut batch = Vec::new();
                 while waiting.blocking_recv_many(&mut batch, WAITING) > 0 {
-                    let outcome = file.append(batch.iter().map(|waiting| &*waiting.line));
+                    let outcome = file.append(batch.iter().filter_map(|waiting| waiting.entry.as_ref()));
                     if let Err(error) = &outcome {
                         tracing::error!(%error, lines = batch.len(), "the audit log could not be written");
                     }
                     for waiting in batch.drain(..) {
-                        // An empty line only asks whether all before it are written.
-                        if !waiting.line.is_empty() {
+                        if waiting.entry.is_some() {
                             counted.line(outcome.is_ok());
                         }
                         let outcome = match &outcome {
@@ -183,14 +234,19 @@ impl Audit {
     pub(crate) async fn record(
         &self,
         line: &Line<'_>,
+        at: Timestamp,
         metrics: &Metrics,
     ) -> Result<(), AuditError> {
-        let mut text = serde_json::to_vec(line)
+        let fields = serde_json::to_string(line)
             .map_err(|error| AuditError::Failed(format!("a line could not be made: {error}")))?;
-        text.push(b'\n');
         let (written, told) = oneshot::channel();
+        let entry = Entry {
+            at,
+            fields,
+            chain: Chain::new(line.secret),
+        };
         let waiting = Waiting {
-            line: text,
+            entry: Some(entry),
             written,
         };
         match self.on_failure {
@@ -210,7 +266,7 @@ impl Audit {
     pub(crate) async fn flush(&self) {
         let (written, told) = oneshot::channel();
         let nothing = Waiting {
-            line: Vec::new(),
+            entry: None,
             written,
         };
         let flushed = tokio::time::timeout(PATIENCE, self.hand_over(nothing, told)).await;
@@ -240,42 +296,95 @@ struct AuditFile {
     keep: u32,
     /// Whether the last line is whole, as far as is known.
     whole: bool,
+    /// The last line that was written, in whichever file.
+    last: Option<Link>,
+    /// The mode of the file when it was looked at last.
+    mode: u32,
+    counted: AuditLines,
 }
 
 impl AuditFile {
-    fn open(path: &Path, most_bytes: u64, keep: u32) -> io::Result<Self> {
-        let mut file = open_private(path)?;
-        let bytes = file.metadata()?.len();
-        // A process that was killed may have left half a line.
-        let mut whole = true;
-        if bytes > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            whole = last == *b"\n";
-        }
-        Ok(Self {
+    fn open(path: &Path, config: &AuditConfig, counted: AuditLines) -> io::Result<Self> {
+        let file = open_private(path)?;
+        let (bytes, mode) = (file.metadata()?.len(), mode(&file)?);
+        let mut opened = Self {
             path: path.to_owned(),
             file,
             bytes,
-            most_bytes,
-            keep,
-            whole,
-        })
+            most_bytes: config.audit_max_bytes,
+            keep: config.audit_keep,
+            whole: true,
+            last: None,
+            mode,
+            counted,
+        };
+        opened.find_end()?;
+        // A file that was just begun goes on behind the newest that was rotated.
+        if opened.bytes == 0
+            && let Some((_, newest)) = parts(path)?.pop_last()
+        {
+            opened.last = last_line(&mut File::open(newest)?)?.1;
+        }
+        Ok(opened)
+    }
+
+    /// Looks whether the last line is whole, and what the next is tied to.
+    fn find_end(&mut self) -> io::Result<()> {
+        let (whole, last) = last_line(&mut self.file)?;
+        self.whole = whole;
+        self.last = last.or(self.last.take());
+        Ok(())
     }
 
     /// Appends the lines and waits for the disk.
-    fn append<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        for line in lines.filter(|line| !line.is_empty()) {
+    fn append<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> io::Result<()> {
+        self.look_after_it()?;
+        for entry in entries {
+            let (line, link) = entry.after(self.last.as_ref());
             if self.bytes > 0 && self.bytes.saturating_add(line.len() as u64) > self.most_bytes {
                 self.rotate()?;
             }
             if !self.whole {
                 self.write(b"\n")?;
             }
-            self.write(line)?;
+            self.write(line.as_bytes())?;
+            self.last = Some(link);
         }
         self.file.sync_data()
+    }
+
+    /// Notices, says and counts what others did to the file since it was written last.
+    fn look_after_it(&mut self) -> io::Result<()> {
+        let own = self.file.metadata()?;
+        if !own.is_file() {
+            return Ok(());
+        }
+        let there = std::fs::symlink_metadata(&self.path);
+        if !there.is_ok_and(|there| same_file(&own, &there)) {
+            self.changed("the audit log was moved, deleted or replaced: it goes on in a new file");
+            // The chain goes on: what is missing shows.
+            self.file = open_private(&self.path)?;
+            self.bytes = self.file.metadata()?.len();
+            self.mode = mode(&self.file)?;
+            self.whole = last_line(&mut self.file)?.0;
+            return Ok(());
+        }
+        if own.len() != self.bytes {
+            self.changed("the audit log was cut or written to by somebody else");
+            self.bytes = own.len();
+            self.whole = last_line(&mut self.file)?.0;
+        }
+        let mode = mode(&self.file)?;
+        if mode & !self.mode != 0 {
+            self.changed("the audit log was opened to other users: its mode has changed");
+        }
+        self.mode = mode;
+        Ok(())
+    }
+
+    fn changed(&self, what: &str) {
+        self.counted.file_changed();
+        tracing::error!(path = %self.path.display(), "{what}");
     }
 
     /// All of it, or an error and a line that is not whole.
@@ -303,13 +412,16 @@ impl AuditFile {
     /// Gives the file its number and begins another. A failure leaves the file as it is.
     fn rotate(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        let newest = self.rotated()?.pop_last().map_or(0, |(number, _)| number);
-        let rotated = self.numbered(newest + 1);
+        let newest = parts(&self.path)?
+            .pop_last()
+            .map_or(0, |(number, _)| number);
+        let rotated = part(&self.path, newest + 1);
         std::fs::rename(&self.path, &rotated)?;
         match open_private(&self.path) {
             Ok(file) => {
                 self.file = file;
                 self.bytes = 0;
+                self.mode = mode(&self.file)?;
                 self.whole = true;
             }
             Err(error) => {
@@ -318,11 +430,9 @@ impl AuditFile {
             }
         }
         // The names are on the disk before anything is dropped.
-        if let Some(folder) = self.path.parent().filter(|folder| folder.is_dir()) {
-            File::open(folder)?.sync_all()?;
-        }
+        File::open(folder(&self.path))?.sync_all()?;
         if self.keep > 0 {
-            let mut rotated = self.rotated()?;
+            let mut rotated = parts(&self.path)?;
             while rotated.len() > self.keep as usize {
                 if let Some((_, oldest)) = rotated.pop_first() {
                     std::fs::remove_file(oldest)?;
@@ -331,45 +441,79 @@ impl AuditFile {
         }
         Ok(())
     }
-
-    fn numbered(&self, number: u64) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
-    }
-
-    /// The rotated files by their numbers.
-    fn rotated(&self) -> io::Result<BTreeMap<u64, PathBuf>> {
-        let folder = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let own = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let mut found = BTreeMap::new();
-        for entry in std::fs::read_dir(folder)? {
-            let name = entry?.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(&*own)?.strip_prefix('.')?.parse().ok());
-            if let Some(number) = number {
-                found.insert(number, folder.join(name));
-            }
-        }
-        Ok(found)
-    }
 }
 
-/// For appending, readable by its owner alone, and by one process at a time.
+/// Whether a log ends with a whole line, and its last line that is one of ours.
+fn last_line(file: &mut File) -> io::Result<(bool, Option<Link>)> {
+    let length = file.metadata()?;
+    if !length.is_file() || length.len() == 0 {
+        return Ok((true, None));
+    }
+    let from = length.len().saturating_sub(LAST_LINES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(LAST_LINES).read_to_end(&mut end)?;
+    let whole = end.ends_with(b"\n");
+    let last = end.split(|byte| *byte == b'\n').rev().find_map(|line| {
+        let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+        Some(Link {
+            seq: line["seq"].as_u64()?,
+            chain: line["chain"].as_str()?.to_owned(),
+        })
+    });
+    Ok((whole, last))
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &Metadata, other: &Metadata) -> bool {
+    other.is_file()
+}
+
+/// The rights that others than the owner have.
+#[cfg(unix)]
+fn mode(file: &File) -> io::Result<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata()?.mode() & 0o077)
+}
+
+#[cfg(not(unix))]
+fn mode(_: &File) -> io::Result<u32> {
+    Ok(0)
+}
+
+/// For appending, readable by its owner alone, and by one process at a time; no link to a file
+/// elsewhere, and none that others can write to.
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+        options.custom_flags(i32::try_from(flags).unwrap_or_default());
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+            return Err(io::Error::other(
+                "it is a symbolic link: name the file itself, so that nobody can point it elsewhere",
+            ));
+        }
+    }
     let file = options.open(path)?;
     if !file.metadata()?.is_file() {
         // A pipe or a device is not ours alone.
         return Ok(file);
+    }
+    if mode(&file)? & 0o022 != 0 {
+        return Err(io::Error::other(format!(
+            "other users can write to it: `chmod go-w {}`",
+            path.display()
+        )));
     }
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -43,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use audit::shown as audit_name;
+pub use audit::{AuditReport, shown as audit_name, verify as verify_audit};
 pub use config::{ConfigError, ServerConfig};
 pub use image_key::configured as configured_image_key;
 pub use judge::Judge;

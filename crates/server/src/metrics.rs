@@ -269,9 +269,15 @@ impl AuthFailure {
 pub(crate) struct AuditLines {
     written: Counter,
     lost: Counter,
+    file_changes: Counter,
 }
 
 impl AuditLines {
+    /// Somebody else did something to the file.
+    pub(crate) fn file_changed(&self) {
+        self.file_changes.inc();
+    }
+
     pub(crate) fn line(&self, written: bool) {
         if written {
             self.written.inc();
@@ -449,7 +455,17 @@ impl Metrics {
             "Lines of the audit log, by whether they were written",
             audit_lines,
         );
-        let audit = AuditLines { written, lost };
+        let file_changes = Counter::default();
+        registry.register(
+            "audit_file_changes",
+            "Times that the audit log was found moved, deleted, cut, written to by others or opened to them",
+            file_changes.clone(),
+        );
+        let audit = AuditLines {
+            written,
+            lost,
+            file_changes,
+        };
         let log_dropped = Counter::default();
         registry.register(
             "log_lines_dropped",

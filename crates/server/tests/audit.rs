@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use common::{Running, Scripted, config, image_form, send, start, start_on, start_with};
 use livecheck_server::config::{AuditFailure, HexKey};
-use livecheck_server::{Server, ServerConfig, ServerError};
+use livecheck_server::{AuditReport, Server, ServerConfig, ServerError, verify_audit};
 use livecheck_store::ImageKey;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 fn rotated(path: &Path) -> Vec<PathBuf> {
-    let own = format!("{}.", path.file_name().unwrap().to_str().unwrap());
+    let own = format!("{}.part-", path.file_name().unwrap().to_str().unwrap());
     let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(path.parent().unwrap())
         .unwrap()
         .filter_map(|entry| {
@@ -46,6 +46,36 @@ fn rotated(path: &Path) -> Vec<PathBuf> {
         .collect();
     found.sort();
     found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// Of other programs: logrotate gives such names.
+const OTHERS: [&str; 5] = [
+    "audit.jsonl.bak",
+    "audit.jsonl2",
+    "audit.jsonl.1",
+    "audit.jsonl.2",
+    "audit.jsonl.1.gz",
+];
+
+fn found(path: &Path) -> AuditReport {
+    verify_audit(path, &[ImageKey::new(SECRET)]).unwrap()
+}
+
+/// A log of six lines in several files, and those.
+async fn six_lines(folder: &Path) -> Vec<PathBuf> {
+    let path = folder.join("audit.jsonl");
+    let mut config = logging_to(&path);
+    config.audit.audit_max_bytes = 1050;
+    let mut server = start_with(config, Scripted::default()).await;
+    for _ in 0..6 {
+        server.check(b"live").await.assert_live();
+    }
+    server.begin_stop();
+    server.stopped().await.unwrap();
+    let mut files = rotated(&path);
+    assert!(files.len() >= 2, "{files:?}");
+    files.push(path);
+    files
 }
 
 async fn key_id(server: &Running) -> String {
@@ -116,7 +146,7 @@ async fn every_judged_image_has_one_line_with_the_promised_fields_alone() {
         assert_eq!(line["key_id"], id);
         assert_eq!(line["models"], json!({"scripted": "00"}));
         assert!(line["scores"].is_object());
-        assert_eq!(line.as_object().unwrap().len(), 6, "{line}");
+        assert_eq!(line.as_object().unwrap().len(), 10, "{line}");
     }
     let score = |line: usize, name: &str| lines[line]["scores"][name].as_f64().unwrap();
     assert!((score(0, "liveness") - 0.98).abs() < 1e-6);
@@ -138,7 +168,7 @@ async fn it_is_its_owner_s_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let mut config = logging_to(&path);
-    config.audit.audit_max_bytes = 1024;
+    config.audit.audit_max_bytes = 1500;
     let server = start_with(config, Scripted::default()).await;
     for _ in 0..8 {
         server.check(b"live").await.assert_live();
@@ -156,11 +186,11 @@ async fn it_is_rotated_by_size_and_the_oldest_go() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     // Of other programs, and not to be touched.
-    for other in ["audit.jsonl.bak", "audit.jsonl2", "audit.jsonl.1.gz"] {
+    for other in OTHERS {
         std::fs::write(folder.path().join(other), "kept").unwrap();
     }
     let mut config = logging_to(&path);
-    config.audit.audit_max_bytes = 1024;
+    config.audit.audit_max_bytes = 1500;
     config.audit.audit_keep = 3;
     let server = start_with(config, Scripted::default()).await;
     let mut ids = Vec::new();
@@ -172,7 +202,7 @@ async fn it_is_rotated_by_size_and_the_oldest_go() {
             .assert_live();
         ids.push(id);
     }
-    for other in ["audit.jsonl.bak", "audit.jsonl2", "audit.jsonl.1.gz"] {
+    for other in OTHERS {
         let content = std::fs::read_to_string(folder.path().join(other)).unwrap();
         assert_eq!(content, "kept", "{other}");
         std::fs::remove_file(folder.path().join(other)).unwrap();
@@ -181,7 +211,7 @@ async fn it_is_rotated_by_size_and_the_oldest_go() {
     assert_eq!(files.len(), 3, "{files:?}");
     let mut kept = Vec::new();
     for file in files.iter().chain([&path]) {
-        assert!(std::fs::metadata(file).unwrap().len() <= 1024, "{file:?}");
+        assert!(std::fs::metadata(file).unwrap().len() <= 1500, "{file:?}");
         kept.extend(
             lines(file)
                 .iter()
@@ -288,4 +318,142 @@ async fn a_full_disk_withholds_the_judgement_or_is_counted_as_the_setting_says()
         let line = format!("livecheck_audit_lines_total{{outcome=\"lost\"}} {lost}\n");
         common::until(async || server.get("/metrics").await.text.contains(&line)).await;
     }
+}
+
+#[tokio::test]
+async fn lines_have_number_time_id_and_a_chain_that_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = six_lines(folder.path()).await;
+    let path = files.last().unwrap();
+    let all: Vec<Value> = files.iter().flat_map(|file| lines(file)).collect();
+    for (number, line) in (1..).zip(&all) {
+        assert_eq!(line["seq"], number);
+        // The test's clock stands in November 2023.
+        assert!(
+            line["time"].as_str().unwrap().starts_with("2023-11-14T"),
+            "{line}"
+        );
+        assert_eq!(line["id"].as_str().unwrap().len(), 32);
+    }
+    // Made here, not by the client.
+    assert_ne!(all[0]["id"], all[1]["id"]);
+    let report = found(path);
+    assert_eq!((report.intact, report.problems), (6, vec![]));
+    // It goes on over a restart, and over a line that a kill cut short.
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"{\"seq\":7,\"ti"))
+        .unwrap();
+    let server = start_with(logging_to(path), Scripted::default()).await;
+    server.check(b"spoof").await;
+    let report = found(path);
+    assert_eq!((report.intact, report.problems), (7, vec![]));
+    assert_eq!(report.torn.len(), 1);
+    // Nobody without the secret can have written it.
+    let other = verify_audit(path, &[ImageKey::new([1; 32])]).unwrap();
+    assert_eq!((other.intact, other.other_secrets.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_changed_in_a_log_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = six_lines(folder.path()).await;
+    let path = files.last().unwrap();
+    let texts: Vec<String> = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let first = &texts[0];
+    let one = first.split_inclusive('\n').next().unwrap();
+    let restore = || {
+        for (file, text) in files.iter().zip(&texts) {
+            std::fs::write(file, text).unwrap();
+        }
+    };
+    let problems = || found(path).problems;
+    // Changed, removed, put in twice, put in by hand, in the other order.
+    for (what, text) in [
+        ("was changed", first.replacen("\"live\"", "\"attack\"", 1)),
+        ("was changed", first.replacen("2023-11-14", "2023-11-15", 1)),
+        ("moved, or put in twice", format!("{one}{first}")),
+        (
+            "put in by hand",
+            format!("{one}{{\"verdict\":\"live\"}}\n{}", &first[one.len()..]),
+        ),
+    ] {
+        assert_ne!(&text, first);
+        std::fs::write(&files[0], text).unwrap();
+        let found = problems();
+        assert!(
+            found.iter().any(|problem| problem.contains(what)),
+            "{what}: {found:?}"
+        );
+        restore();
+    }
+    let second = texts[1].split_inclusive('\n').skip(1).collect::<String>();
+    std::fs::write(&files[1], second).unwrap();
+    assert!(
+        problems()[0].contains("1 lines are missing before it"),
+        "{:?}",
+        problems()
+    );
+    restore();
+    std::fs::remove_file(&files[1]).unwrap();
+    assert!(
+        problems()[0].contains("are missing before it"),
+        "{:?}",
+        problems()
+    );
+    restore();
+    assert_eq!(problems(), Vec::<String>::new());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_others_do_to_the_file_meanwhile_is_noticed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let server = start_with(logging_to(&path), Scripted::default()).await;
+    let changes = async |count: u32| {
+        server.check(b"live").await.assert_live();
+        let line = format!("livecheck_audit_file_changes_total {count}\n");
+        let metrics = server.get("/metrics").await.text;
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    };
+    changes(0).await;
+    // Deleted: it goes on in a new file, and the number tells what is missing.
+    std::fs::remove_file(&path).unwrap();
+    changes(1).await;
+    assert_eq!(lines(&path)[0]["seq"], 2);
+    // Moved, as logrotate does.
+    std::fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
+    changes(2).await;
+    assert_eq!(lines(&path)[0]["seq"], 3);
+    std::fs::write(&path, "").unwrap();
+    changes(3).await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    changes(4).await;
+    changes(4).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_or_a_file_that_others_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, target) = (
+        folder.path().join("audit.jsonl"),
+        folder.path().join("target"),
+    );
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    let error = refusal(logging_to(&path)).await.to_string();
+    assert!(error.contains("symbolic link"), "{error}");
+    assert!(!target.exists());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o662)).unwrap();
+    let error = refusal(logging_to(&path)).await.to_string();
+    assert!(error.contains("other users can write to it"), "{error}");
 }

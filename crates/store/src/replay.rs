@@ -71,6 +71,12 @@ impl ImageKey {
         ImageMac(mac.finalize().into_bytes().into())
     }
 
+    /// Another key that comes of this one, for something else than images.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Self {
+        Self(self.mac(format!("livecheck {purpose}").as_bytes()).0)
+    }
+
     /// Eight hexadecimal digits that tell keys apart and say nothing else about them.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 
 use livecheck_engine::ErrorCode;
+use livecheck_server::ServerConfig;
 use livecheck_testing::{drawn, http2, nasty};
 use serde_json::Value;
 
@@ -11,13 +12,6 @@ use crate::{common::Bench, service::Service};
 
 /// Threads that judge.
 const WORKERS: usize = 2;
-
-/// Most resident memory of the service at rest, with its models, KiB.
-const BASE_KIB: u64 = 200 * 1024;
-
-/// Most resident memory that one thread may add while it judges an image within the default
-/// limits, KiB.
-const WORKER_KIB: u64 = 768 * 1024;
 
 /// Time enough on the busiest machine: what is measured here is memory, and the truth of answers.
 const FOREVER: &str = "1h";
@@ -118,7 +112,8 @@ fn within(service: &Service, when: &str, busy: u64) {
         return;
     };
     eprintln!("{when}: peak {} MiB", peak / 1024);
-    let bound = BASE_KIB + busy * WORKER_KIB;
+    let settings = ServerConfig::default().memory_bound(1);
+    let bound = (settings.at_rest + busy * settings.each_worker) / 1024;
     assert!(peak <= bound, "{when}: {peak} KiB, at most {bound}");
 }
 
@@ -199,6 +194,7 @@ fn answers_that_nobody_reads_on_http2_stay_within_their_memory() {
     let held = || service.metric("livecheck_answer_memory_bytes");
     // One answer counts itself only in the next.
     held();
+    let at_rest = ServerConfig::default().memory_bound(1).at_rest / 1024;
     let mut kept = Vec::new();
     for _ in 0..2 {
         let (before, first) = (service.resident_kib(), answered());
@@ -222,8 +218,8 @@ fn answers_that_nobody_reads_on_http2_stay_within_their_memory() {
         let memory = (before, service.peak_kib(), service.resident_kib());
         if let (Some(before), Some(peak), Some(after)) = memory {
             eprintln!("{before} KiB before, {peak} at the peak, {after} after");
-            assert!(peak <= BASE_KIB + ANSWERS_KIB, "{peak} KiB at the peak");
-            assert!(after <= BASE_KIB, "{after} KiB after");
+            assert!(peak <= at_rest + ANSWERS_KIB, "{peak} KiB at the peak");
+            assert!(after <= at_rest, "{after} KiB after");
             kept.push(after);
         }
     }

@@ -31,6 +31,8 @@ pub struct MemoryBound {
     pub each_worker: u64,
     /// Photos that are being received, or wait.
     pub uploads: u64,
+    /// Answers that clients have still to read.
+    pub answers: u64,
     /// Connections.
     pub connections: u64,
 }
@@ -39,7 +41,11 @@ impl MemoryBound {
     /// All together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.at_rest + self.workers * self.each_worker + self.uploads + self.connections
+        self.at_rest
+            + self.workers * self.each_worker
+            + self.uploads
+            + self.answers
+            + self.connections
     }
 
     /// What to change where a limit of the system lies below the bound; `None` where it does not.
@@ -47,7 +53,7 @@ impl MemoryBound {
     pub fn beyond(&self, limit: Option<u64>) -> Option<String> {
         let limit = limit.filter(|limit| *limit < self.total())?;
         Some(format!(
-            "at most {self} may be needed, but the control group allows {} MiB, beyond which the kernel ends the process: raise that limit, or lower workers, max_pixels, upload_memory or max_connections",
+            "at most {self} may be needed, but the control group allows {} MiB, beyond which the kernel ends the process: raise that limit, or lower workers, max_pixels, upload_memory, answer_memory or max_connections",
             limit / MIB
         ))
     }
@@ -58,12 +64,13 @@ impl fmt::Display for MemoryBound {
         let mib = |bytes: u64| bytes.div_ceil(MIB);
         write!(
             f,
-            "{} MiB ({} at rest, {} for each of {} workers, {} upload_memory, {} for connections)",
+            "{} MiB ({} at rest, {} for each of {} workers, {} upload_memory, {} for answers, {} for connections)",
             mib(self.total()),
             mib(self.at_rest),
             mib(self.each_worker),
             self.workers,
             mib(self.uploads),
+            mib(self.answers),
             mib(self.connections)
         )
     }
@@ -77,11 +84,13 @@ impl ServerConfig {
             0 => cores,
             workers => workers,
         };
+        let listeners = 1 + u64::from(self.network.admin_listen.is_some());
         MemoryBound {
             at_rest: AT_REST,
             workers: workers as u64,
             each_worker: PER_PIXEL * self.engine.max_pixels + NETS,
             uploads: self.pool.upload_memory as u64,
+            answers: listeners * self.network.answer_memory as u64,
             connections: PER_CONNECTION * self.network.max_connections as u64,
         }
     }

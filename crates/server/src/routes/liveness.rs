@@ -467,7 +467,7 @@ impl Check {
         let models = self.app.judge.models();
         let line = Line::new(id, &self.key.id, judged, models, (key, &image));
         audit
-            .record(&line, &self.app.metrics)
+            .record(&line, self.app.clock.now(), &self.app.metrics)
             .await
             .map_err(|error| {
                 tracing::error!(%error, "a judgement was withheld");
