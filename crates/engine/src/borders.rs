@@ -1,56 +1,84 @@
-//! Bars and frames of one colour at the edges of a photo: letterbox, pillarbox, borders.
+//! What lies about a photo: bars and frames of one colour (letterbox, pillarbox, border), and fills of the
+//! photo itself, enlarged and blurred (`fills`).
 //!
-//! From points along an edge the photo is walked inwards until its colour changes. A bar ends at the same
-//! depth almost everywhere, in a hard step; the end of a dark room, a white wall or a coat is ragged or
-//! soft, and their colour varies by more than compression makes a bar's vary.
+//! A bar is of one colour, as far as compression leaves it, and ends in a straight step from one line of
+//! pixels to the next. The end of a dark room, a white wall or a coat is ragged or soft, and their colour
+//! varies by more than compression makes a bar's vary.
+//! `docs/decisions/0010-borders.md` has the figures, and the command that prints them.
+
+mod fills;
 
 use crate::photo::{ContentBox, Photo};
 
-/// How a bar is told.
+/// How a bar is told. Levels are those of [`distance`].
 struct Params {
     /// Points along an edge that are looked at.
     points: usize,
-    /// Largest deviation from the bar's colour (largest difference of a channel) that all but a few
-    /// points of its outer line keep, grey levels.
-    outer_deviation: u8,
-    /// Share of the points that may be worse.
-    outliers: f32,
-    /// Least share of the points of the outer line that keep `inner_deviation`: a camera's noise is in
-    /// most pixels, what compression spreads is not.
-    outer_calm: f32,
-    /// As `outer_deviation`, for what is further than `ringing` from the picture: there JPEG leaves one
-    /// colour.
-    inner_deviation: u8,
-    /// Pixels from the picture to which compression spreads it: an MCU of 4:2:0.
-    ringing: usize,
-    /// Least share of the points whose colour changes at the very depth of the bar.
-    straight: f32,
-    /// Most points whose colour changes before it, beyond what compression explains.
-    early: f32,
-    /// Least step of the colour where the bar ends, grey levels.
-    step: u8,
     /// Largest share of the photo that a bar on one side may take.
     depth: f32,
+    /// Pixels from the picture to which compression spreads it: an MCU of 4:2:0.
+    ringing: usize,
+    /// Largest deviation from the bar's colour beyond `ringing` pixels from the picture: there JPEG leaves
+    /// one colour.
+    calm: u8,
+    /// Share of the points that may deviate by more there.
+    outliers: f32,
+    /// Mean deviation from which a line is no longer the bar's, as far as compression changes it.
+    start: f32,
+    /// Least mean deviation of the first lines of the picture.
+    contrast: f32,
+    /// Least share of that deviation that is reached in one step, from one line to the next.
+    step: f32,
+    /// Least share of the points that take part in the step.
+    straight: f32,
+    /// Largest deviation of the bar's lines within `ringing`, over that of the picture's first lines.
+    spread: f32,
+    /// As `step`, `straight` and `spread`, for a bar of no more than `ringing` pixels.
+    thin: [f32; 3],
+    /// Pixels up to which a bar is a line: photos have such edges from cameras and scaling, so it must be of
+    /// one colour as it stands, or have one like it at the opposite edge.
+    line: usize,
+    /// Least mean deviation of the picture behind a line, unless there is one like it at the opposite edge.
+    line_contrast: f32,
+    /// Most that the colours of two lines at opposite edges differ.
+    pair_distance: u8,
 }
 
 const PARAMS: Params = Params {
-    points: 160,
-    outer_deviation: 20,
-    outliers: 0.03,
-    outer_calm: 0.85,
-    inner_deviation: 2,
-    ringing: 16,
-    straight: 0.55,
-    early: 0.03,
-    step: 12,
+    points: 96,
     depth: 0.45,
+    ringing: 16,
+    calm: 2,
+    outliers: 0.03,
+    start: 3.0,
+    contrast: 5.0,
+    step: 0.5,
+    straight: 0.3,
+    spread: 0.3,
+    thin: [0.65, 0.6, 0.15],
+    line: 3,
+    line_contrast: 24.0,
+    pair_distance: 10,
 };
+
+/// As `spread`, for the bar's last line, into which decoders smooth the colours of the picture.
+const LAST_LINE: f32 = 0.4;
+
+/// Largest mean deviation of the line at the edge.
+const OUTER_DEVIATION: f32 = 14.0;
+
+/// Lines of the picture whose deviation is compared with the step; twice as many are left in any case.
+const PICTURE_LINES: usize = 4;
+
+/// As `contrast` and `spread`, for a bar like one that was found at another edge.
+const REPEATED_CONTRAST: f32 = 2.5;
+const REPEATED_SPREAD: f32 = 0.55;
 
 /// Times that the four edges are looked at: a frame in another, or bars that a frame hid.
 const ROUNDS: usize = 3;
 
 /// An edge of a rectangle.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Edge {
     Left,
     Top,
@@ -58,7 +86,8 @@ enum Edge {
     Bottom,
 }
 
-const EDGES: [Edge; 4] = [Edge::Left, Edge::Top, Edge::Right, Edge::Bottom];
+/// Two edges that face each other.
+const PAIRS: [[Edge; 2]; 2] = [[Edge::Left, Edge::Right], [Edge::Top, Edge::Bottom]];
 
 /// What is left of the photo, in its pixels as decoded.
 pub(crate) fn content(photo: &Photo) -> ContentBox {
@@ -67,20 +96,47 @@ pub(crate) fn content(photo: &Photo) -> ContentBox {
         return whole;
     }
     let mut content = whole;
+    let mut found = Vec::new();
     for _ in 0..ROUNDS {
         let before = content;
-        for edge in EDGES {
-            let depth = bar(photo, content, edge) as u32;
-            match edge {
-                Edge::Left => content.x0 += depth,
-                Edge::Top => content.y0 += depth,
-                Edge::Right => content.x1 -= depth,
-                Edge::Bottom => content.y1 -= depth,
+        for edges in PAIRS {
+            let bars = edges.map(|edge| bar(photo, content, edge));
+            let pair = matches!(&bars, [Some(one), Some(other)] if one.is_like(other));
+            for (edge, bar) in edges.into_iter().zip(bars) {
+                if let Some(bar) = bar.filter(|bar| bar.is_clear || pair)
+                    && View::of(photo, content, edge).depth > bar.depth + 2 * PICTURE_LINES
+                {
+                    content = without(content, edge, bar.depth);
+                    found.push((edge, bar));
+                }
             }
         }
         if content == before {
             break;
         }
+    }
+    // Bars come in pairs and frames: a bar like one that was found is believed sooner.
+    for edge in PAIRS.into_iter().flatten() {
+        let is_cut = |(other, _): &&(Edge, Bar)| *other == edge;
+        if !found.iter().any(|one| is_cut(&one))
+            && let Some((_, bar)) = found
+                .iter()
+                .find(|(_, bar)| is_repeated(bar, photo, content, edge))
+        {
+            content = without(content, edge, bar.depth);
+        }
+    }
+    fills::cut(photo, content)
+}
+
+/// The content less a bar.
+fn without(mut content: ContentBox, edge: Edge, depth: usize) -> ContentBox {
+    let depth = depth as u32;
+    match edge {
+        Edge::Left => content.x0 += depth,
+        Edge::Top => content.y0 += depth,
+        Edge::Right => content.x1 -= depth,
+        Edge::Bottom => content.y1 -= depth,
     }
     content
 }
@@ -117,6 +173,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Places along the edge, no more than `points`.
+    fn places(&self, points: usize) -> Vec<usize> {
+        let points = points.min(self.length);
+        let place = |point| (2 * point + 1) * self.length / (2 * points);
+        (0..points).map(place).collect()
+    }
+
     fn pixel(&self, along: usize, depth: usize) -> [u8; 3] {
         let at = self.start + self.along * along as isize + self.inwards * depth as isize;
         let at = usize::try_from(at).unwrap_or(0);
@@ -128,130 +191,167 @@ impl<'a> View<'a> {
     }
 }
 
-/// Compression blurs colours more than light: so many grey levels more of a channel are its work.
-const COLOUR_RINGING: u8 = 40;
-
 /// Luma of a pixel (ITU-R BT.601).
 fn light([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8
 }
 
-/// The largest difference of a channel.
-fn difference(one: [u8; 3], other: [u8; 3]) -> u8 {
+/// How far two pixels differ, grey levels: compression blurs colours more than light, so colours count less.
+fn distance(one: [u8; 3], other: [u8; 3]) -> u8 {
     let channels = one.iter().zip(other);
-    channels.map(|(a, b)| a.abs_diff(b)).max().unwrap_or(0)
+    let colour = channels.map(|(a, b)| a.abs_diff(b)).max().unwrap_or(0);
+    light(one).abs_diff(light(other)).max(colour / 3)
 }
 
-/// How many pixels deep the bar at an edge is; 0 where there is none.
-fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> usize {
+/// A bar at an edge.
+struct Bar {
+    /// Pixels.
+    depth: usize,
+    colour: [u8; 3],
+    /// Without another at the opposite edge.
+    is_clear: bool,
+}
+
+impl Bar {
+    fn is_like(&self, other: &Self) -> bool {
+        self.depth.abs_diff(other.depth) <= 1
+            && distance(self.colour, other.colour) <= PARAMS.pair_distance
+    }
+}
+
+/// The bar at an edge.
+fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> Option<Bar> {
     let Params {
         points,
-        outer_deviation,
-        outliers,
-        outer_calm,
-        inner_deviation,
-        ringing,
-        straight,
-        early,
-        step,
         depth,
+        ringing,
+        calm,
+        outliers,
+        start,
+        contrast,
+        step,
+        straight,
+        spread,
+        thin,
+        line: line_depth,
+        line_contrast,
+        pair_distance: _,
     } = PARAMS;
-    let view = View::of(photo, content, edge);
+    let view = &View::of(photo, content, edge);
     let points = points.min(view.length);
-    let most = ((view.depth as f32 * depth) as usize).min(view.depth.saturating_sub(4));
+    let side = match edge {
+        Edge::Left | Edge::Right => photo.width,
+        Edge::Top | Edge::Bottom => photo.height,
+    };
+    let most = ((side as f32 * depth) as usize).min(view.depth.saturating_sub(2 * PICTURE_LINES));
     if points < 16 || most < 1 {
-        return 0;
+        return None;
     }
-    let places: Vec<usize> = (0..points)
-        .map(|point| (2 * point + 1) * view.length / (2 * points))
-        .collect();
+    let places = &view.places(points);
+    let line = |depth: usize| places.iter().map(move |at| view.pixel(*at, depth));
+    let mean = |distances: &mut dyn Iterator<Item = u8>| {
+        distances.map(f32::from).sum::<f32>() / points as f32
+    };
+    let share = |count: usize| count as f32 / points as f32;
 
-    // The bar's colour, and how far its outer line strays from it.
-    let outer: Vec<[u8; 3]> = places.iter().map(|at| view.pixel(*at, 0)).collect();
     let colour = [0, 1, 2].map(|channel| {
-        let mut levels: Vec<u8> = outer.iter().map(|pixel| pixel[channel]).collect();
+        let mut levels: Vec<u8> = line(0).map(|pixel| pixel[channel]).collect();
         levels.sort_unstable();
         levels[points / 2]
     });
-    let mut strays: Vec<u8> = outer.iter().map(|p| difference(*p, colour)).collect();
-    strays.sort_unstable();
-    let allowed = (points as f32 * outliers) as usize;
-    let stray = strays[points - 1 - allowed];
-    if stray > outer_deviation {
-        return 0;
-    }
-    let calm = strays
-        .iter()
-        .filter(|stray| **stray <= inner_deviation)
-        .count();
-    if (calm as f32) < outer_calm * points as f32 {
-        return 0;
-    }
-    // Noise of the bar is no change of its colour.
-    let change = (2 * stray + 4).max(step);
-
-    // Where the colour changes, at each place.
-    let ends: Vec<usize> = places
-        .iter()
-        .map(|at| {
-            (1..=most + 1)
-                .find(|depth| {
-                    let pixel = view.pixel(*at, *depth);
-                    light(pixel).abs_diff(light(colour)) > change
-                        || difference(pixel, colour) > change.saturating_add(COLOUR_RINGING)
-                })
-                .unwrap_or(usize::MAX)
-        })
-        .collect();
-    let Some(depth) = commonest(&ends, most) else {
-        return 0;
+    let deviation = |depth: usize| mean(&mut line(depth).map(|pixel| distance(pixel, colour)));
+    let restless = |depth: usize| {
+        share(
+            line(depth)
+                .filter(|pixel| distance(*pixel, colour) > calm)
+                .count(),
+        )
     };
-    let share = |count: usize| count as f32 / points as f32;
-    let near = ends
-        .iter()
-        .zip(&places)
-        .filter(|(end, at)| {
-            // A hard step, from one pixel to the next.
-            **end == depth && {
-                let (before, behind) = (view.pixel(**at, depth - 1), view.pixel(**at, depth));
-                light(before)
-                    .abs_diff(light(behind))
-                    .max(difference(before, behind) / 3)
-                    >= step
-            }
-        })
-        .count();
-    let before = ends
-        .iter()
-        .filter(|end| end.saturating_add(ringing) < depth)
-        .count();
-    if share(near) < straight || share(before) > early {
-        return 0;
+
+    // Ringing leaves more of a bar's outer line than that.
+    if deviation(0) > OUTER_DEVIATION {
+        return None;
     }
-    // Away from the picture there is one colour.
-    let calm = depth.saturating_sub(ringing);
-    let lines = calm.min(24);
-    let noisy = (0..lines)
-        .flat_map(|line| places.iter().map(move |at| (*at, line * calm / lines)))
-        .filter(|(at, depth)| difference(view.pixel(*at, *depth), colour) > inner_deviation)
+
+    // The first line that is not the bar's, and near it the greatest step.
+    let Some(first) = (0..=most).find(|depth| deviation(*depth) > start) else {
+        return None;
+    };
+    let steps = |depth: usize| {
+        let pairs = line(depth - 1).zip(line(depth));
+        pairs.map(|(before, behind)| distance(before, behind))
+    };
+    let near = first.max(1)..=(first + ringing).min(most);
+    let Some((depth, height)) = near
+        .map(|depth| (depth, mean(&mut steps(depth))))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+    else {
+        return None;
+    };
+    let picture = (depth..depth + PICTURE_LINES).map(deviation).sum::<f32>() / PICTURE_LINES as f32;
+    let [step, straight, spread] = if depth <= ringing {
+        thin
+    } else {
+        [step, straight, spread]
+    };
+    let taking_part = steps(depth)
+        .filter(|level| f32::from(*level) > (height / 3.0).max(3.0))
         .count();
-    if noisy as f32 > outliers * (lines * points) as f32 {
-        return 0;
+    if picture < contrast || height < step * picture || share(taking_part) < straight {
+        return None;
     }
-    depth
+    let is_clear = depth > line_depth
+        || picture >= line_contrast && (0..depth).all(|depth| restless(depth) <= outliers);
+    // Away from the picture there is one colour, and near it not much else.
+    let still = depth.saturating_sub(ringing);
+    if (0..still).any(|depth| restless(depth) > outliers)
+        || (still..depth - 1).any(|depth| deviation(depth) > spread * picture)
+        || deviation(depth - 1) > LAST_LINE * picture
+    {
+        return None;
+    }
+    Some(Bar {
+        depth,
+        colour,
+        is_clear,
+    })
 }
 
-/// The depth at which most of `ends` lie.
-fn commonest(ends: &[usize], most: usize) -> Option<usize> {
-    let mut counts = vec![0_usize; most + 3];
-    for end in ends {
-        if let Some(count) = counts.get_mut(*end) {
-            *count += 1;
-        }
+/// Whether there is a bar of the same colour and depth at an edge.
+fn is_repeated(bar: &Bar, photo: &Photo, content: ContentBox, edge: Edge) -> bool {
+    let Params {
+        ringing,
+        outliers,
+        calm,
+        ..
+    } = PARAMS;
+    let view = &View::of(photo, content, edge);
+    let depth = bar.depth;
+    if view.length < 16 || depth + PICTURE_LINES > view.depth / 2 {
+        return false;
     }
-    (1..=most)
-        .filter(|depth| counts[*depth] > 0)
-        .max_by_key(|depth| counts[*depth])
+    let places = &view.places(PARAMS.points);
+    let line = |depth: usize| places.iter().map(move |at| view.pixel(*at, depth));
+    let deviation = |depth: usize| {
+        let sum: f32 = line(depth)
+            .map(|pixel| f32::from(distance(pixel, bar.colour)))
+            .sum();
+        sum / places.len() as f32
+    };
+    let is_restless = |depth: usize| {
+        let restless = line(depth)
+            .filter(|pixel| distance(*pixel, bar.colour) > calm + 2)
+            .count();
+        restless as f32 > outliers * places.len() as f32
+    };
+    let picture = (depth + 1..=depth + PICTURE_LINES)
+        .map(deviation)
+        .sum::<f32>()
+        / PICTURE_LINES as f32;
+    let still = depth.saturating_sub(ringing);
+    picture >= REPEATED_CONTRAST
+        && !(0..still).any(is_restless)
+        && (still..depth).all(|line| deviation(line) <= REPEATED_SPREAD * picture)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::borders;
 use livecheck_engine::{
     Engine, EngineConfig, ErrorCode, Limits, Photo, Rejection, Thresholds, fuzzing,
 };
@@ -75,6 +76,7 @@ fn check_photo(photo: &Photo) {
     let pixels = u64::from(photo.width) * u64::from(photo.height);
     assert!(pixels > 0 && pixels <= LIMITS.max_pixels, "{pixels} pixels");
     assert_eq!(photo.rgb.len() as u64, pixels * 3);
+    borders::check(photo);
 }
 
 fn check_refusal(refusal: &Rejection, codes: &[ErrorCode]) {

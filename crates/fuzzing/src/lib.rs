@@ -3,6 +3,7 @@
 //! are nothing but calls of these.
 
 mod base64;
+mod borders;
 mod exif;
 mod images;
 pub mod seeds;
@@ -10,6 +11,7 @@ mod session;
 mod upload;
 
 pub use self::base64::base64;
+pub use borders::borders;
 pub use exif::exif;
 pub use images::{decode, engine, large_jpeg};
 pub use session::session;
@@ -19,11 +21,12 @@ pub use upload::upload;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("decode", decode),
     ("upload", upload),
     ("base64", base64),
     ("exif", exif),
+    ("borders", borders),
     ("engine", engine),
     ("large_jpeg", large_jpeg),
     ("session", session),

@@ -42,6 +42,9 @@ pub fn all() -> Vec<Seed> {
     for (name, block) in exif_blocks() {
         add("exif", name, block);
     }
+    for (name, things) in bordered() {
+        add("borders", name.to_owned(), things);
+    }
     for (name, headers) in headers() {
         add("session", name.to_owned(), headers.as_bytes().to_vec());
     }
@@ -58,6 +61,8 @@ fn pictures(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
         ("progressive.jpg", drawn::jpeg_of(image, true)),
         ("grey.jpg", drawn::grey_jpeg_of(image)),
         ("cmyk.jpg", drawn::cmyk_jpeg_of(image)),
+        ("ycck.jpg", drawn::ycck_jpeg_of(image, false)),
+        ("no-tables.jpg", drawn::without_huffman_tables(&jpeg)),
         ("turned.jpg", drawn::with_orientation(&jpeg, 6)),
         ("baseline.jpg", jpeg),
         ("rgb8.png", png(rgb.clone())),
@@ -86,6 +91,8 @@ fn camera_jpegs(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
         ("full.jpg", sampled(Sampling::Full, 0)),
         ("halved.jpg", sampled(Sampling::Halved, 0)),
         ("restarts.jpg", sampled(Sampling::Quartered, 2)),
+        ("strips.jpg", sampled(Sampling::Strips, 0)),
+        ("strips-restarts.jpg", sampled(Sampling::Strips, 3)),
         ("turned.jpg", drawn::with_orientation(&quartered, 6)),
         ("quartered.jpg", quartered),
         ("grey.jpg", drawn::grey_jpeg_of(image)),
@@ -128,6 +135,50 @@ fn forms(file: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         ("own-type", input(3, own_type.as_bytes())),
+        (
+            "folded",
+            input(
+                0,
+                &part(
+                    "name=\"image\";\r\n filename=\"a.jpg\"\r\nContent-Type:\r\n\timage/jpeg",
+                    file,
+                ),
+            ),
+        ),
+        (
+            "transfer-encoding",
+            input(
+                0,
+                &part(
+                    "name=\"image\"; filename=\"a.jpg\"\r\nContent-Transfer-Encoding: base64",
+                    text.as_bytes(),
+                ),
+            ),
+        ),
+        (
+            "empty-beside",
+            input(
+                0,
+                &[&part("name=\"image_bytes\"", b"")[..], &file_part].concat(),
+            ),
+        ),
+        (
+            "bare-line-feeds",
+            input(
+                0,
+                &[
+                    format!("--{BOUNDARY}\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\n\n")
+                        .as_bytes(),
+                    file,
+                    format!("\n--{BOUNDARY}--\n").as_bytes(),
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "byte-order-mark",
+            input(2, format!("\u{feff}{{\"image_bytes\":\"{text}\"}}").as_bytes()),
+        ),
     ]
 }
 
@@ -140,6 +191,8 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         ("lines", "QUJD\r\nREVG\n"),
         ("spaces", "QU D"),
         ("data-url", "data:image/jpeg;base64,QUJD"),
+        ("data-url-spaces", "data:image/jpeg; base64, QUJD"),
+        ("spaces-about", " QUJD \n"),
         (
             "data-url-parameters",
             "data:image/png;charset=utf-8;base64,QUJD",
@@ -160,6 +213,16 @@ fn exif_blocks() -> Vec<(String, Vec<u8>)> {
         block.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
         blocks.push((format!("little-endian-{orientation}"), block));
     }
+    for (name, kind, count) in [
+        ("long", 4, 1),
+        ("byte", 1, 1),
+        ("rational", 5, 1),
+        ("two", 3, 2),
+    ] {
+        let mut block = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0".to_vec();
+        block.extend([kind, 0, 0, 0, count, 0, 0, 0, 6, 0, 0, 0, 0]);
+        blocks.push((format!("as-{name}"), block));
+    }
     blocks.push((
         "offset-beyond-the-end".to_owned(),
         b"MM\0\x2a\xff\xff\xff\xff".to_vec(),
@@ -173,6 +236,34 @@ fn exif_blocks() -> Vec<(String, Vec<u8>)> {
         [b"MM\0\x2a\0\0\0\x08\xff\xff".as_slice(), &[0x01; 120]].concat(),
     ));
     blocks
+}
+
+/// Pictures with bars and fills, as the target `borders` draws them.
+fn bordered() -> Vec<(&'static str, Vec<u8>)> {
+    let picture = [0, 20, 20, 100, 80, 0x5A, 2, 3, 0, 9, 0, 0xE1];
+    let drawing =
+        |grain: u8, things: &[&[u8]]| [&[160, 120, grain], things.concat().as_slice()].concat();
+    vec![
+        ("black", drawing(0, &[])),
+        ("grain", drawing(40, &[])),
+        ("stripes", drawing(9, &[&picture])),
+        (
+            "letterbox",
+            drawing(
+                0,
+                &[&picture, &[0, 0, 0, 160, 20, 0], &[0, 0, 100, 160, 20, 0]],
+            ),
+        ),
+        ("side", drawing(3, &[&picture, &[0, 120, 0, 40, 120, 0xFF]])),
+        ("fill", drawing(30, &[&picture, &[1, 40, 0, 80, 120, 0]])),
+        (
+            "nested",
+            drawing(
+                5,
+                &[&picture, &[3, 20, 20, 120, 80, 0], &[3, 20, 20, 120, 80, 0]],
+            ),
+        ),
+    ]
 }
 
 /// Header values: tokens, keys, and what is nearly one.

@@ -8,7 +8,7 @@ const TOKEN_CHARS: usize = 32;
 /// Characters of an API key.
 const KEY_CHARS: usize = 47;
 
-/// Lines of bytes, each the value of a header `x-session-token` or `x-api-key`: a token or key is
+/// Lines of bytes, each the value of a header `x-session-token`, `x-session-key` or `x-api-key`: a token or key is
 /// taken exactly when there is one value that has its form.
 ///
 /// # Panics
@@ -35,6 +35,20 @@ pub fn session(input: &[u8]) {
     let token = session_token(&headers("x-session-token"));
     assert_eq!(
         token.as_ref().map(|token| token.reveal().as_bytes()),
+        expected
+    );
+    // Under its other name it is taken just so, and under both it is still one token.
+    let other = session_token(&headers("x-session-key"));
+    assert_eq!(
+        other.as_ref().map(|token| token.reveal().as_bytes()),
+        expected
+    );
+    let mut both = headers("x-session-token");
+    both.extend(headers("x-session-key"));
+    assert_eq!(
+        session_token(&both)
+            .as_ref()
+            .map(|token| token.reveal().as_bytes()),
         expected
     );
     if let Some(token) = token {

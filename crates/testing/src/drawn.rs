@@ -52,6 +52,8 @@ pub enum Sampling {
     Halved,
     /// 4:2:0, half of it across and down.
     Quartered,
+    /// 4:1:1, a quarter of it across; written in a scan for each component.
+    Strips,
 }
 
 /// A baseline JPEG with a sampling of its colours, and with a restart marker after every `restart`
@@ -65,6 +67,7 @@ pub fn sampled_jpeg_of(image: &RgbImage, sampling: Sampling, restart: u16) -> Ve
         Sampling::Full => jpeg_encoder::SamplingFactor::R_4_4_4,
         Sampling::Halved => jpeg_encoder::SamplingFactor::R_4_2_2,
         Sampling::Quartered => jpeg_encoder::SamplingFactor::R_4_2_0,
+        Sampling::Strips => jpeg_encoder::SamplingFactor::R_4_1_1,
     });
     if restart > 0 {
         encoder.set_restart_interval(restart);
@@ -80,28 +83,76 @@ pub fn sampled_jpeg_of(image: &RgbImage, sampling: Sampling, restart: u16) -> Ve
     bytes
 }
 
+/// A baseline JPEG of a quality (1 to 100), its colours quartered (4:2:0) below 90 as cameras do.
+#[must_use]
+pub fn jpeg_of_quality(image: &RgbImage, quality: u8) -> Vec<u8> {
+    let side = |value: u32| u16::try_from(value).expect("JPEG sides are 16 bits");
+    let mut bytes = Vec::new();
+    jpeg_encoder::Encoder::new(&mut bytes, quality)
+        .encode(
+            image.as_raw(),
+            side(image.width()),
+            side(image.height()),
+            jpeg_encoder::ColorType::Rgb,
+        )
+        .expect("drawn image");
+    bytes
+}
+
 /// A CMYK JPEG of an image, inverted as Adobe's programs write it.
 #[must_use]
 pub fn cmyk_jpeg_of(image: &RgbImage) -> Vec<u8> {
-    let cmyk: Vec<u8> = image
-        .pixels()
-        .flat_map(|Rgb([r, g, b])| {
-            // Readers multiply: red = (1 - cyan) (1 - key).
-            let light = (*r).max(*g).max(*b).max(1);
-            let ink = |value: u8| {
-                let paper = u32::from(value) * 255 / u32::from(light);
-                255 - u8::try_from(paper).unwrap_or(u8::MAX)
-            };
-            [ink(*r), ink(*g), ink(*b), 255 - light]
-        })
-        .collect();
     encode_jpeg(
-        &cmyk,
+        &inks(image),
         image.width(),
         image.height(),
         jpeg_encoder::ColorType::Cmyk,
         false,
     )
+}
+
+/// A YCCK JPEG of an image: the inks of [`cmyk_jpeg_of`] as light, two colours and key.
+#[must_use]
+pub fn ycck_jpeg_of(image: &RgbImage, progressive: bool) -> Vec<u8> {
+    encode_jpeg(
+        &inks(image),
+        image.width(),
+        image.height(),
+        jpeg_encoder::ColorType::CmykAsYcck,
+        progressive,
+    )
+}
+
+/// Cyan, magenta, yellow and key of each pixel. Readers multiply: red = (1 - cyan) (1 - key).
+fn inks(image: &RgbImage) -> Vec<u8> {
+    let inks = image.pixels().flat_map(|Rgb([r, g, b])| {
+        let light = (*r).max(*g).max(*b).max(1);
+        let ink = |value: u8| {
+            let paper = u32::from(value) * 255 / u32::from(light);
+            255 - u8::try_from(paper).unwrap_or(u8::MAX)
+        };
+        [ink(*r), ink(*g), ink(*b), 255 - light]
+    });
+    inks.collect()
+}
+
+/// The JPEG without its Huffman tables, as a frame of a motion JPEG is.
+#[must_use]
+pub fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
+    let mut file = jpeg[..2].to_vec();
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..).and_then(<[u8]>::first_chunk) {
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == 0xDA {
+            break;
+        }
+        if marker != 0xC4 {
+            file.extend(&jpeg[at..end]);
+        }
+        at = end;
+    }
+    file.extend(&jpeg[at..]);
+    file
 }
 
 /// A grey JPEG of an image.
