@@ -2,8 +2,8 @@
 
 use livecheck_server::ServerConfig;
 
-/// Those that the service needs besides its connections: database, listeners, log.
-const OWN: u64 = 64;
+/// Those that the service needs besides: database, listeners, log, and the connections of health checks.
+const OWN: u64 = 96;
 
 /// How many the settings can come to need.
 pub(crate) fn wanted(config: &ServerConfig) -> u64 {

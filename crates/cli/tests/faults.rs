@@ -489,12 +489,12 @@ fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
     };
     let raised = found("ulimit -S -n 128");
     assert!(
-        raised.contains("ok    file descriptors: 164 may be open, 164 are needed"),
+        raised.contains("ok    file descriptors: 196 may be open, 196 are needed"),
         "{raised}"
     );
     let held = found("ulimit -n 128");
     assert!(
-        held.contains("WRONG file descriptors: at most 128 may be open, 164 are needed"),
+        held.contains("WRONG file descriptors: at most 128 may be open, 196 are needed"),
         "{held}"
     );
 }
