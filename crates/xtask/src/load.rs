@@ -47,7 +47,9 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 15)]
         minutes: u64,
     },
-    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf.
+    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf, and
+    /// such as take all connections or, on HTTP/2, all memory.
+    #[command(visible_alias = "abuse")]
     Rude {
         #[command(flatten)]
         options: Options,

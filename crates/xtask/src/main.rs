@@ -1,5 +1,5 @@
 //! Set-up and test automation: `cargo xtask test` and `cargo xtask ci`; and figures of a service
-//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask rude`.
+//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask rude` (or `abuse`).
 //!
 //! Whatever a test needs and this machine lacks is installed where that is allowed; what had to
 //! be left out is listed at the end, so that a green run never hides a test that did not run.

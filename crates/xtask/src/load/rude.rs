@@ -4,9 +4,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, bail};
+use livecheck_testing::http2;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -30,19 +31,45 @@ const FAST: usize = 8;
 /// Requests in one go on a connection.
 const PIPELINED: usize = 20;
 
+/// Connections that are held open idle by each of the addresses that hold them: together they are more
+/// than the service has places.
+const HELD: usize = 600;
+
+/// How often a held connection asks for something, so that its time does not run out.
+const HELD_ASKS: Duration = Duration::from_secs(3);
+
+/// HTTP/2 connections at once whose answers nobody reads, from each of eight addresses.
+const DEAF_HTTP2: usize = 50;
+
+/// Requests at once on each: as many streams as the service allows.
+const DEAF_STREAMS: u32 = 16;
+
+/// HTTP/2 connections at once that stop in the middle of a body.
+const SLOW_HTTP2: usize = 250;
+
+/// Most resident memory beside any of the clients above, KiB: what docs/RELIABILITY.md promises of a
+/// service at rest, and `answer_memory`.
+const MOST_RESIDENT_KIB: u64 = (200 + 32) * 1024;
+
+/// Most resident memory when all of them have gone, KiB.
+const MOST_AT_REST_KIB: u64 = 200 * 1024;
+
 /// Pause of the clients that drop connections, so that the load is theirs and not the machine's.
 const PAUSE: Duration = Duration::from_millis(20);
 
 type Attack = fn(&Target, &mut JoinSet<()>);
 
 /// Every kind of rude client.
-const ATTACKS: [(&str, Attack); 6] = [
+const ATTACKS: [(&str, Attack); 9] = [
     ("500 clients that send a byte a second", drip),
     ("500 connections that say nothing", half_open),
     ("8 clients that pipeline 20 requests at a time", pipeline),
     ("8 clients that send headers without end", flood),
     ("8 clients that leave in the middle of a body", leave),
     ("500 clients that never read", deaf),
+    ("2 addresses that hold 600 idle connections each", hold),
+    ("400 HTTP/2 clients that never read", deaf_http2),
+    ("250 HTTP/2 clients that stop in a large body", stop_http2),
 ];
 
 pub(super) async fn all(target: &Target, seconds: u64) -> Result<()> {
@@ -51,15 +78,19 @@ pub(super) async fn all(target: &Target, seconds: u64) -> Result<()> {
     let usual = honest(target, &requests, seconds).await?;
     let before = process::usage(target.pid)?;
     show("alone", &usual, before);
-    let mut slowed = Vec::new();
+    let (mut slowed, mut large) = (Vec::new(), Vec::new());
     for (name, attack) in ATTACKS {
         let mut clients = JoinSet::new();
         attack(target, &mut clients);
         // They are there before the honest one counts.
         sleep(Duration::from_secs(1)).await;
         let times = honest(target, &requests, seconds).await?;
-        show(name, &times, process::usage(target.pid)?);
+        let usage = process::usage(target.pid)?;
+        show(name, &times, usage);
         clients.shutdown().await;
+        if usage.resident_kib > MOST_RESIDENT_KIB {
+            large.push(name);
+        }
         if times.percentile(50.0) > MOST_GROWTH * usual.percentile(50.0) {
             slowed.push(name);
         }
@@ -77,6 +108,12 @@ pub(super) async fn all(target: &Target, seconds: u64) -> Result<()> {
             "{} files are open, {} were before",
             after.files,
             before.files
+        );
+    }
+    if !large.is_empty() || after.resident_kib > MOST_AT_REST_KIB {
+        bail!(
+            "more than {MOST_RESIDENT_KIB} KiB beside {large:?}; {} KiB at the end, {MOST_AT_REST_KIB} are allowed",
+            after.resident_kib
         );
     }
     if !slowed.is_empty() {
@@ -226,4 +263,76 @@ fn deaf(target: &Target, clients: &mut JoinSet<()>) {
         sleep(Duration::from_secs(3600)).await;
         Ok(())
     });
+}
+
+/// A connection from one of this machine's addresses, `127.0.1.NUMBER`.
+async fn connect_from(number: usize, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let last = u8::try_from(number).unwrap_or(u8::MAX);
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from(([127, 0, 1, last], 0)))?;
+    socket.connect(to).await
+}
+
+fn hold(target: &Target, clients: &mut JoinSet<()>) {
+    let address = target.address;
+    for number in 1..=2 {
+        again(clients, HELD, move || async move {
+            let mut stream = connect_from(number, address).await?;
+            let mut ahead = Vec::new();
+            loop {
+                stream
+                    .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+                    .await?;
+                client::read(&mut stream, &mut ahead).await?;
+                sleep(HELD_ASKS).await;
+            }
+        });
+    }
+}
+
+fn deaf_http2(target: &Target, clients: &mut JoinSet<()>) {
+    let address = target.address;
+    for number in 1..=8 {
+        again(clients, DEAF_HTTP2, move || async move {
+            let mut stream = connect_from(number, address).await?;
+            let mut frames = http2::preface(0);
+            for request in 0..DEAF_STREAMS {
+                frames.extend(http2::get(2 * request + 1, "/metrics"));
+            }
+            stream.write_all(&frames).await?;
+            ping(stream).await
+        });
+    }
+}
+
+fn stop_http2(target: &Target, clients: &mut JoinSet<()>) {
+    let (address, key) = (target.address, target.key.clone());
+    again(clients, SLOW_HTTP2, move || {
+        let key = key.clone();
+        async move {
+            let mut stream = connect_from(1, address).await?;
+            let fields = [
+                ("x-api-key", key.as_str()),
+                ("content-type", "application/x-www-form-urlencoded"),
+                // So long that it waits for its turn, with what was sent by then in the window.
+                ("content-length", "9000000"),
+            ];
+            let mut frames = http2::preface(65_535);
+            frames.extend(http2::request(1, false, "POST", "/liveness/", &fields));
+            for _ in 0..4 {
+                frames.extend(http2::frame(http2::DATA, 0, 1, &[b'A'; 16_000]));
+            }
+            stream.write_all(&frames).await?;
+            ping(stream).await
+        }
+    });
+}
+
+/// Sends a ping a second, and reads no more than the system does by itself, until the server has had
+/// enough.
+async fn ping(mut stream: TcpStream) -> std::io::Result<()> {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        stream.write_all(&http2::ping()).await?;
+    }
 }
