@@ -9,7 +9,7 @@ use std::io::Write;
 use flate2::{Compression, write::ZlibEncoder};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-use crate::drawn;
+use crate::drawn::{self, Sampling};
 
 /// The image cannot be read.
 const UNREADABLE: &[&str] = &["002"];
@@ -66,6 +66,9 @@ pub fn files() -> Vec<NastyFile> {
     announced(&mut table);
     hidden_chunks(&mut table);
     unusual(&mut table);
+    as_cameras_do(&mut table);
+    refused_formats(&mut table);
+    bordered(&mut table);
     polyglots(&mut table);
     contents(&mut table);
     table.0
@@ -176,6 +179,19 @@ fn good(side: u32) -> Vec<(&'static str, Vec<u8>)> {
         ("progressive JPEG", drawn::jpeg_of(&pattern, true)),
         ("grey JPEG", drawn::grey_jpeg_of(&pattern)),
         ("CMYK JPEG", drawn::cmyk_jpeg_of(&pattern)),
+        ("YCCK JPEG", drawn::ycck_jpeg_of(&pattern, false)),
+        (
+            "JPEG of three scans",
+            drawn::sampled_jpeg_of(&pattern, Sampling::Strips, 0),
+        ),
+        (
+            "JPEG with restart markers",
+            drawn::sampled_jpeg_of(&pattern, Sampling::Quartered, 5),
+        ),
+        (
+            "motion-JPEG frame",
+            drawn::without_huffman_tables(&drawn::jpeg_of(&pattern, false)),
+        ),
         ("PNG", drawn::png_of(&pattern)),
         (
             "16-bit PNG",
@@ -466,6 +482,178 @@ fn unusual(table: &mut Table) {
     );
 }
 
+/// What cameras and messengers write although the standard asks for more, and what looks like it.
+fn as_cameras_do(table: &mut Table) {
+    let pattern = drawn::pattern(SIDE, SIDE);
+    let jpeg = drawn::jpeg_of(&pattern, false);
+    let why = "all pixels are there, though the end is not marked";
+    for (name, jpeg) in [
+        ("baseline JPEG", jpeg.clone()),
+        ("progressive JPEG", drawn::jpeg_of(&pattern, true)),
+        (
+            "JPEG of three scans",
+            drawn::sampled_jpeg_of(&pattern, Sampling::Strips, 0),
+        ),
+    ] {
+        let file = jpeg[..jpeg.len() - 2].to_vec();
+        table.add(format!("{name} without an end marker"), why, NOBODY, file);
+    }
+    let why = "an end marker where pixels are missing";
+    for (kind, whole) in good(SIDE) {
+        if !whole.starts_with(&[0xFF, 0xD8]) {
+            continue;
+        }
+        let scan = position(&whole, &[0xFF, 0xDA]);
+        for percent in [10, 50, 90, 99] {
+            let cut = scan + 14 + (whole.len() - scan - 14) * percent / 100;
+            let file = [&whole[..cut], &[0xFF, 0xD9]].concat();
+            table.add(
+                format!("{kind}, {percent} % of the pixels and an end marker"),
+                why,
+                UNREADABLE,
+                file,
+            );
+        }
+    }
+
+    let why = "an orientation as unusual programs write it";
+    let entry = |kind: u8, count: u32, value: [u8; 4]| {
+        let mut block = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0".to_vec();
+        block.push(kind);
+        block.extend(count.to_be_bytes());
+        block.extend(value);
+        block.extend([0; 4]);
+        block
+    };
+    for (name, block) in [
+        ("LONG", entry(4, 1, [0, 0, 0, 6])),
+        ("BYTE", entry(1, 1, [6, 0, 0, 0])),
+        ("of no known type", entry(99, 1, [6; 4])),
+        ("four billion times", entry(3, u32::MAX, [0xFF; 4])),
+        ("9", entry(3, 1, [0, 9, 0, 0])),
+        ("of 4 billion", entry(4, 1, [0xFF; 4])),
+        (
+            "behind a prefix",
+            [b"Exif\0\0", &entry(3, 1, [0, 6, 0, 0])[..]].concat(),
+        ),
+        (
+            "behind ten prefixes",
+            [&b"Exif\0\0".repeat(10), &entry(3, 1, [0, 6, 0, 0])[..]].concat(),
+        ),
+        ("in no block", Vec::new()),
+    ] {
+        let payload = [b"Exif\0\0", block.as_slice()].concat();
+        let with = drawn::with_segment(&jpeg, 0xE1, &payload);
+        let twice = drawn::with_segment(&with, 0xE1, b"Exif\0\0");
+        let png = drawn::png_with_chunk(&drawn::png_of(&pattern), *b"eXIf", &block);
+        for (format, file) in [
+            ("JPEG", with),
+            ("JPEG, behind an empty block", twice),
+            ("PNG", png),
+            ("WebP", drawn::webp_with_exif(&pattern, &block)),
+        ] {
+            table.add(format!("{format}, orientation {name}"), why, NOBODY, file);
+        }
+    }
+}
+
+/// Formats that are told by their first bytes and refused by name, and what is nearly one of them.
+fn refused_formats(table: &mut Table) {
+    let why = "a format that is not read, whose head may lie about its length";
+    let boxed = |length: u32, brands: &[u8]| {
+        [&length.to_be_bytes(), b"ftyp".as_slice(), brands, &[0; 64]].concat()
+    };
+    let many = [
+        b"mif1\0\0\0\0".as_slice(),
+        &b"xxxx".repeat(100_000),
+        b"avif",
+    ]
+    .concat();
+    for (name, file) in [
+        ("AVIF", boxed(16, b"avif\0\0\0\0")),
+        ("AVIF behind mif1", boxed(20, b"mif1\0\0\0\0avif")),
+        ("AVIF behind miaf", boxed(24, b"mif1\0\0\0\0miafavis")),
+        ("HEIC", boxed(20, b"heic\0\0\0\0mif1")),
+        ("boxes of no length", boxed(0, b"avif")),
+        ("boxes of 4 GB", boxed(u32::MAX, b"heic\0\0\0\0")),
+        ("boxes of a length of 1", boxed(1, b"mif1")),
+        ("boxes shorter than their head", boxed(7, b"avif")),
+        ("boxes of 100000 brands", boxed(400_020, &many)),
+        ("boxes that end at once", b"\0\0\0\x18ftyp".to_vec()),
+        ("JPEG XL", b"\xff\x0a\0\0\0\0\0\0".to_vec()),
+        (
+            "JPEG XL in boxes",
+            b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl ".to_vec(),
+        ),
+        (
+            "JPEG 2000",
+            b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ".to_vec(),
+        ),
+        (
+            "JPEG 2000 without boxes",
+            b"\xff\x4f\xff\x51\0\x2f\0\0".to_vec(),
+        ),
+        ("BMP", [b"BM".as_slice(), &[0xFF; 60]].concat()),
+        (
+            "ICO",
+            [b"\0\0\x01\0\xff\xff".as_slice(), &[0xFF; 60]].concat(),
+        ),
+        ("TIFF", b"II*\0\xff\xff\xff\xff".to_vec()),
+        ("GIF", b"GIF89a\xff\xff\xff\xff".to_vec()),
+        ("PDF", b"%PDF-1.7\n".to_vec()),
+        (
+            "PDF behind white space",
+            [&b" ".repeat(900), b"%PDF-1.7\n".as_slice()].concat(),
+        ),
+        (
+            "JPEG-LS",
+            b"\xff\xd8\xff\xf7\0\x0b\x08\x01\x90\x01\x90\x01\x01\x11\0".to_vec(),
+        ),
+        ("JPEG of nothing but a head", b"\xff\xd8\xff\xe0".to_vec()),
+    ] {
+        table.add(name, why, UNREADABLE, file);
+    }
+}
+
+/// Pictures that are nearly all border.
+fn bordered(table: &mut Table) {
+    let why = "a border that leaves nothing, or too little to judge";
+    let black = || RgbImage::new(SIDE, SIDE);
+    let spot = |width: u32, height: u32| {
+        let mut image = black();
+        let noise = drawn::pattern(width, height);
+        let (x, y) = ((SIDE - width) / 2, (SIDE - height) / 2);
+        image::imageops::replace(&mut image, &noise, i64::from(x), i64::from(y));
+        image
+    };
+    let nested = RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let edge = x.min(y).min(SIDE - 1 - x).min(SIDE - 1 - y);
+        Rgb([if edge / 8 % 2 == 0 { 0 } else { 255 }; 3])
+    });
+    let halves = RgbImage::from_fn(SIDE, SIDE, |x, _| {
+        Rgb([if x < SIDE / 2 { 0 } else { 255 }; 3])
+    });
+    let thirds = RgbImage::from_fn(SIDE, SIDE, |x, _| Rgb([(x * 3 / SIDE * 90) as u8; 3]));
+    for (name, image) in [
+        ("one pixel", spot(1, 1)),
+        ("a line", spot(SIDE, 1)),
+        ("a column", spot(1, SIDE)),
+        ("a spot", spot(40, 40)),
+        ("a small picture", spot(300, 300)),
+        ("frames in each other", nested),
+        ("two colours", halves),
+        ("three colours", thirds),
+    ] {
+        for (format, file) in [
+            ("PNG", drawn::png_of(&image)),
+            ("JPEG", drawn::jpeg_of_quality(&image, 60)),
+        ] {
+            let answers = &["007", "051"];
+            table.add(format!("{format}, {name} in a border"), why, answers, file);
+        }
+    }
+}
+
 /// Files that are two things at once.
 fn polyglots(table: &mut Table) {
     let jpeg = drawn::jpeg(SIDE, SIDE);
@@ -672,6 +860,95 @@ pub fn bodies() -> Vec<NastyBody> {
                 end,
             ],
             NOBODY,
+        ),
+        multipart(
+            "a header folded 100000 times",
+            "a head without end",
+            &[
+                b"--XX\r\nContent-Disposition: form-data;",
+                &b"\r\n ".repeat(100_000),
+                b"name=\"image\"\r\n\r\nx\r\n",
+                end,
+            ],
+            MALFORMED,
+        ),
+        multipart(
+            "folded headers",
+            "read, as older programs write them",
+            &[
+                &part(
+                    "name=\"image\";\r\n\tfilename=\"a.jpg\"\r\nContent-Type:\r\n image/jpeg",
+                    &jpeg,
+                ),
+                end,
+            ],
+            NOBODY,
+        ),
+        multipart(
+            "a fold before any header",
+            "a line that continues nothing",
+            &[b"--XX\r\n name=\"image\"\r\n\r\nx\r\n", end],
+            MALFORMED,
+        ),
+        multipart(
+            "an encoding that is said and not there",
+            "a part that must be base64 and is a JPEG",
+            &[
+                &part(
+                    "name=\"image\"; filename=\"a\"\r\nContent-Transfer-Encoding: base64",
+                    &jpeg,
+                ),
+                end,
+            ],
+            UNREADABLE,
+        ),
+        multipart(
+            "an image and 10000 empty fields of the other name",
+            "empty fields, which are ignored",
+            &[
+                &image,
+                &part("name=\"image_bytes\"", b"").repeat(10_000),
+                end,
+            ],
+            &["004", "051"],
+        ),
+        multipart(
+            "nothing but empty fields",
+            "fields of which none holds a photo",
+            &[
+                &part("name=\"image\"; filename=\"\"", b""),
+                &part("name=\"image_bytes\"", b""),
+                end,
+            ],
+            MALFORMED,
+        ),
+        NastyBody {
+            name: "bare line feeds",
+            why: "lines that end as no standard says",
+            content_type: MULTIPART,
+            body: text(
+                &[&image, end]
+                    .concat()
+                    .iter()
+                    .copied()
+                    .take(60)
+                    .collect::<Vec<_>>(),
+            )
+            .replace("\r\n", "\n")
+            .into_bytes(),
+            answers: MALFORMED,
+        },
+        json(
+            "a thousand byte order marks",
+            "a mark is skipped once",
+            format!("{}{{\"image_bytes\":\"AAAA\"}}", "\u{feff}".repeat(1000)),
+            MALFORMED,
+        ),
+        form(
+            "a data URI of data URIs",
+            "a prefix without end",
+            format!("image_bytes={}", "data:image/png;base64,".repeat(50_000)),
+            UNREADABLE,
         ),
         json(
             "a hundred thousand lists in each other",

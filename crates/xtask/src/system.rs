@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -53,6 +53,11 @@ const NEEDS: [Need; 10] = [
         present: shellcheck_present,
     },
     Need {
+        what: "cjpeg and djpeg (pixels of JPEGs)",
+        package: "libjpeg-turbo-progs",
+        present: djpeg_present,
+    },
+    Need {
         what: "strace (tests that no photo, key or token gets out)",
         package: "strace",
         present: strace_present,
@@ -87,6 +92,10 @@ fn nginx_present() -> bool {
 
 fn shellcheck_present() -> bool {
     succeeds(Command::new("shellcheck").arg("--version"))
+}
+
+fn djpeg_present() -> bool {
+    succeeds(Command::new("djpeg").arg("-version"))
 }
 
 fn strace_present() -> bool {
