@@ -136,8 +136,6 @@ fn limit_under(root: &Path, groups: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::limit_under;
 
     #[test]
