@@ -274,20 +274,15 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> Option<Bar> {
     }
 
     // The first line that is not the bar's, and near it the greatest step.
-    let Some(first) = (0..=most).find(|depth| deviation(*depth) > start) else {
-        return None;
-    };
+    let first = (0..=most).find(|depth| deviation(*depth) > start)?;
     let steps = |depth: usize| {
         let pairs = line(depth - 1).zip(line(depth));
         pairs.map(|(before, behind)| distance(before, behind))
     };
     let near = first.max(1)..=(first + ringing).min(most);
-    let Some((depth, height)) = near
+    let (depth, height) = near
         .map(|depth| (depth, mean(&mut steps(depth))))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-    else {
-        return None;
-    };
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
     let picture = (depth..depth + PICTURE_LINES).map(deviation).sum::<f32>() / PICTURE_LINES as f32;
     let [step, straight, spread] = if depth <= ringing {
         thin
