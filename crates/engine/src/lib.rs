@@ -44,6 +44,7 @@ mod findings;
 pub mod fuzzing;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "onnxruntime")]
 mod library;
 mod liveness;
 mod mask;

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::{Model, Network};
-use crate::{error::EngineError, runtime::ExecutionProvider};
+use crate::{
+    error::EngineError,
+    runtime::{ExecutionProvider, RuntimeLibrary},
+};
 
 /// A library that no build of this kind loads.
 #[derive(Clone)]
@@ -12,6 +15,7 @@ pub(crate) enum OnnxRuntime {}
 impl OnnxRuntime {
     pub(crate) fn load(
         path: &Path,
+        _pinned: Option<&str>,
         _provider: Option<ExecutionProvider>,
     ) -> Result<Self, EngineError> {
         Err(EngineError::Runtime {
@@ -24,7 +28,7 @@ impl OnnxRuntime {
         match *self {}
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn library(&self) -> &RuntimeLibrary {
         match *self {}
     }
 
