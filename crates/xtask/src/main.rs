@@ -47,7 +47,7 @@ enum Task {
         /// Also install PyTorch (5 GB) and run the tests of the training pipeline.
         #[arg(long)]
         training: bool,
-        /// Also install Spark, DuckDB and Polars (1 GB) and run the Python module's recipes on them.
+        /// Also build the Python module's wheel, install Spark, DuckDB and Polars (1 GB) and test it by itself and on them.
         #[arg(long, conflicts_with = "training")]
         engines: bool,
         /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.

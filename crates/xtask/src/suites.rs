@@ -36,9 +36,9 @@ const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";
 pub(crate) enum Scope {
     /// The workspace's own tests, with what this machine has: nothing is installed.
     Quick,
-    /// Every test but the training pipeline's and those on engines for large data.
+    /// Every test but the training pipeline's and the Python module's.
     All,
-    /// Those on engines for large data as well.
+    /// The Python module's as well, by itself and on engines for large data.
     Engines,
     /// The training pipeline's as well.
     Training,
@@ -219,7 +219,7 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
                 ),
                 (
                     Scope::Engines,
-                    "the Python module on engines for large data: `cargo xtask test --engines` installs Spark, DuckDB and Polars (1 GB) and runs its recipes",
+                    "the Python module: `cargo xtask test --engines` builds its wheel, installs Spark, DuckDB and Polars (1 GB) and tests it by itself and on them",
                 ),
             ] {
                 if scope != with {
@@ -312,13 +312,15 @@ impl Prepared {
         let mut environments = vec![
             ("OpenAPI", python::Environment::OPENAPI),
             ("clients", python::Environment::CLIENTS),
-            (MODULE, python::Environment::WHEEL),
-            (MODULE, python::Environment::MODULE),
             ("deployment", python::Environment::DEPLOYMENT),
         ];
         if matches!(scope, Scope::Engines | Scope::Ci) {
-            environments.push((ENGINES, python::Environment::WHEEL));
-            environments.push((ENGINES, python::Environment::ENGINES));
+            environments.extend([
+                (MODULE, python::Environment::WHEEL),
+                (MODULE, python::Environment::MODULE),
+                (ENGINES, python::Environment::WHEEL),
+                (ENGINES, python::Environment::ENGINES),
+            ]);
         }
         if matches!(scope, Scope::Training | Scope::Ci) {
             environments.push(("training", python::Environment::TRAINING));
@@ -393,20 +395,6 @@ fn suites(scope: Scope) -> Vec<Suite> {
             }),
         },
         Suite {
-            name: MODULE,
-            format: Format::Pytest,
-            uses_data: true,
-            command: Box::new(|_| {
-                let wheel = wheel()?;
-                python::Environment::MODULE.install_wheel(&wheel)?;
-                let mut command = pytest(python::Environment::MODULE)?;
-                command
-                    .current_dir(root().join("crates/python"))
-                    .env("LIVECHECK_WHEEL", wheel);
-                Ok((command, None))
-            }),
-        },
-        Suite {
             name: "deployment",
             format: Format::Plain,
             uses_data: false,
@@ -433,6 +421,20 @@ fn suites(scope: Scope) -> Vec<Suite> {
         }),
     }));
     if matches!(scope, Scope::Engines | Scope::Ci) {
+        suites.push(Suite {
+            name: MODULE,
+            format: Format::Pytest,
+            uses_data: true,
+            command: Box::new(|_| {
+                let wheel = wheel()?;
+                python::Environment::MODULE.install_wheel(&wheel)?;
+                let mut command = pytest(python::Environment::MODULE)?;
+                command
+                    .current_dir(root().join("crates/python"))
+                    .env("LIVECHECK_WHEEL", wheel);
+                Ok((command, None))
+            }),
+        });
         suites.push(Suite {
             name: ENGINES,
             format: Format::Pytest,
