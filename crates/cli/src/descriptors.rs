@@ -1,13 +1,13 @@
 //! How many files the service may open: a connection is one, and many systems allow 1,024 at first.
 
-use livecheck_server::ServerConfig;
+use livecheck_server::{ServerConfig, config::RESERVED_CONNECTIONS};
 
-/// Those that the service needs besides: database, listeners, log, and the connections of health checks.
-const OWN: u64 = 96;
+/// Those that the service needs besides its connections: database, listeners, log.
+const OWN: usize = 64;
 
 /// How many the settings can come to need.
 pub(crate) fn wanted(config: &ServerConfig) -> u64 {
-    config.network.max_connections as u64 + OWN
+    (config.network.max_connections + RESERVED_CONNECTIONS + OWN) as u64
 }
 
 /// Raises the limit to what the settings need, as far as the system lets a process do that for itself.

@@ -2,7 +2,8 @@
 //!
 //! A connection without a request under way can be closed at any time, and is when another needs its
 //! place: the one that idles longest; or else the one whose client has left its answers untouched for
-//! longest. One with a request under way keeps its place. When only such are left, a new connection gets a reserved place, where health checks are answered and everything else is
+//! longest. One with a request under way keeps its place. When only such are left, a new connection gets a
+//! reserved place, where health checks are answered and everything else is
 //! told to come again.
 
 use std::collections::HashMap;
@@ -147,14 +148,7 @@ impl Registry {
             Some(_) => ConnectionState::Reserved,
         };
         let activity = Arc::new(Activity::new(metrics.connected(state)));
-        let id = table.next;
-        table.next += 1;
-        let open = Open {
-            networks,
-            reserved: full.is_some(),
-            activity: Arc::clone(&activity),
-        };
-        table.add(id, open);
+        let id = table.add(networks, full.is_some(), &activity);
         Slot {
             registry: Arc::clone(self),
             id,
@@ -219,15 +213,24 @@ impl Registry {
 }
 
 impl Table {
-    fn add(&mut self, id: u64, open: Open) {
-        if open.reserved {
+    /// Gives a connection a place, and the place its number.
+    fn add(&mut self, networks: Vec<Network>, reserved: bool, activity: &Arc<Activity>) -> u64 {
+        if reserved {
             self.reserved += 1;
         } else {
-            for network in &open.networks {
+            for network in &networks {
                 *self.held.entry(*network).or_default() += 1;
             }
         }
+        let id = self.next;
+        self.next += 1;
+        let open = Open {
+            networks,
+            reserved,
+            activity: Arc::clone(activity),
+        };
         self.open.insert(id, open);
+        id
     }
 
     fn remove(&mut self, id: u64) -> Option<Open> {
@@ -323,14 +326,7 @@ mod tests {
             ConnectionState::New,
         );
         let activity = Arc::new(Activity::new(gauge));
-        let id = table.next;
-        table.next += 1;
-        let open = Open {
-            networks,
-            reserved: full.is_err(),
-            activity: Arc::clone(&activity),
-        };
-        table.add(id, open);
+        table.add(networks, full.is_err(), &activity);
         (activity, told.into_inner())
     }
 
