@@ -168,6 +168,7 @@ pub(crate) struct Metrics {
     replays: Family<OutcomeLabel, Counter>,
     audit: AuditLines,
     log_dropped: Counter,
+    log_stalled: Gauge,
     uptime: Gauge<f64, AtomicU64>,
 }
 
@@ -472,6 +473,12 @@ impl Metrics {
             "Lines of the log that were dropped since nobody read them, or since they could not be written",
             log_dropped.clone(),
         );
+        let log_stalled = Gauge::default();
+        registry.register(
+            "log_stalled",
+            "1 while nobody reads the log, 0 else",
+            log_stalled.clone(),
+        );
         let uptime = Gauge::default();
         registry.register(
             "uptime_seconds",
@@ -516,6 +523,7 @@ impl Metrics {
             replays,
             audit,
             log_dropped,
+            log_stalled,
             uptime,
         }
     }
@@ -645,6 +653,7 @@ impl Metrics {
         self.log_dropped
             .inner()
             .store(telemetry::dropped_lines(), Ordering::Relaxed);
+        self.log_stalled.set(i64::from(telemetry::is_stalled()));
         self.uptime.set(uptime.as_secs_f64());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
