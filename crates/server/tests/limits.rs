@@ -421,7 +421,7 @@ async fn lines_of_a_head_end_as_http_demands() {
     let body = "image_bytes=\n\n";
     let request = head(&server, &format!("content-length: {}\r\n", body.len())) + body;
     let good = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
-    let bad = good.replace("host: x\r", "host: x");
+    let bad = good.replace("x\r\n\r", "x\nx: y\r\n\r");
     let answers = raw(server.address, (request + good + &bad).as_bytes()).await;
     let statuses: Vec<&str> = answers
         .split("HTTP/1.1 ")
