@@ -1,11 +1,6 @@
 //! `livecheck serve`, and the demonstration that `livecheck` alone starts.
 
-use std::{
-    net::SocketAddr,
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
@@ -82,7 +77,7 @@ fn serve(
     reload: impl Fn() -> Result<ServerConfig>,
     demonstrate: bool,
 ) -> Result<ExitCode> {
-    if SystemTime::now() < SystemTime::UNIX_EPOCH {
+    if SystemClock::new().now().as_millis() < 0 {
         bail!(
             "the clock of this machine stands before 1970, where neither certificates nor sessions can be judged: set it"
         );
@@ -217,7 +212,7 @@ async fn told_to_reload(
     }
     #[cfg(not(unix))]
     let _ = (settings, certificate);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Done at SIGTERM or Ctrl-C.
