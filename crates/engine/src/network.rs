@@ -16,12 +16,9 @@ use crate::{
     error::EngineError,
     runtime::{Backend, Runtime},
 };
-use embedded::TractNetwork;
+use embedded::EmbeddedNetwork;
 
 pub(crate) use onnx_runtime::OnnxRuntime;
-
-/// Version of the embedded runtime.
-pub(crate) const TRACT_VERSION: &str = "0.23";
 
 /// Sides of a net's input in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +168,7 @@ impl Model {
     pub(crate) fn load(&self, runtime: &Runtime) -> Result<Box<dyn Network>, EngineError> {
         self.verify()?;
         let network: Result<Box<dyn Network>, String> = match runtime.backend() {
-            Backend::Embedded => TractNetwork::load(self)
-                .map(|network| Box::new(network) as _)
-                .map_err(|error| format!("{error:#}")),
+            Backend::Embedded => EmbeddedNetwork::load(self).map(|network| Box::new(network) as _),
             Backend::OnnxRuntime(library) => library.network(self),
         };
         network.map_err(|reason| EngineError::Network {

@@ -188,7 +188,7 @@ impl Runtime {
         match &self.backend {
             Backend::Embedded => RuntimeInfo {
                 name: "embedded",
-                version: format!("tract {}", crate::network::TRACT_VERSION),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             Backend::OnnxRuntime(library) => RuntimeInfo {
                 name: "onnxruntime",

@@ -118,5 +118,5 @@ def test_other_threads_run_while_a_photo_is_judged(engine: Engine) -> None:
 
 
 def test_the_runtime_and_the_version_are_told(engine: Engine) -> None:
-    assert engine.runtime.startswith("embedded tract ")
+    assert engine.runtime.startswith("embedded ")
     assert livecheck_engine.__version__.count(".") == 2
