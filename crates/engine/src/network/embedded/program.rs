@@ -1,9 +1,6 @@
 //! A net for inputs of one size: where its maps lie, and the steps from one to the next.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
@@ -13,7 +10,7 @@ use super::{
 };
 
 /// A map, zeros around it included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 struct Map {
     rows: usize,
     columns: usize,
@@ -38,6 +35,23 @@ impl Map {
         self.from_edge(row + self.edge, column + self.edge)
     }
 
+    /// Writes the zeros around the map.
+    fn clear_edge(&self, memory: &mut [f32]) {
+        if self.edge == 0 {
+            return;
+        }
+        let row = (self.columns + 2 * self.edge) * self.pitch;
+        let side = self.edge * self.pitch;
+        // Above and below, with the left and right zeros of the rows beside them.
+        let first = self.at(0, 0);
+        let end = self.at(self.rows - 1, self.columns);
+        memory[..first].fill(0.0);
+        memory[end..self.length()].fill(0.0);
+        for number in 1..self.rows {
+            memory[first + number * row - 2 * side..first + number * row].fill(0.0);
+        }
+    }
+
     /// Each pixel, row by row.
     fn pixels(self) -> impl Iterator<Item = usize> {
         (0..self.rows)
@@ -45,7 +59,7 @@ impl Map {
     }
 }
 
-/// The memory of one run: zeros around maps are never written, so they stay.
+/// The memory of one run.
 type Memory = Vec<Vec<f32>>;
 
 /// A map that leaves the net, without zeros around it: row by row, pixel by pixel, channel by channel.
@@ -62,7 +76,7 @@ pub(super) struct Program {
     graph: Arc<Graph>,
     arch: Arch,
     maps: Vec<Map>,
-    /// Where each map lies, as a number of a piece of memory; pieces serve several maps of a shape.
+    /// Where each map lies, as a number of a piece of memory; a piece serves one map after the other.
     pieces: Vec<usize>,
     lengths: Vec<usize>,
     /// Of each layer that is a convolution.
@@ -146,10 +160,13 @@ impl Program {
                 .map(|length| vec![0.0; *length])
                 .collect()
         });
-        self.fill(planes, &mut memory[self.pieces[0]]);
+        let input = &mut memory[self.pieces[0]];
+        self.maps[0].clear_edge(input);
+        self.fill(planes, input);
         for (layer, places) in self.graph.layers.iter().zip(&self.places) {
             // No layer reads the piece that it writes.
             let mut output = std::mem::take(&mut memory[self.pieces[layer.output]]);
+            self.maps[layer.output].clear_edge(&mut output);
             self.step(layer, places.as_ref(), &memory, &mut output);
             memory[self.pieces[layer.output]] = output;
         }
@@ -328,8 +345,8 @@ fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
     })
 }
 
-/// For each map the number of its piece of memory, and the pieces' lengths: a piece serves one map after the
-/// other of the same shape.
+/// For each map the number of its piece of memory, and the pieces' lengths. What no layer reads any more makes
+/// room for the next map: the less memory a run goes over, the more of it stays in the cache.
 fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<usize>, Vec<usize>) {
     let mut last = vec![0; maps.len()];
     for (number, layer) in graph.layers.iter().enumerate() {
@@ -340,19 +357,36 @@ fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<usize>, Vec<usize>) {
     for output in &graph.outputs {
         last[*output] = graph.layers.len();
     }
-    let mut idle: HashMap<Map, Vec<usize>> = HashMap::new();
     let (mut pieces, mut lengths) = (vec![0; maps.len()], vec![maps[0].length()]);
+    let mut idle: Vec<usize> = Vec::new();
     for (number, layer) in graph.layers.iter().enumerate() {
-        let map = maps[layer.output];
-        pieces[layer.output] = idle.get_mut(&map).and_then(Vec::pop).unwrap_or_else(|| {
-            lengths.push(map.length());
-            lengths.len() - 1
+        let length = maps[layer.output].length();
+        // The smallest that is large enough; otherwise the largest, which grows.
+        let place = (0..idle.len()).min_by_key(|place| {
+            let room = lengths[idle[*place]];
+            (
+                room < length,
+                if room < length {
+                    usize::MAX - room
+                } else {
+                    room
+                },
+            )
         });
-        for input in &layer.inputs {
-            if last[*input] == number && *input != 0 {
-                idle.entry(maps[*input]).or_default().push(pieces[*input]);
-            }
+        let piece = place.map_or(lengths.len(), |place| idle.swap_remove(place));
+        if piece == lengths.len() {
+            lengths.push(0);
         }
+        lengths[piece] = lengths[piece].max(length);
+        pieces[layer.output] = piece;
+        let mut done: Vec<usize> = layer.inputs.clone();
+        done.sort_unstable();
+        done.dedup();
+        idle.extend(
+            done.into_iter()
+                .filter(|input| last[*input] == number)
+                .map(|input| pieces[input]),
+        );
     }
     (pieces, lengths)
 }
