@@ -162,8 +162,7 @@ impl Dense<'_> {
                 for m in 0..M {
                     taps[m] = &self.input[bases[m] + run..][..places.length];
                 }
-                for k in 0..places.length {
-                    let Some(row) = rows.next() else { break };
+                for (k, row) in rows.by_ref().take(places.length).enumerate() {
                     let row = S::as_simd_f32s(&row[at..at + N * S::F32_LANES]).0;
                     let mut weight = [simd.splat_f32s(0.0); N];
                     weight[..N].copy_from_slice(&row[..N]);

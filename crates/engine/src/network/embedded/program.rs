@@ -27,12 +27,12 @@ impl Map {
     }
 
     /// Where the pixel lies that is `row` and `column` from the first one of the zeros.
-    fn from_edge(&self, row: usize, column: usize) -> usize {
+    fn beyond_edge(&self, row: usize, column: usize) -> usize {
         (row * (self.columns + 2 * self.edge) + column) * self.pitch
     }
 
     fn at(&self, row: usize, column: usize) -> usize {
-        self.from_edge(row + self.edge, column + self.edge)
+        self.beyond_edge(row + self.edge, column + self.edge)
     }
 
     /// Writes the zeros around the map.
@@ -318,7 +318,7 @@ fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
     let inputs = (0..to.rows)
         .flat_map(|row| (0..to.columns).map(move |column| (row, column)))
         .map(|(row, column)| {
-            from.from_edge(
+            from.beyond_edge(
                 row * stride[0] + from.edge - before[0],
                 column * stride[1] + from.edge - before[1],
             )
@@ -328,7 +328,7 @@ fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
     let together = !depthwise && from.pitch == from.channels;
     let columns = if together { 1 } else { kernel[1] };
     let runs =
-        (0..kernel[0]).flat_map(|row| (0..columns).map(move |column| from.from_edge(row, column)));
+        (0..kernel[0]).flat_map(|row| (0..columns).map(move |column| from.beyond_edge(row, column)));
     Some(Places {
         inputs: inputs.collect(),
         runs: runs.collect(),
