@@ -327,8 +327,8 @@ fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
     // The taps of a row lie together where pixels do.
     let together = !depthwise && from.pitch == from.channels;
     let columns = if together { 1 } else { kernel[1] };
-    let runs =
-        (0..kernel[0]).flat_map(|row| (0..columns).map(move |column| from.beyond_edge(row, column)));
+    let runs = (0..kernel[0])
+        .flat_map(|row| (0..columns).map(move |column| from.beyond_edge(row, column)));
     Some(Places {
         inputs: inputs.collect(),
         runs: runs.collect(),
