@@ -1,4 +1,4 @@
-"""Makes the photos of real faces that docs/PERFORMANCE.md was measured on; none of them may be committed.
+"""Makes the photos of real faces that docs/evidence/PERFORMANCE.md was measured on; none of them may be committed.
 
     python benches/photos.py --data DATA OUT
 

@@ -52,7 +52,7 @@ pub(crate) enum AuditError {
     TooSlow,
 }
 
-/// What the log says of one image. Nothing else may be added: see docs/PRIVACY.md.
+/// What the log says of one image. Nothing else may be added: see docs/operate/PRIVACY.md.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line<'a> {
     request_id: &'a str,

@@ -1,6 +1,6 @@
 //! Load, endurance and rude clients against a running service on this machine, each for a bounded
 //! time, and every answer held against what was sent. The measured figures are in
-//! `docs/RELIABILITY.md`.
+//! `docs/evidence/RELIABILITY.md`.
 
 mod binary;
 mod client;

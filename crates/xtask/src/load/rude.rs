@@ -47,7 +47,7 @@ const DEAF_STREAMS: u32 = 16;
 /// HTTP/2 connections at once that stop in the middle of a body.
 const SLOW_HTTP2: usize = 250;
 
-/// Most resident memory beside any of the clients above, KiB: what docs/RELIABILITY.md promises of a
+/// Most resident memory beside any of the clients above, KiB: what docs/evidence/RELIABILITY.md promises of a
 /// service at rest, and `answer_memory`.
 const MOST_RESIDENT_KIB: u64 = (200 + 32) * 1024;
 
