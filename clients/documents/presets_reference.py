@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 
-from livecheck_server import ROOT  # noqa: E402
+from livecheck_server import ROOT
 
 PAGE = ROOT / "docs" / "guides" / "EVALUATION.md"
 POINTS = ROOT / "crates" / "engine" / "models" / "operating-points.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 
-from livecheck_server import ROOT, binary, environment  # noqa: E402
+from livecheck_server import ROOT, binary, environment
 
 PAGE = ROOT / "docs" / "reference" / "SETTINGS.md"
 #: Everything below this line of the page is written by this program.

@@ -2,9 +2,10 @@
 
 import re
 
+from livecheck_server import ROOT
+
 import livecheck_client
 from livecheck_client._errors import BY_CODE
-from livecheck_server import ROOT
 
 ROW = re.compile(r'\(\s*"(\d{3})",\s*(\d{3}),\s*"([^"]+)",?\s*\)')
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from livecheck_server import ROOT, Server, environment
+from livecheck_server import ROOT, Server
 
 #: Language of a code block: file name, command before the photo's path, the tool it needs.
 LANGUAGES = {

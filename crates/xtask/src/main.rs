@@ -5,6 +5,7 @@
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
 mod console;
+mod lint;
 #[cfg(feature = "load")]
 mod load;
 mod python;
@@ -54,7 +55,9 @@ enum Task {
         #[arg(long, conflicts_with_all = ["training", "engines"])]
         quick: bool,
     },
-    /// What CI runs: format, clippy, docs, deny, audit, then every test, without data and with it.
+    /// Run ruff, mypy and Biome over the Python and JavaScript in this repository.
+    Lint,
+    /// What CI runs: format, clippy, docs, linters, deny, audit, then every test, without data and with it.
     Ci,
     /// Hold the locked dependencies against the database of known holes.
     Audit,
@@ -94,6 +97,7 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Test { engines: true, .. } => suites::test(Scope::Engines),
         Task::Test { quick: true, .. } => suites::test(Scope::Quick),
         Task::Test { .. } => suites::test(Scope::All),
+        Task::Lint => lint::lint(),
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
@@ -138,6 +142,7 @@ fn ci() -> Result<()> {
     run(cargo()
         .args(["package", "--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
+    lint::lint()?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])
