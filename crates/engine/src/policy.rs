@@ -23,7 +23,7 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Least pixels of the shorter image side. Default 320.
     pub min_image_side: u32,
-    /// Least width of the face box in pixels. Default 96.
+    /// Minimum width of the face box in pixels. Default 96.
     pub min_face_side: u32,
 }
 

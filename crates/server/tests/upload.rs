@@ -1009,7 +1009,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{}".to_vec(),
             400,
             "004",
-            "the request holds neither of the fields image and image_bytes",
+            "the request contains neither the field image nor image_bytes",
         ),
         (
             JSON,
@@ -1049,7 +1049,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"image_bytes=%zz".to_vec(),
             400,
             "004",
-            "the form holds a \"%\" that is not followed by two hexadecimal digits",
+            "the form contains a \"%\" that is not followed by two hexadecimal digits",
         ),
         (
             URLENCODED,
@@ -1089,7 +1089,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, b"x").replace_all(b"XX", b"YY"),
             400,
             "004",
-            "the boundary that the Content-Type names never begins a part in the multipart body",
+            "the boundary given in the Content-Type never starts a part in the multipart body",
         ),
         (
             MULTIPART,
@@ -1105,7 +1105,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, text.as_bytes()),
             400,
             "002",
-            "the file part image holds base64 text and not an image file: send the text as the field image_bytes",
+            "the file part image contains base64 text instead of an image file: send the text in the field image_bytes",
         ),
         (
             "multipart/form-data",

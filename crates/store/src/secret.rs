@@ -193,7 +193,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        StoreError::Failed(format!("the system gave no random numbers: {error}"))
+        StoreError::Failed(format!("the system returned no random numbers: {error}"))
     })?;
     Ok(bytes)
 }
