@@ -456,7 +456,10 @@ fn broken_data_says_what_is_wrong_and_where() {
             "no half report"
         );
     }
-    for (name, words) in [("cats/1.jpg", "the folder cats"), ("1.jpg", "is next to the class folders")] {
+    for (name, words) in [
+        ("cats/1.jpg", "the folder cats"),
+        ("1.jpg", "is next to the class folders"),
+    ] {
         let bench = Bench::new();
         bench.write(&format!("photos/{name}"), b"x");
         let (_, message) = bench.fail(&["evaluate", "photos"]);

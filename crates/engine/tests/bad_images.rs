@@ -1,4 +1,4 @@
-//! Bytes that are unreadable image are refused with `002`, in words that help; nothing panics.
+//! Bytes that are not a readable image are rejected with `002`, with a helpful reason; nothing panics.
 
 use image::{DynamicImage, ImageFormat};
 use livecheck_engine::{Engine, EngineConfig, ErrorCode, Rejection};

@@ -1,4 +1,4 @@
-//! Clients that hold, flood or drop connections, and an honest one beside them, which must still
+//! Clients that hold, flood or drop connections, and an honest one next to them, which must still
 //! be served within twice its usual time.
 
 use std::{net::SocketAddr, time::Duration};
@@ -22,7 +22,7 @@ use super::{
 /// Most by which the honest client's median time may grow.
 const MOST_GROWTH: f64 = 2.0;
 
-/// Rude clients of each kind at once.
+/// Abusive clients of each kind at once.
 const MANY: usize = 500;
 
 /// Clients of the kinds that send as fast as they can.
@@ -35,10 +35,10 @@ const PIPELINED: usize = 20;
 /// than the service has places.
 const HELD: usize = 600;
 
-/// How often a held connection asks for something, so that its time does not run out.
+/// How often a held connection asks for something, so that it does not time out.
 const HELD_ASKS: Duration = Duration::from_secs(3);
 
-/// HTTP/2 connections at once whose answers nobody reads, from each of eight addresses.
+/// HTTP/2 connections at once whose responses nobody reads, from each of eight addresses.
 const DEAF_HTTP2: usize = 50;
 
 /// Requests at once on each: as many streams as the service allows.
@@ -47,7 +47,7 @@ const DEAF_STREAMS: u32 = 16;
 /// HTTP/2 connections at once that stop in the middle of a body.
 const SLOW_HTTP2: usize = 250;
 
-/// Most resident memory beside any of the clients above, KiB: what docs/evidence/RELIABILITY.md promises of a
+/// Most resident memory with any of the clients above, KiB: what docs/evidence/RELIABILITY.md promises of a
 /// service at rest, and `answer_memory`.
 const MOST_RESIDENT_KIB: u64 = (200 + 32) * 1024;
 
@@ -59,7 +59,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 type Attack = fn(&Target, &mut JoinSet<()>);
 
-/// Every kind of rude client.
+/// Every kind of abusive client.
 const ATTACKS: [(&str, Attack); 9] = [
     ("500 clients that send a byte a second", drip),
     ("500 connections that say nothing", half_open),
