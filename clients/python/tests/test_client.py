@@ -240,7 +240,7 @@ def test_nobody_there() -> None:
 
 
 def test_another_program_answers(server: Server, api_key: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="is the address right"):
+    with pytest.raises(UnexpectedAnswerError, match="is the address correct"):
         Livecheck(server.url + "/docs/index.html?", api_key).open_session()
 
 
