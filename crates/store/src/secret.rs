@@ -30,6 +30,15 @@ const SHOWN_CHARS: usize = 4;
 /// An API key in clear: `lck_`, or `lck_test_` for a sandbox key, and 43 characters of base64url.
 ///
 /// Not printable by accident: `Debug` says `[redacted]`, there is no `Display`.
+///
+/// ```
+/// use livecheck_store::ApiKey;
+///
+/// let text = format!("lck_{}", "A".repeat(43));
+/// let key = ApiKey::parse(&text).expect("the form of a key");
+/// assert!(key.shown().starts_with("lck_"));
+/// assert!(ApiKey::parse("lck_too-short").is_none());
+/// ```
 #[derive(Clone)]
 pub struct ApiKey(String);
 
