@@ -159,7 +159,7 @@ fn a_secret_on_the_command_line_is_warned_about() {
     ] {
         let found = doctor(&[flag, value]);
         assert!(
-            found.contains(&format!("warn  secrets: the secret behind {flag}")),
+            found.contains(&format!("warn  secrets: the value of {flag}")),
             "{found}"
         );
         assert!(found.contains(&format!("{flag}-file")), "{found}");

@@ -324,8 +324,8 @@ mod tests {
         });
         let shown = |file: &CalibrationFile| serde_json::to_string(file).expect("JSON");
         for (text, words) in [
-            ("{}".to_owned(), "no calibration file"),
-            ("[1, 2".to_owned(), "no calibration file"),
+            ("{}".to_owned(), "not a calibration file"),
+            ("[1, 2".to_owned(), "not a calibration file"),
             (r#"{"format": "x", "version": 1}"#.to_owned(), "\"x\""),
             (shown(&newer), "version 2"),
             (shown(&other), "other models (face-detector)"),

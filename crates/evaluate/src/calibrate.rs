@@ -706,13 +706,13 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("needs 60 bona fide presentations, 30 got"),
+                .contains("needs 60 bona fide presentations; 30 got"),
             "{error}"
         );
         let error = calibrate(String::new(), &few, 0, OperatingPoint::Apcer(0.01))
             .expect_err("30 of a kind");
         for words in [
-            "needs 300 attacks of the kind print, 30",
+            "needs 300 attacks of the kind print; 30",
             "needs 300 attacks of the kind screen",
             "needs 50 bona fide",
         ] {
