@@ -302,7 +302,7 @@ fn logits(
             Ok(Logits([live, print, screen].map(f64::from)))
         }
         _ => Err(Rejection::Internal(format!(
-            "a liveness net returned {} numbers, not {} finite ones",
+            "a liveness model returned {} numbers instead of {} finite ones",
             numbers.len(),
             3 * scales
         ))),

@@ -4,7 +4,7 @@
 //! they are drawn here need neither.
 //!
 //! `cargo test --workspace --test differential -- --nocapture` prints the tables of
-//! `docs/decisions/0004-large-jpegs.md`.
+//! `docs/explain/decisions/0004-large-jpegs.md`.
 
 use std::{
     collections::BTreeMap,

@@ -2,7 +2,7 @@
 //!
 //! A file is read into a list of layers ([`graph`]), which is laid out in memory for each size of input
 //! ([`program`]) and run by kernels that use the vectors of the processor ([`kernels`]). Why not a runtime for
-//! all nets: `docs/decisions/0006-own-embedded-runtime.md`.
+//! all nets: `docs/explain/decisions/0006-own-embedded-runtime.md`.
 
 mod faces;
 mod graph;
