@@ -154,6 +154,7 @@ fn crops_agree_with_the_training_pipeline() {
             &photo,
             &row.bbox(),
             golden.sampled_factor,
+            1.0,
             row.roll,
             golden.sampled_size,
         );
