@@ -367,7 +367,7 @@ mod tests {
         let logits = Logits([2.0, 0.5, -1.0]);
         let neutral = fusion([0.25; VIEWS], 0.0);
         let score = score([logits.margin(); VIEWS], &neutral);
-        let attack = attack_score(&[logits; VIEWS]);
+        let attack = attack_score(&[logits.margin(); VIEWS]);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
         assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
         assert!((score + attack - 1.0).abs() < 1e-6);
@@ -376,14 +376,14 @@ mod tests {
     #[test]
     fn the_attack_score_is_the_mean_over_the_views_whichever_attack_they_see() {
         let sure = 40.0;
-        let [live, print, screen] =
-            [[sure, 0.0, 0.0], [0.0, sure, 0.0], [0.0, 0.0, sure]].map(Logits);
+        let [live, print, screen] = [[sure, 0.0, 0.0], [0.0, sure, 0.0], [0.0, 0.0, sure]]
+            .map(|logits| Logits(logits).margin());
         for (views, expected) in [
             ([live; VIEWS], 0.0),
             ([live, print, live, screen], 0.5),
             ([print, screen, live, screen], 0.75),
-            ([Logits([-1e30, 1e30, 1e30]); VIEWS], 1.0),
-            ([Logits([1e30, -1e30, -1e30]); VIEWS], 0.0),
+            ([Logits([-1e30, 1e30, 1e30]).margin(); VIEWS], 1.0),
+            ([Logits([1e30, -1e30, -1e30]).margin(); VIEWS], 0.0),
         ] {
             let found = attack_score(&views);
             assert!((found - expected).abs() < 1e-6, "{views:?}: {found}");
