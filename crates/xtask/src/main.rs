@@ -5,6 +5,7 @@
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
 mod console;
+mod dist;
 #[cfg(feature = "load")]
 mod load;
 mod python;
@@ -60,6 +61,8 @@ enum Task {
     Audit,
     /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the packages of a release into target/dist/TARGET, the same bytes each time.
+    Dist(dist::Options),
     /// Build the face detector of the capture page: web/face-detector.wasm.
     Wasm {
         /// Write nothing: fail when the file is not what its sources give.
@@ -97,6 +100,7 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Dist(options) => dist::run(options),
         Task::Wasm { check: true } => wasm::check(),
         Task::Wasm { check: false } => wasm::write(),
         #[cfg(feature = "load")]
