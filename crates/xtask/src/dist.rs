@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     console::{install, say},
-    root, supply,
+    root, supply, system,
 };
 
 /// One kind of package.
@@ -133,6 +133,73 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for line in targets::others(&target, &host) {
         println!("{line}");
     }
+    Ok(())
+}
+
+/// Installs what packaging needs.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn prepare() -> Result<()> {
+    packages::tools()?;
+    if system::may_install() && system::mmdebstrap_present() {
+        clean_root()?;
+    }
+    Ok(())
+}
+
+/// Makes the packages twice of the program of the tests; returns their folder, and the archive of a
+/// minimal Debian where it can be used.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn for_tests(binary: &Path, with_module: bool) -> Result<(PathBuf, Option<PathBuf>)> {
+    // The lists of components need a tool whose build takes a minute, and are made in seconds.
+    let mut skip = vec![Part::Sbom];
+    if !with_module {
+        skip.push(Part::EngineWheel);
+    }
+    run(&Options {
+        target: None,
+        skip,
+        check: true,
+        binary: Some(binary.to_owned()),
+    })?;
+    let archive = root_archive();
+    Ok((
+        folder().join(targets::host()?),
+        archive.filter(|path| path.exists()),
+    ))
+}
+
+/// Where the archive of a minimal Debian of this machine's release lies; `None`: not on Debian.
+fn root_archive() -> Option<PathBuf> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let codename = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    codename.map(|codename| root().join(format!("target/tools/debian-{codename}.tar")))
+}
+
+/// Makes the archive of a minimal Debian, what the package depends on included, unless it is there.
+fn clean_root() -> Result<()> {
+    let Some(archive) = root_archive().filter(|archive| !archive.exists()) else {
+        return Ok(());
+    };
+    let name = archive.file_stem().unwrap_or_default().to_string_lossy();
+    let codename = name.trim_start_matches("debian-").to_owned();
+    let unfinished = archive.with_extension("part.tar");
+    install(
+        "clean root",
+        Command::new("mmdebstrap")
+            .args(["--quiet", "--variant=minbase", "--include=systemd"])
+            .arg(r#"--aptopt=Acquire::Languages "none""#)
+            .args(["--dpkgopt=path-exclude=/usr/share/man/*"])
+            .args(["--dpkgopt=path-exclude=/usr/share/locale/*"])
+            .arg(codename)
+            .arg(&unfinished),
+    )?;
+    fs::rename(unfinished, archive)?;
     Ok(())
 }
 

@@ -77,10 +77,15 @@ pub(super) fn archive(release: &Release) -> Result<()> {
     )
 }
 
+/// The folder of cargo-deb, which is built when it is not there.
+pub(super) fn tools() -> Result<PathBuf> {
+    let (package, version) = CARGO_DEB;
+    supply::tools(package, version)
+}
+
 /// `livecheck_VERSION-1_ARCHITECTURE.deb`; what is in it: crates/cli/Cargo.toml and deploy/debian.
 pub(super) fn debian(release: &Release) -> Result<()> {
-    let (package, version) = CARGO_DEB;
-    let tools = supply::tools(package, version)?;
+    let tools = tools()?;
     let program = build::program(release)?;
     // Where cargo-deb expects the program.
     let built = release.stage.join("target");
