@@ -331,7 +331,11 @@ impl Prepared {
             prepared.note(suite, environment.commands().map(|_| ()));
         }
         prepared.note(PACKAGES, dist::prepare());
-        for folder in JAVASCRIPT {
+        for (suite, folder) in JAVASCRIPT
+            .map(|folder| (folder, folder))
+            .into_iter()
+            .chain([("deployment", "deploy/tools")])
+        {
             let installed = if system::node_present() {
                 console::install(
                     &format!("install {folder}"),
@@ -342,7 +346,7 @@ impl Prepared {
             } else {
                 Err(anyhow!("npm is not installed"))
             };
-            prepared.note(folder, installed);
+            prepared.note(suite, installed);
         }
         if !system::chromium_present() {
             prepared.note(PAGE, Err(anyhow!("Chromium is not installed")));
