@@ -4,7 +4,10 @@
 //! Whatever a test needs and this machine lacks is installed where that is allowed; what had to
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
+#[cfg(feature = "api")]
+mod api;
 mod console;
+mod dist;
 mod lint;
 #[cfg(feature = "load")]
 mod load;
@@ -63,6 +66,14 @@ enum Task {
     Audit,
     /// Write the bill of materials: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the packages of a release into target/dist/TARGET, the same bytes each time.
+    Dist(dist::Options),
+    /// List the public API of the engine's crate: crates/engine/public-api.txt.
+    Api {
+        /// Write nothing: fail when the file is not the API.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build the face detector of the capture page: web/face-detector.wasm.
     Wasm {
         /// Write nothing: fail if the file differs from what its sources give.
@@ -101,6 +112,8 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Dist(options) => dist::run(options),
+        Task::Api { check } => api(*check),
         Task::Wasm { check: true } => wasm::check(),
         Task::Wasm { check: false } => wasm::write(),
         #[cfg(feature = "load")]
@@ -111,6 +124,20 @@ fn run_task(task: &Task) -> Result<()> {
             .arg("--")
             .args(arguments)),
     }
+}
+
+#[cfg(feature = "api")]
+fn api(check: bool) -> Result<()> {
+    if check { api::check() } else { api::write() }
+}
+
+/// Compiled when it is asked for.
+#[cfg(not(feature = "api"))]
+fn api(check: bool) -> Result<()> {
+    run(cargo()
+        .args(["run", "--quiet", "--package", "xtask", "--features", "api"])
+        .args(["--", "api"])
+        .args(check.then_some("--check")))
 }
 
 /// The repository.
@@ -126,7 +153,7 @@ fn ci() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo()
         .args(["clippy", "--workspace", "--all-targets", "--locked"])
-        .args(["--features", "xtask/load"])
+        .args(["--features", "xtask/load,xtask/api"])
         .args(["--", "--deny", "warnings"]))?;
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
@@ -143,6 +170,7 @@ fn ci() -> Result<()> {
         .args(["package", "--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
     lint::lint()?;
+    api(true)?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])
