@@ -87,7 +87,7 @@ pub(crate) fn reducible(file: &[u8], limits: &Limits) -> Result<Option<Reducible
 /// What `read` gives; a panic of it becomes a refusal.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Rejection> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| {
-        Rejection::UnreadableImage("the image is damaged: its decoder gave up".to_owned())
+        Rejection::UnreadableImage("the image is damaged: its decoder failed".to_owned())
     })
 }
 

@@ -18,7 +18,7 @@ pub enum ErrorCode {
     SessionNotFound,
     /// `062`: the session token has no use left.
     SessionLimit,
-    /// `002`: the bytes are no readable image.
+    /// `002`: the bytes are not a readable image.
     UnreadableImage,
     /// `003`: the file has too many bytes or too many pixels.
     ImageTooLarge,
@@ -154,7 +154,7 @@ pub enum Rejection {
     },
     /// `051`, the one face.
     #[error(
-        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the picture",
+        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the image",
         visible * 100.0
     )]
     FaceCutOff {

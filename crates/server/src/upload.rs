@@ -40,12 +40,12 @@ pub enum UploadError {
     /// `003`: the image file is longer than the limit.
     #[error("the image file has more than the {limit} bytes that are allowed")]
     FileTooLarge {
-        /// Most bytes of an image file.
+        /// Maximum size of an image file in bytes.
         limit: usize,
     },
     /// `003`: the body is longer than any body with an allowed image.
     #[error(
-        "the request body has more than {limit} bytes, which no image of allowed size needs: send a smaller image"
+        "the request body has more than {limit} bytes, more than any image of allowed size needs: send a smaller image"
     )]
     BodyTooLarge {
         /// Most bytes of a body.
@@ -109,7 +109,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), UploadError> {
             if !matches!(name.as_slice(), b"" | b"identity" | b"utf-8" | b"utf8") {
                 let shown: String = String::from_utf8_lossy(&name).chars().take(40).collect();
                 return Err(UploadError::UnsupportedMediaType(format!(
-                    "the header Content-Encoding says {shown:?}: send the body as it is, without this header"
+                    "the header Content-Encoding is {shown:?}: send the body uncompressed, without this header"
                 )));
             }
         }

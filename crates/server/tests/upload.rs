@@ -326,7 +326,7 @@ fn base64_text_in_a_file_part_is_told_where_it_belongs() {
     ] {
         match parse(MULTIPART, multipart(&[(IMAGE_PART, content.as_bytes())])) {
             Err(UploadError::NotBase64(detail)) => {
-                assert!(detail.contains("as the field image_bytes"), "{detail}");
+                assert!(detail.contains("in the field image_bytes"), "{detail}");
             }
             other => panic!("{other:?}"),
         }
@@ -410,8 +410,8 @@ fn data_may_start_like_a_data_address() {
 fn what_is_not_base64_says_why() {
     for (text, reason) in [
         ("AAAA!AAA", "character 5 is '!'"),
-        ("AAAAA", "5 characters cannot be whole bytes"),
-        ("AAA=AAAA", "goes on after its padding"),
+        ("AAAAA", "5 characters don't form whole bytes"),
+        ("AAA=AAAA", "continues after its padding"),
         ("AAAA====", "more than two"),
         ("==", "nothing but padding"),
         ("data:image/jpeg,AAAA", "does not end in"),
@@ -549,7 +549,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"image_bytes\": \"AAAA\"}".to_vec(),
-            "image_bytes is there more than once",
+            "image_bytes occurs more than once",
         ),
         (
             "application/json",
@@ -564,7 +564,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"details\": true, \"details\": true}".to_vec(),
-            "details is there more than once",
+            "details occurs more than once",
         ),
         ("application/json", b"\xFF\xFE{\0}\0".to_vec(), "UTF-16"),
         (
@@ -591,7 +591,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             MULTIPART,
             multipart(&[(IMAGE_PART, b"x")]).replace_all(b"XX", b"YY"),
-            "never begins a part",
+            "never starts a part",
         ),
         (MULTIPART, b"--XX--\r\n".to_vec(), "neither"),
         (
@@ -627,7 +627,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
                 &format!("{IMAGE_PART}\r\nContent-Transfer-Encoding: quoted-printable"),
                 b"x",
             )]),
-            "none of base64, binary",
+            "not base64, binary",
         ),
         (
             MULTIPART,
@@ -1009,7 +1009,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{}".to_vec(),
             400,
             "004",
-            "the request holds neither of the fields image and image_bytes",
+            "the request contains neither the field image nor image_bytes",
         ),
         (
             JSON,
@@ -1033,7 +1033,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{\"image_bytes\": \"AAAAA\"}".to_vec(),
             400,
             "002",
-            "image_bytes is not base64: its 5 characters cannot be whole bytes; it may have been cut off",
+            "image_bytes is not base64: its 5 characters don't form whole bytes; it may have been cut off",
         ),
         (
             JSON,
@@ -1041,7 +1041,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{}".to_vec(),
             415,
             "004",
-            "the header Content-Encoding says \"gzip\": send the body as it is, without this header",
+            "the header Content-Encoding is \"gzip\": send the body uncompressed, without this header",
         ),
         (
             URLENCODED,
@@ -1049,7 +1049,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"image_bytes=%zz".to_vec(),
             400,
             "004",
-            "the form holds a \"%\" that is not followed by two hexadecimal digits",
+            "the form contains a \"%\" that is not followed by two hexadecimal digits",
         ),
         (
             URLENCODED,
@@ -1089,7 +1089,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, b"x").replace_all(b"XX", b"YY"),
             400,
             "004",
-            "the boundary that the Content-Type names never begins a part in the multipart body",
+            "the boundary given in the Content-Type never starts a part in the multipart body",
         ),
         (
             MULTIPART,
@@ -1105,7 +1105,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, text.as_bytes()),
             400,
             "002",
-            "the file part image holds base64 text and not an image file: send the text as the field image_bytes",
+            "the file part image contains base64 text instead of an image file: send the text in the field image_bytes",
         ),
         (
             "multipart/form-data",
