@@ -24,9 +24,7 @@ def programs(readme: Path, language: str) -> list[str]:
 
 def run(command: list[str], folder: Path, **variables: str) -> str:
     """What a program prints."""
-    ran = subprocess.run(
-        command, cwd=folder, env={**environment(), **variables}, capture_output=True, text=True
-    )
+    ran = subprocess.run(command, cwd=folder, env={**environment(), **variables}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 

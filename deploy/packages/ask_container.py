@@ -19,9 +19,7 @@ def main(run: list[str], command: list[str]) -> None:
     if created.returncode != 0:
         raise SystemExit(created.stdout + created.stderr)
     key = key_in(created.stdout)
-    service = subprocess.Popen(
-        [*run, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    service = subprocess.Popen([*run, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         seen = {
             "ready": wait_until_ready(service),

@@ -23,9 +23,7 @@ def inside(root: Path, *command: str) -> list[str]:
 
 def output(root: Path, *command: str) -> str:
     """What a command prints; ends this program with that when it fails."""
-    done = subprocess.run(
-        inside(root, *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    done = subprocess.run(inside(root, *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed ({done.returncode}):\n{done.stdout}")
     return done.stdout.strip()

@@ -82,9 +82,7 @@ def test_the_archive_has_the_program_and_its_pages(packages: Path, program: Path
     assert said.stdout.startswith("livecheck ")
 
 
-def test_the_debian_package_is_installed_started_asked_and_purged(
-    packages: Path, rootfs: Path, tmp_path: Path
-) -> None:
+def test_the_debian_package_is_installed_started_asked_and_purged(packages: Path, rootfs: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     subprocess.run(["tar", "--extract", "--file", rootfs, "--directory", root], check=True)
@@ -141,7 +139,10 @@ def test_the_wheel_of_the_client_is_installed_and_imported(packages: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("pattern", "module", "export"),
-    [("livecheck-client-*.tgz", "livecheck-client", "Livecheck"), ("livecheck-capture-*.tgz", "livecheck-capture/texts/en.js", "default")],
+    [
+        ("livecheck-client-*.tgz", "livecheck-client", "Livecheck"),
+        ("livecheck-capture-*.tgz", "livecheck-capture/texts/en.js", "default"),
+    ],
     ids=["client", "capture"],
 )
 def test_an_npm_package_is_installed_and_imported(

@@ -89,21 +89,15 @@ def test_a_wrong_object_is_found(helm: str) -> None:
     given = json.dumps([{"package": OPERATORS["ScaledObject"], "object": scaled}])
     if not (TOOLS / "node_modules").exists():
         pytest.skip("LEFT OUT: objects of operators: run `npm ci` in deploy/tools")
-    done = subprocess.run(
-        ["node", TOOLS / "validate.mjs"], input=given, capture_output=True, text=True
-    )
+    done = subprocess.run(["node", TOOLS / "validate.mjs"], input=given, capture_output=True, text=True)
     assert done.returncode == 1 and "maxReplicaCount" in done.stdout
 
 
 def test_each_switch_makes_its_object(helm: str) -> None:
-    kinds = {
-        values: sorted(found["kind"] for found in render(helm, values)) for values in VALUES
-    }
+    kinds = {values: sorted(found["kind"] for found in render(helm, values)) for values in VALUES}
     always = ["ConfigMap", "Deployment", "Pod", "Service", "Service", "ServiceAccount"]
     assert kinds["ci/fixed-values.yaml"] == always
-    assert kinds["values.yaml"] == sorted(
-        [*always, "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"]
-    )
+    assert kinds["values.yaml"] == sorted([*always, "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"])
     more = ["ExternalSecret", "Ingress", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject", "ServiceMonitor"]
     assert kinds["ci/full-values.yaml"] == sorted([*always, *more])
 
@@ -120,9 +114,7 @@ def test_each_switch_makes_its_object(helm: str) -> None:
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name(helm: str, flag: str, said: str) -> None:
-    done = subprocess.run(
-        [helm, "template", "live", CHART, "--set", flag], capture_output=True, text=True
-    )
+    done = subprocess.run([helm, "template", "live", CHART, "--set", flag], capture_output=True, text=True)
     assert done.returncode != 0
     assert said in done.stderr
 
@@ -141,9 +133,7 @@ def leaves(values: Object, path: str = "") -> dict[str, Any]:
 
 def test_every_value_is_documented_with_its_default() -> None:
     values = leaves(yaml.safe_load((CHART / "values.yaml").read_text("utf-8")))
-    rows = re.findall(
-        r"^\| `([\w.]+)` \| (.*?) \|", (CHART / "README.md").read_text("utf-8"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \|", (CHART / "README.md").read_text("utf-8"), re.MULTILINE)
     assert [name for name, _ in rows] == list(values)
     for name, shown in rows:
         value = values[name]
@@ -157,9 +147,7 @@ def test_the_program_reads_the_settings(helm: str, values: str, tmp_path: Path) 
     settings = only(render(helm, values), "ConfigMap")["data"]["livecheck.toml"]
     path = tmp_path / "livecheck.toml"
     path.write_text(settings, "utf-8")
-    done = subprocess.run(
-        [binary(), "version", "--config", path], env=environment(), capture_output=True, text=True
-    )
+    done = subprocess.run([binary(), "version", "--config", path], env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,8 +1,10 @@
 """What both clients are tried on: photos that are refused, sandbox answers, and a fake server."""
 
 import http.server
+from typing import ClassVar
 
 from drawn import png
+
 from livecheck_client import (
     ApiError,
     BadRequestError,
@@ -33,17 +35,15 @@ SCENARIOS: list[tuple[str, type[ApiError], int]] = [
     ("503", ServerError, 503),
 ]
 
-BUSY = (
-    '{"success": false, "error_code": "005", "error_message": "Server internal error."}'
-)
+BUSY = '{"success": false, "error_code": "005", "error_message": "Server internal error."}'
 DONE = '{"success": true, "session_token": "a-token"}'
 
 
 class Fake(http.server.BaseHTTPRequestHandler):
     """Gives the answers of ``script``, one after the other; then ends with 200."""
 
-    script: list[tuple[int, dict[str, str], str]] = []
-    seen: list[str] = []
+    script: ClassVar[list[tuple[int, dict[str, str], str]]] = []
+    seen: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.seen.append(self.path)

@@ -8,6 +8,9 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from livecheck_server import Server
+from scenarios import BUSY, DONE, REFUSALS, REFUSED, SCENARIOS, Fake
+
 from livecheck_client import (
     ApiError,
     ApiKeyError,
@@ -18,8 +21,6 @@ from livecheck_client import (
     UnreachableError,
 )
 from livecheck_client.aio import AsyncLivecheck
-from livecheck_server import Server
-from scenarios import BUSY, DONE, REFUSALS, REFUSED, SCENARIOS, Fake
 
 MakeKey = Callable[..., str]
 
@@ -56,16 +57,14 @@ async def test_a_live_face_gets_a_score(livecheck: AsyncLivecheck, live_photo: b
     assert result.request_id
 
 
-async def test_a_photo_is_bytes_a_path_or_a_file(
-    livecheck: AsyncLivecheck, faceless: bytes, tmp_path: Path
-) -> None:
+async def test_a_photo_is_bytes_a_path_or_a_file(livecheck: AsyncLivecheck, faceless: bytes, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(faceless)
     with path.open("rb") as file:
         for photo in (faceless, bytearray(faceless), memoryview(faceless), path, file):
             with pytest.raises(FaceCountError):
                 await livecheck.check(photo)
-    with pytest.raises(TypeError, match="pathlib.Path"):
+    with pytest.raises(TypeError, match=r"pathlib\.Path"):
         await livecheck.check("selfie.jpg")  # type: ignore[arg-type]
 
 
@@ -87,9 +86,7 @@ async def test_a_wrong_key(server: Server) -> None:
             await livecheck.check(b"any")
 
 
-async def test_a_session_is_good_for_three_checks(
-    server: Server, make_key: MakeKey, faceless: bytes
-) -> None:
+async def test_a_session_is_good_for_three_checks(server: Server, make_key: MakeKey, faceless: bytes) -> None:
     async with AsyncLivecheck(server.url, make_key("--require-session")) as livecheck:
         session = await livecheck.open_session()
         assert session.token not in repr(session)
@@ -136,9 +133,7 @@ async def test_the_sandbox_gives_each_error(
         assert waits.seconds == []
 
 
-async def test_a_wait_longer_than_allowed_is_not_waited_for(
-    server: Server, make_key: MakeKey, faceless: bytes
-) -> None:
+async def test_a_wait_longer_than_allowed_is_not_waited_for(server: Server, make_key: MakeKey, faceless: bytes) -> None:
     waits = Waits()
     key = make_key("--rate", "0.001/s", "--burst", "1")
     async with AsyncLivecheck(server.url, key, sleep=waits) as livecheck:
@@ -171,10 +166,12 @@ async def test_of_64_photos_sent_by_16_tasks_none_is_lost(tmp_path: Path, facele
     try:
         key = server.key("crowd")
         # As many tries as a slow machine takes.
-        async with AsyncLivecheck(server.url, key, retries=1000, sleep=sleep) as livecheck:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(16):
-                    tasks.start_soon(send_four, livecheck)
+        async with (
+            AsyncLivecheck(server.url, key, retries=1000, sleep=sleep) as livecheck,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(16):
+                tasks.start_soon(send_four, livecheck)
     finally:
         server.stop()
     assert codes == ["051"] * 64

@@ -1,13 +1,12 @@
 """The time that a photo takes: command line, ``check_many``, and the recipes of ``engines/``, in one run.
 
 ``python crates/python/benches/engines.py FOLDER --binary target/release/livecheck`` prints a table. FOLDER
-has photos, and no other files. What is not installed, Ray or Java for Spark, is left out and named. The
+has photos, and no other files. Spark is left out, and named, where Java isn't installed. The
 time on a processor counts all processes of a way, with start and loading of the models.
 """
 
 import argparse
 import ctypes
-import importlib.util
 import os
 import resource
 import shutil
@@ -69,9 +68,7 @@ def write_parquet(folder: Path, photos: Path, files: int) -> int:
     return len(paths)
 
 
-def ways(
-    photos: Path, parquet: Path, work: Path, binary: Path
-) -> list[tuple[str, list[str | Path], str | None]]:
+def ways(photos: Path, parquet: Path, work: Path, binary: Path) -> list[tuple[str, list[str | Path], str | None]]:
     """Name, command, and what is missing for it."""
     python = sys.executable
 
@@ -79,7 +76,6 @@ def ways(
         return [python, ENGINES / f"{name}_recipe.py", parquet, work / f"{name}-verdicts", *arguments]
 
     java = None if shutil.which("java") else "Java is not installed"
-    ray = None if importlib.util.find_spec("ray") else "Ray is not installed"
     check: list[str | Path] = [binary, "check", photos, "--format", "csv", "--output", work / "v.csv"]
     return [
         ("livecheck check --workers 2", [*check, "--workers", "2"], None),
@@ -88,7 +84,6 @@ def ways(
         ("DuckDB recipe", recipe("duckdb"), None),
         ("Polars recipe", recipe("polars"), None),
         ("Spark recipe", recipe("spark", work / "checkpoint"), java),
-        ("Ray recipe", recipe("ray"), ray),
     ]
 
 

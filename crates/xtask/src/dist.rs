@@ -2,7 +2,7 @@
 //! wheels, npm packages, lists of components and checksums.
 //!
 //! Times come from the commit, owners and modes are fixed, paths of this machine are replaced. Nothing is
-//! signed here: docs/RELEASING.md says who signs what.
+//! signed here: docs/operate/RELEASING.md says who signs what.
 
 mod build;
 mod packages;

@@ -169,8 +169,8 @@ fn ci() -> Result<()> {
     run(cargo()
         .args(["package", "--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
-    lint::lint()?;
     api(true)?;
+    lint::lint()?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])

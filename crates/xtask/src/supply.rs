@@ -118,6 +118,8 @@ pub(crate) fn components(
             fs::remove_file(&written)?;
         }
     }
+    // The one crate that lies deeper.
+    let _ = fs::remove_file(root().join("crates/browser-detector/wasm/livecheck.cdx.json"));
     let crates = crates(package, target)?;
     prune(&list, &crates)?;
     if let Some(epoch) = epoch {

@@ -159,5 +159,5 @@ class Livecheck:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise UnreachableError(f"no answer from {self._url}: {error}") from error
+            raise UnreachableError(f"no response from {self._url}: {error}") from error
         return Response(response.status_code, response.headers, response.content, response.url)

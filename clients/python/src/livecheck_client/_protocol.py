@@ -119,8 +119,8 @@ def read_answer(response: Response) -> Answer:
         fields = None
     if not isinstance(fields, dict) or not isinstance(fields.get("success"), bool):
         raise UnexpectedAnswerError(
-            f"HTTP {response.status} from {response.url} is no answer of Livecheck: "
-            "is the address right, and what stands in front of the server?"
+            f"HTTP {response.status} from {response.url} is not a response from Livecheck: "
+            "is the address correct, and is there a proxy in front of the server?"
         )
     request_id = response.headers.get("X-Request-Id", "")
     if not fields["success"]:
@@ -141,14 +141,14 @@ def result_of(answer: Answer) -> Result:
             sandbox=bool(answer.fields.get("sandbox", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnexpectedAnswerError(f"the answer holds no result: {answer.fields!r}") from error
+        raise UnexpectedAnswerError(f"the response contains no result: {answer.fields!r}") from error
 
 
 def token_of(answer: Answer) -> str:
     """The token of a session that was opened."""
     token = answer.fields.get("session_token")
     if not isinstance(token, str):
-        raise UnexpectedAnswerError("the answer holds no session token")
+        raise UnexpectedAnswerError("the response contains no session token")
     return token
 
 
@@ -161,9 +161,7 @@ def read_photo(photo: Photo) -> bytes:
             return file.read()
     if hasattr(photo, "read"):
         return photo.read()
-    raise TypeError(
-        f"a photo is bytes, a pathlib.Path or a file opened with 'rb', not {type(photo).__name__}"
-    )
+    raise TypeError(f"a photo is bytes, a pathlib.Path or a file opened with 'rb', not {type(photo).__name__}")
 
 
 def _error(fields: dict[str, Any], response: Response, request_id: str) -> ApiError:

@@ -20,9 +20,7 @@ try:
     import anyio.to_thread
     import httpx
 except ImportError as error:
-    raise ImportError(
-        "the asynchronous client needs httpx: pip install 'livecheck-client[async]'"
-    ) from error
+    raise ImportError("the asynchronous client needs httpx: pip install 'livecheck-client[async]'") from error
 
 from ._answers import Result
 from ._errors import ApiError, UnreachableError
@@ -174,5 +172,5 @@ class AsyncLivecheck:
                 follow_redirects=False,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"no answer from {self._url}: {error}") from error
+            raise UnreachableError(f"no response from {self._url}: {error}") from error
         return Response(response.status_code, response.headers, response.content, str(response.url))
