@@ -33,6 +33,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             let mut secrets = settings::on_command_line(matches);
             secrets.extend(config.exposed_files(settings::file(matches).as_deref()));
             warnings.extend(secrets.into_iter().map(|warning| ("secrets", warning)));
+            let database = livecheck_store::unchecked_certificate(config.access.database.reveal());
+            warnings.extend(database.map(|warning| ("database", warning)));
+            let admin = config.open_admin_listener();
+            warnings.extend(admin.map(|warning| ("admin listener", warning)));
             findings.push(("models", models(&config)));
             findings.push(("store", store(&config, matches)?));
             findings.push(("certificate", certificate(&config)));

@@ -1,11 +1,16 @@
 //! `livecheck serve`, and the demonstration that `livecheck` alone starts.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
 use livecheck_server::{
-    Server, ServerConfig,
+    Certificate, Server, ServerConfig,
     config::{EndpointsConfig, Exposure, memory_limit},
     telemetry,
 };
@@ -40,7 +45,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = config.memory_bound(cores).beyond(memory_limit());
     warnings.extend(memory.map(|warning| format!("memory: {warning}")));
-    serve(config, &warnings, false)
+    warnings.extend(livecheck_store::unchecked_certificate(
+        config.access.database.reveal(),
+    ));
+    warnings.extend(config.open_admin_listener());
+    serve(config, &warnings, || settings::load(matches), false)
 }
 
 /// Starts on this machine with a database of its own, and makes and prints a key.
@@ -64,10 +73,20 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
             "`livecheck` without a command is a demo that prints its key and listens on this machine only, but the settings name {listen}: start the service with `livecheck serve`"
         );
     }
-    serve(config, &[], true)
+    serve(config, &[], settings::without_flags, true)
 }
 
-fn serve(config: ServerConfig, warnings: &[String], demonstrate: bool) -> Result<ExitCode> {
+fn serve(
+    config: ServerConfig,
+    warnings: &[String],
+    reload: impl Fn() -> Result<ServerConfig>,
+    demonstrate: bool,
+) -> Result<ExitCode> {
+    if SystemTime::now() < SystemTime::UNIX_EPOCH {
+        bail!(
+            "the clock of this machine stands before 1970, where neither certificates nor sessions can be judged: set it"
+        );
+    }
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
     if let Some(shortage) =
@@ -101,7 +120,11 @@ fn serve(config: ServerConfig, warnings: &[String], demonstrate: bool) -> Result
                 let key = demo_key(store.as_ref(), clock.as_ref()).await?;
                 print_welcome(&origin, &key, &endpoints);
             }
-            server.run(told_to_stop()).await?;
+            let certificate = server.certificate();
+            tokio::select! {
+                ended = server.run(told_to_stop()) => ended?,
+                () = told_to_reload(&reload, certificate.as_ref()) => {}
+            }
             Ok(ExitCode::SUCCESS)
         })
 }
@@ -160,6 +183,41 @@ fn print_welcome(origin: &str, key: &str, endpoints: &EndpointsConfig) {
     if is_here(endpoints.docs) {
         println!("API documentation:\n  {origin}/docs\n");
     }
+}
+
+/// At SIGHUP reads certificate, key and `log_level` again; never done.
+async fn told_to_reload(
+    settings: &impl Fn() -> Result<ServerConfig>,
+    certificate: Option<&Certificate>,
+) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangup) => {
+                while hangup.recv().await.is_some() {
+                    if let Some(certificate) = certificate {
+                        certificate.reload();
+                    }
+                    let level = settings().and_then(|config| {
+                        telemetry::set_level(&config.log.log_level)?;
+                        Ok(config.log.log_level)
+                    });
+                    match level {
+                        Ok(log_level) => tracing::warn!(log_level, "log_level was read again"),
+                        Err(error) => tracing::warn!(
+                            error = format!("{error:#}"),
+                            "the settings can't be read again: log_level stays"
+                        ),
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "SIGHUP cannot be caught"),
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (settings, certificate);
+    std::future::pending().await
 }
 
 /// Done at SIGTERM or Ctrl-C.

@@ -2,7 +2,6 @@
 //! read-only, a file it may not write, no file descriptors left, SIGTERM under load, a damaged model.
 //! `docs/evidence/RELIABILITY.md` lists them with those that the crates below test themselves.
 
-#[expect(dead_code, reason = "not every test file uses all of it")]
 mod common;
 #[path = "serve/process.rs"]
 mod process;
@@ -674,4 +673,123 @@ fn a_damaged_model_ends_the_start_and_is_named() {
         }
         fs::remove_file(program).expect("the copy");
     }
+}
+
+#[test]
+fn what_is_done_to_an_audit_log_shows() {
+    let bench = Bench::new();
+    let key = make_key(&bench, "livecheck.db");
+    // A part for every other line.
+    let settings = [
+        ("LIVECHECK_AUDIT_FILE", "audit.log"),
+        ("LIVECHECK_AUDIT_MAX_BYTES", "1024"),
+    ];
+    let service = Process::serving(&bench, &[], &settings, key).expect("it serves");
+    let token = service.session();
+    let photo = drawn::jpeg(640, 640);
+    for _ in 0..3 {
+        let headers = [
+            ("x-api-key", service.key.as_str()),
+            ("x-session-token", &token),
+        ];
+        assert_eq!(service.judge_with(&headers, &photo).0, 422);
+    }
+    assert!(service.stop());
+
+    let verify = || {
+        let output = bench.run(&["audit", "verify", "audit.log"]);
+        (output.status.code(), common::text(&output.stdout))
+    };
+    let (code, report) = verify();
+    assert_eq!(code, Some(0), "{report}");
+    assert!(
+        report.contains("3 lines are intact, in files: "),
+        "{report}"
+    );
+    assert!(!report.contains("in files: 1;"), "{report}");
+
+    let mut parts: Vec<PathBuf> = fs::read_dir(bench.folder.path())
+        .expect("the folder")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.to_string_lossy().contains("audit.log"))
+        .collect();
+    // The parts, then the log itself.
+    parts.sort_by_key(|path| {
+        (
+            path.extension().is_some_and(|end| end == "log"),
+            path.clone(),
+        )
+    });
+    let saved: Vec<String> = parts
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("text"))
+        .collect();
+    let whole: Vec<&str> = saved.iter().flat_map(|text| text.lines()).collect();
+    let write = |lines: &[&str]| {
+        for path in &parts {
+            fs::remove_file(path).expect("it can be removed");
+        }
+        fs::write(
+            bench.folder.path().join("audit.log"),
+            lines.join("\n") + "\n",
+        )
+        .expect("it can be written");
+        let found = verify();
+        for (path, text) in parts.iter().zip(&saved) {
+            fs::write(path, text).expect("it can be written");
+        }
+        found
+    };
+    let edited = whole[1].replacen("051", "007", 1);
+    assert_ne!(edited, whole[1]);
+    for (what, lines) in [
+        ("edited", vec![whole[0], &edited, whole[2]]),
+        ("deleted", vec![whole[0], whole[2]]),
+        ("reordered", vec![whole[1], whole[0], whole[2]]),
+        ("doubled", vec![whole[0], whole[0], whole[1], whole[2]]),
+    ] {
+        let (code, report) = write(&lines);
+        assert_eq!(code, Some(1), "{what}: {report}");
+        assert!(report.contains("WRONG  "), "{what}: {report}");
+    }
+    // As one file it is as good as in parts.
+    let (code, report) = write(&whole);
+    assert_eq!(code, Some(0), "{report}");
+    // A part that is gone from the middle shows.
+    let middle = &parts[1];
+    fs::remove_file(middle).expect("it can be removed");
+    let (code, report) = verify();
+    assert_eq!(code, Some(1), "{report}");
+    let (code, _) = bench.fail(&["audit", "verify", "other.log"]);
+    assert_ne!(code, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_has_the_level_of_the_log_read_again() {
+    let bench = Bench::new();
+    let key = make_key(&bench, "livecheck.db");
+    let file = bench.folder.path().join("livecheck.toml");
+    fs::write(&file, "log_level = \"warn,livecheck_server=info\"\n").expect("a file");
+    let settings = [("LIVECHECK_CONFIG", "livecheck.toml")];
+    let service = Process::serving(&bench, &[], &settings, key).expect("it serves");
+    let hangup = || {
+        let pid = service.pid().to_string();
+        let told = Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(told.expect("kill").success());
+    };
+    let probe = |number: u32| {
+        says_ok(&service, "healthz");
+        // Lines of probes are of the level debug.
+        service.log().matches("/healthz").count() >= number as usize
+    };
+    assert!(!probe(1));
+    fs::write(&file, "log_level = \"debug\"\n").expect("a file");
+    hangup();
+    eventually("lines of the level debug", || probe(1));
+    // What can't be used changes nothing.
+    fs::write(&file, "log_level = \"nonsense=nonsense\"\n").expect("a file");
+    hangup();
+    eventually("a warning", || service.log().contains("log_level stays"));
+    assert!(says_ok(&service, "readyz"));
 }

@@ -225,3 +225,35 @@ fn files_that_everybody_may_read_are_warned_about() {
         mode(file, 0o600);
     }
 }
+
+#[test]
+fn a_database_whose_certificate_is_not_checked_is_warned_about() {
+    let bench = Bench::new();
+    let doctor = |address: &str, more: &[&str]| {
+        let mut arguments = vec!["doctor", "--listen", "127.0.0.1:0", "--database", address];
+        arguments.extend(more);
+        said(&bench.run(&arguments))
+    };
+    for (query, mode) in [
+        ("", "prefer"),
+        ("?sslmode=disable", "disable"),
+        ("?sslmode=require", "require"),
+        ("?sslmode=verify-ca", "verify-ca"),
+    ] {
+        let found = doctor(&format!("postgres://db.invalid/livecheck{query}"), &[]);
+        let warning = format!("sslmode of the PostgreSQL at db.invalid is {mode}");
+        assert!(found.contains(&warning), "{found}");
+    }
+    for address in [
+        "postgres://db.invalid/livecheck?sslmode=verify-full",
+        "postgres://127.0.0.1:1/livecheck",
+        "livecheck.db",
+    ] {
+        let found = doctor(address, &[]);
+        assert!(!found.contains("sslmode"), "{found}");
+    }
+    let found = doctor("livecheck.db", &["--admin-listen", "0.0.0.0:0"]);
+    assert!(found.contains("sees /metrics, /version"), "{found}");
+    let found = doctor("livecheck.db", &["--admin-listen", "127.0.0.1:0"]);
+    assert!(!found.contains("without a token:"), "{found}");
+}

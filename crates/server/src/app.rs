@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Audit;
 use crate::config::ServerConfig;
+use crate::connection::Registry;
 use crate::guesses::Guesses;
 use crate::image_key::SharedImageKey;
 use crate::judge::Judge;
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) pool: Pool,
     pub(crate) uploads: UploadMemory,
     pub(crate) metrics: Metrics,
+    /// The connections of the API's listener.
+    pub(crate) connections: Arc<Registry>,
     pub(crate) phase: Phase,
     /// Work that goes on when its client has gone; the server waits for it before it ends.
     pub(crate) tasks: TaskTracker,

@@ -326,13 +326,15 @@ settings! {
         /// Threads that decode and judge; 0: one per core.
         workers: usize = 0, range(0, 1024);
         /// Maximum time a request waits for its turn, estimated on arrival from the
-        /// requests ahead and the recent time per photo; if the estimate is longer, the
-        /// response is 503 at once.
+        /// requests of its API key ahead, their recent time per photo and the key's share
+        /// of the threads; if the estimate is longer, the response is 503 at once.
         queue_wait: Duration = seconds(1), range(Duration::ZERO, LONGEST);
-        /// Requests that may wait per thread, however short the wait; further ones get 503 at once.
+        /// Requests of one API key that may wait per thread, however short the wait;
+        /// further ones get 503 at once. Those of all keys together: twice as many.
         queue: usize = 64, range(0, 10_000);
         /// Maximum memory in bytes for waiting images, over all requests: a quarter for
-        /// bodies being received, the rest for decoded photos.
+        /// bodies being received, the rest for decoded photos; an API key gets at most as
+        /// much of each as it leaves free for others.
         upload_memory: usize = 512 * 1024 * 1024, range(16 * 1024 * 1024, 1 << 40);
     }
     /// Keys and sessions.
@@ -623,6 +625,29 @@ impl ServerConfig {
             ("/docs", place(on.docs, true)),
             ("/demo", place(on.demo, true)),
         ]
+    }
+}
+
+impl ServerConfig {
+    /// What is wrong when others than this machine reach the admin listener, where nothing but the admin
+    /// API asks for a token; `None`: nothing.
+    #[must_use]
+    pub fn open_admin_listener(&self) -> Option<String> {
+        let address = self.network.admin_listen?;
+        if address.ip().is_loopback() {
+            return None;
+        }
+        let open = self.served().into_iter().filter_map(|(path, listener)| {
+            let harmless = ["/healthz", "/readyz"].contains(&path);
+            (listener == Some(Listener::Admin) && !harmless).then_some(path)
+        });
+        let open: Vec<_> = open.collect();
+        (!open.is_empty()).then(|| {
+            format!(
+                "admin_listen is {address}, so whoever reaches that port sees {} without a token: let only your monitoring reach it, or listen on 127.0.0.1",
+                open.join(", ")
+            )
+        })
     }
 }
 

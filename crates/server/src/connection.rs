@@ -3,7 +3,9 @@
 mod activity;
 mod answer;
 mod error_heads;
+mod half_closed;
 mod registry;
+mod strict_lines;
 mod timed;
 mod unread;
 
@@ -35,7 +37,9 @@ use crate::error::Shared;
 use crate::upload::HTTP2_STREAM_WINDOW;
 use answer::{AnswerBody, Streams};
 use error_heads::ErrorHeads;
-use registry::{Registry, Slot};
+use half_closed::HalfClosed;
+pub(crate) use registry::Registry;
+use registry::Slot;
 use timed::Timed;
 
 /// How long to wait when the system cannot accept a connection (out of file handles, say).
@@ -86,13 +90,14 @@ pub(crate) struct Front {
     /// Everything ends now.
     pub(crate) killed: CancellationToken,
     pub(crate) connections: TaskTracker,
+    pub(crate) registry: Arc<Registry>,
 }
 
 impl Front {
     /// Serves `listener` until told to stop.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let network = &self.app.config.network;
-        let registry = Arc::new(Registry::new(network, self.app.metrics.answer_memory()));
+        let registry = Arc::clone(&self.registry);
         loop {
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
@@ -155,6 +160,8 @@ impl Front {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let owed = Arc::new(AtomicUsize::new(0));
+        let current = half_closed::Request::of(&slot.activity);
+        let stream = HalfClosed::new(stream, Arc::clone(&current));
         let stream = ErrorHeads::new(stream, Arc::clone(&owed));
         let network = &self.app.config.network;
         let mut builder = Builder::new(Streams {
@@ -188,12 +195,22 @@ impl Front {
             } else {
                 owed.fetch_add(1, Ordering::AcqRel);
             }
-            let http1 = request.version() != Version::HTTP_2;
+            let request_version = request.version();
+            let http1 = request_version != Version::HTTP_2;
             // Where a body has its own end marks, a proxy may have read another end than this server:
             // what follows is then no request of the client's.
             let chunked = request.headers().contains_key(TRANSFER_ENCODING);
             let (head, body) = request.into_parts();
-            let (body, unread) = unread::watch(body);
+            // Requests of HTTP/1 come one after the other; an interim answer is of HTTP/1.1.
+            let whole = if http1 {
+                current
+                    .waits
+                    .store(request_version == Version::HTTP_11, Ordering::Release);
+                Arc::clone(&current.whole)
+            } else {
+                Arc::default()
+            };
+            let (body, unread) = unread::watch(body, whole);
             let mut request = Request::from_parts(head, Body::new(body));
             request.extensions_mut().insert(Peer(peer.ip()));
             if let Some(full) = full {
@@ -201,9 +218,11 @@ impl Front {
             }
             let (router, last) = (router.clone(), last.clone());
             let (activity, registry) = (Arc::clone(&activity), Arc::clone(&registry));
+            let current = Arc::clone(&current);
             async move {
                 activity.room().await;
                 let mut response = router.oneshot(request).await?;
+                current.waits.store(false, Ordering::Release);
                 if http1 && (chunked || unread.is_left() || full.is_some()) {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);

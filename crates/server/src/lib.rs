@@ -26,6 +26,7 @@ pub mod pool;
 mod router;
 mod routes;
 mod sandbox;
+pub mod shares;
 pub mod telemetry;
 mod tls;
 pub mod upload;
@@ -47,10 +48,11 @@ pub use audit::{AuditReport, shown as audit_name, verify as verify_audit};
 pub use config::{ConfigError, ServerConfig};
 pub use image_key::configured as configured_image_key;
 pub use judge::Judge;
+pub use tls::Certificate;
 
 use app::{App, Phase};
 use audit::Audit;
-use connection::Front;
+use connection::{Front, Registry};
 use guesses::Guesses;
 use image_key::SharedImageKey;
 use metrics::Metrics;
@@ -110,7 +112,7 @@ pub struct Server {
     app: Arc<App>,
     public: TcpListener,
     admin: Option<TcpListener>,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<tls::Tls>,
 }
 
 /// [`Server::bind`], then [`Server::run`].
@@ -188,7 +190,9 @@ impl Server {
             path: config.audit.audit_file.clone().unwrap_or_default(),
             source,
         })?;
+        let connections = Registry::new(&config.network, metrics.answer_memory());
         let app = App {
+            connections: Arc::new(connections),
             keys: KeyCache::new(Arc::clone(&store), Arc::clone(&clock)),
             guesses: Guesses::new(&config.access),
             image_key: SharedImageKey::new(&config.access)?,
@@ -228,6 +232,12 @@ impl Server {
         self.admin.as_ref().map(TcpListener::local_addr).transpose()
     }
 
+    /// The certificate that the API speaks TLS with, to have it read again.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.tls.as_ref().map(|tls| tls.certificate.clone())
+    }
+
     /// Serves until `shutdown` is done; then drains: `/readyz` says 503, after `drain_delay` no
     /// connection is accepted any more, and requests under way have `shutdown_timeout` to finish.
     ///
@@ -241,10 +251,11 @@ impl Server {
         let front = Front {
             app: Arc::clone(&app),
             router: router::public(&app),
-            tls: self.tls,
+            tls: self.tls.map(|tls| tls.acceptor),
             stopping: CancellationToken::new(),
             killed: CancellationToken::new(),
             connections: TaskTracker::new(),
+            registry: Arc::clone(&app.connections),
         };
         if let Ok(address) = self.public.local_addr() {
             tracing::info!(%address, tls = front.tls.is_some(), "listening");
@@ -257,6 +268,10 @@ impl Server {
             let admin = Front {
                 router: router::admin(&app),
                 tls: None,
+                registry: Arc::new(Registry::new(
+                    &app.config.network,
+                    app.metrics.answer_memory(),
+                )),
                 ..front.clone()
             };
             front.connections.spawn(admin.serve(listener));

@@ -168,6 +168,7 @@ pub(crate) struct Metrics {
     replays: Family<OutcomeLabel, Counter>,
     audit: AuditLines,
     log_dropped: Counter,
+    log_stalled: Gauge,
     uptime: Gauge<f64, AtomicU64>,
 }
 
@@ -464,6 +465,12 @@ impl Metrics {
             "Log lines dropped because nobody read them, or because they could not be written",
             log_dropped.clone(),
         );
+        let log_stalled = Gauge::default();
+        registry.register(
+            "log_stalled",
+            "1 while nobody reads the log, 0 else",
+            log_stalled.clone(),
+        );
         let uptime = Gauge::default();
         registry.register(
             "uptime_seconds",
@@ -508,6 +515,7 @@ impl Metrics {
             replays,
             audit,
             log_dropped,
+            log_stalled,
             uptime,
         }
     }
@@ -637,6 +645,7 @@ impl Metrics {
         self.log_dropped
             .inner()
             .store(telemetry::dropped_lines(), Ordering::Relaxed);
+        self.log_stalled.set(i64::from(telemetry::is_stalled()));
         self.uptime.set(uptime.as_secs_f64());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;

@@ -240,7 +240,7 @@ fn readyz() -> OperationBuilder {
         .response(
             "503",
             answer(
-                "It is starting or draining, or its database is away.",
+                "It is starting or draining, judges nothing, has no connection left, or its database is away.",
                 "Health",
             ),
         )
@@ -740,8 +740,20 @@ fn session_body() -> Schema {
 }
 
 fn health_body() -> Schema {
-    let states = choice("", ["ok", "starting", "draining", "store unavailable"]);
-    object("The state of the server.", vec![("status", states)])
+    let states = choice(
+        "",
+        [
+            "ok",
+            "starting",
+            "draining",
+            "judging stalled",
+            "connections full",
+            "store unavailable",
+        ],
+    );
+    let health = object("The state of the server.", vec![("status", states)]);
+    let log = choice("Only while nobody reads the log.", ["stalled"]);
+    optional(health, "log", log)
 }
 
 fn version_body() -> Schema {

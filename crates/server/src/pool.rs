@@ -1,11 +1,13 @@
 //! The threads that decode and judge, and the bounded queue before them.
 //!
-//! A request first gets a [`Ticket`]; there are as many as threads and places in the queue. Who finds
-//! none, or would wait longer than allowed, is turned away at once: the wait is reckoned from the
-//! requests ahead and the recent time per request. With a ticket it may run jobs. Jobs of requests
-//! that were begun go before those of new ones, so that work once started is finished.
+//! A request first gets a [`Ticket`]; a tenant has as many as threads and places in the queue, all
+//! together twice as many. Who finds none, or would wait longer than allowed, is turned away at once: the
+//! wait is reckoned from the tenant's requests ahead, its recent time per request, and its share of the
+//! threads. With a ticket it may run jobs. Jobs of requests that were begun go before those of new ones,
+//! so that work once started is finished; of new ones, those of the tenant whose jobs took least of the
+//! threads' time go first, so that the heavy photos of one delay another by no more than those that run.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,16 +18,20 @@ use std::time::Duration;
 use std::{io, thread};
 
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+
+use crate::shares::{Grant, Shares, Tenant};
+
+/// Most tenants without a request whose recent times are remembered.
+const MOST_REMEMBERED: usize = 1024;
 
 type Work = Box<dyn FnOnce() + Send>;
 
 /// Threads for CPU-bound work. Dropping it lets them finish what is queued and end.
 pub struct Pool {
     shared: Arc<Shared>,
-    admission: Arc<Semaphore>,
-    places: usize,
+    admission: Shares,
     threads: usize,
     /// Longest wait that a request is let in for.
     most_wait: Duration,
@@ -34,58 +40,146 @@ pub struct Pool {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    recent: Recent,
+    progress: Progress,
 }
 
-/// How long requests kept a thread lately, microseconds: a moving average of each lane's jobs. 0: none
+/// How long a tenant's requests kept a thread lately: a moving average of each lane's jobs. Zero: none
 /// has run yet.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Recent {
-    fresh: AtomicU64,
-    begun: AtomicU64,
+    fresh: Duration,
+    begun: Duration,
 }
 
 impl Recent {
     /// A job counts for this share of the average: some thirty requests are remembered.
-    const WEIGHT: u64 = 16;
+    const WEIGHT: u32 = 16;
 
-    fn lane(&self, lane: Lane) -> &AtomicU64 {
-        match lane {
-            Lane::Fresh => &self.fresh,
-            Lane::Begun => &self.begun,
-        }
-    }
-
-    fn add(&self, lane: Lane, took: Duration) {
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let average = self.lane(lane);
-        // Two threads at once may lose one of the two: it is an average.
-        let before = average.load(Ordering::Relaxed);
-        let after = if before == 0 {
+    fn add(&mut self, lane: Lane, took: Duration) {
+        let average = match lane {
+            Lane::Fresh => &mut self.fresh,
+            Lane::Begun => &mut self.begun,
+        };
+        let after = if average.is_zero() {
             took
         } else {
-            before - before / Self::WEIGHT + took / Self::WEIGHT
+            *average - *average / Self::WEIGHT + took / Self::WEIGHT
         };
-        average.store(after.max(1), Ordering::Relaxed);
+        *average = after.max(Duration::from_micros(1));
     }
 
     /// One request, from its first job to its last.
     fn request(&self) -> Duration {
-        let lane = |lane| self.lane(lane).load(Ordering::Relaxed);
-        Duration::from_micros(lane(Lane::Fresh) + lane(Lane::Begun))
+        self.fresh + self.begun
+    }
+}
+
+/// What is known of a tenant.
+#[derive(Default)]
+struct Account {
+    recent: Recent,
+    /// Time that its jobs kept threads, raised to [`Queue::floor`] when it comes back.
+    used: Duration,
+    /// Its requests that are running or waiting.
+    requests: usize,
+    fresh: VecDeque<Work>,
+}
+
+/// Whether the threads get anywhere.
+struct Progress {
+    began: Instant,
+    /// When a job last began or ended; microseconds since `began`.
+    moved: AtomicU64,
+}
+
+impl Progress {
+    fn note(&self) {
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.moved.store(micros, Ordering::Release);
+    }
+
+    fn since(&self) -> Duration {
+        let moved = Duration::from_micros(self.moved.load(Ordering::Acquire));
+        self.began.elapsed().saturating_sub(moved)
     }
 }
 
 #[derive(Default)]
 struct Queue {
     begun: VecDeque<Work>,
-    fresh: VecDeque<Work>,
+    accounts: HashMap<Tenant, Account>,
+    /// What the tenant whose turn it was last had used: one that comes back does not get more than the
+    /// others for having been away.
+    floor: Duration,
+    running: usize,
     closed: bool,
+}
+
+impl Queue {
+    fn account(&mut self, tenant: &Tenant) -> &mut Account {
+        self.accounts.entry(tenant.clone()).or_default()
+    }
+
+    fn waiting(&self) -> usize {
+        let fresh = self.accounts.values().map(|account| account.fresh.len());
+        self.begun.len() + fresh.sum::<usize>()
+    }
+
+    /// A request of the tenant begins.
+    fn enter(&mut self, tenant: &Tenant) {
+        let floor = self.floor;
+        let account = self.account(tenant);
+        if account.requests == 0 {
+            account.used = account.used.max(floor);
+        }
+        account.requests += 1;
+        if self.accounts.len() > MOST_REMEMBERED {
+            self.accounts.retain(|_, account| account.requests > 0);
+        }
+    }
+
+    fn leave(&mut self, tenant: &Tenant) {
+        self.account(tenant).requests -= 1;
+    }
+
+    fn next(&mut self) -> Option<Work> {
+        if let Some(work) = self.begun.pop_front() {
+            return Some(work);
+        }
+        let waiting = self.accounts.values_mut();
+        let account = waiting
+            .filter(|account| !account.fresh.is_empty())
+            .min_by_key(|account| account.used)?;
+        self.floor = self.floor.max(account.used);
+        account.fresh.pop_front()
+    }
 }
 
 /// The right to run jobs. Its place is free again when it is dropped and its jobs have ended.
 pub struct Ticket {
-    permit: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
+}
+
+/// A request's place.
+struct Place {
+    tenant: Tenant,
+    shared: Arc<Shared>,
+    _grant: Grant,
+}
+
+impl Place {
+    fn took(&self, lane: Lane, took: Duration) {
+        let mut queue = self.shared.lock();
+        let account = queue.account(&self.tenant);
+        account.recent.add(lane, took);
+        account.used += took;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.lock().leave(&self.tenant);
+    }
 }
 
 /// Which jobs go first.
@@ -125,13 +219,15 @@ impl Pool {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
-            recent: Recent::default(),
+            progress: Progress {
+                began: Instant::now(),
+                moved: AtomicU64::new(0),
+            },
         });
-        let places = threads * (1 + queue);
+        let places = u32::try_from(2 * threads * (1 + queue)).unwrap_or(u32::MAX);
         let pool = Self {
             shared: Arc::clone(&shared),
-            admission: Arc::new(Semaphore::new(places)),
-            places,
+            admission: Shares::new(places),
             threads,
             most_wait,
         };
@@ -144,67 +240,87 @@ impl Pool {
         Ok(pool)
     }
 
-    /// A ticket, or `None` when the queue is full or the wait too long.
+    /// A ticket, or `None` when the tenant's queue is full or its wait too long.
     #[must_use]
-    pub fn admit(&self) -> Option<Ticket> {
-        if self.wait() > self.most_wait {
+    pub fn admit(&self, tenant: &Tenant) -> Option<Ticket> {
+        if self.wait(tenant) > self.most_wait {
             return None;
         }
-        let permit = Arc::clone(&self.admission).try_acquire_owned().ok()?;
-        Some(Ticket {
-            permit: Arc::new(permit),
-        })
+        Some(self.ticket(tenant, self.admission.take(tenant, 1)?))
     }
 
     /// A ticket as soon as there is one, in the order in which they were asked for; `None` when there
     /// was none by the deadline.
-    pub async fn admit_by(&self, deadline: Instant) -> Option<Ticket> {
-        let permit = Arc::clone(&self.admission).acquire_owned();
-        let permit = timeout_at(deadline, permit).await.ok()?.ok()?;
-        Some(Ticket {
-            permit: Arc::new(permit),
-        })
+    pub async fn admit_by(&self, tenant: &Tenant, deadline: Instant) -> Option<Ticket> {
+        let grant = timeout_at(deadline, self.admission.turn(tenant, 1)).await;
+        Some(self.ticket(tenant, grant.ok()?))
     }
 
-    /// Whether [`Pool::admit`] would turn a request away now.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.admission.available_permits() == 0 || self.wait() > self.most_wait
+    fn ticket(&self, tenant: &Tenant, grant: Grant) -> Ticket {
+        self.shared.lock().enter(tenant);
+        Ticket {
+            place: Arc::new(Place {
+                tenant: tenant.clone(),
+                shared: Arc::clone(&self.shared),
+                _grant: grant,
+            }),
+        }
     }
 
-    /// How long a request that came now would wait for a thread: the requests ahead, at the recent
-    /// time per request. Nothing before the first one has run.
+    /// Whether [`Pool::admit`] would turn a request of the tenant away now.
     #[must_use]
-    pub fn wait(&self) -> Duration {
-        let Some(ahead) = (self.busy() + 1).checked_sub(self.threads) else {
+    pub fn is_full(&self, tenant: &Tenant) -> bool {
+        !self.admission.has(tenant, 1) || self.wait(tenant) > self.most_wait
+    }
+
+    /// How long a request of the tenant that came now would wait for its share of the threads: its
+    /// requests ahead, at its recent time per request. Nothing before its first one has run.
+    #[must_use]
+    pub fn wait(&self, tenant: &Tenant) -> Duration {
+        if self.busy() < self.threads {
+            return Duration::ZERO;
+        }
+        let (held, tenants) = self.admission.held(tenant);
+        let tenants = tenants + usize::from(held == 0);
+        // Counted in units of a thread shared by all tenants: each has `threads` of them.
+        let ahead = (held as usize + 1) * tenants;
+        let Some(ahead) = ahead.checked_sub(self.threads) else {
             return Duration::ZERO;
         };
-        self.shared
-            .recent
-            .request()
-            .saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX))
+        let recent = {
+            let queue = self.shared.lock();
+            let account = queue.accounts.get(tenant);
+            account.map_or(Duration::ZERO, |account| account.recent.request())
+        };
+        recent.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX))
             / u32::try_from(self.threads).unwrap_or(u32::MAX)
     }
 
     /// When a request that was turned away should come back: once the wait is short enough again,
     /// a second at least.
     #[must_use]
-    pub fn come_back(&self) -> Duration {
+    pub fn come_back(&self, tenant: &Tenant) -> Duration {
         const LEAST: Duration = Duration::from_secs(1);
-        self.wait().saturating_sub(self.most_wait).max(LEAST)
+        self.wait(tenant).saturating_sub(self.most_wait).max(LEAST)
     }
 
     /// Tickets out: requests that are running or waiting.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.places - self.admission.available_permits()
+        self.admission.used() as usize
     }
 
     /// Jobs that wait for a thread.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let queue = self.shared.lock();
-        queue.begun.len() + queue.fresh.len()
+        self.shared.lock().waiting()
+    }
+
+    /// Whether every thread has been at the same job for so long.
+    #[must_use]
+    pub fn stalled_for(&self, time: Duration) -> bool {
+        let running = self.shared.lock().running;
+        running == self.threads && self.shared.progress.since() > time
     }
 
     /// Queues a job, which keeps the ticket's place until it has ended or is dropped unrun.
@@ -217,24 +333,22 @@ impl Pool {
         let (sender, receiver) = oneshot::channel();
         let state = Arc::new(JobState::default());
         let claimed = Arc::clone(&state);
-        let place = Arc::clone(&ticket.permit);
-        let shared = Arc::clone(&self.shared);
+        let place = Arc::clone(&ticket.place);
         let work: Work = Box::new(move || {
-            let _place = place;
             // Nobody waits any more: its request was dropped or the job cancelled.
             if sender.is_closed() || !claimed.claim(JobState::RUNNING) {
                 return;
             }
             let started = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(job)).map_err(|_| JobError::Panicked);
-            shared.recent.add(lane, started.elapsed());
+            place.took(lane, started.elapsed());
             // Whoever waited may be gone by now.
             drop(sender.send(result));
         });
         {
             let mut queue = self.shared.lock();
             match lane {
-                Lane::Fresh => queue.fresh.push_back(work),
+                Lane::Fresh => queue.account(&ticket.place.tenant).fresh.push_back(work),
                 Lane::Begun => queue.begun.push_back(work),
             }
         }
@@ -260,7 +374,7 @@ impl Shared {
         loop {
             let mut queue = self.lock();
             let work = loop {
-                if let Some(work) = queue.begun.pop_front().or_else(|| queue.fresh.pop_front()) {
+                if let Some(work) = queue.next() {
                     break work;
                 }
                 if queue.closed {
@@ -271,8 +385,12 @@ impl Shared {
                     .wait(queue)
                     .unwrap_or_else(PoisonError::into_inner);
             };
+            queue.running += 1;
             drop(queue);
+            self.progress.note();
             work();
+            self.progress.note();
+            self.lock().running -= 1;
         }
     }
 }

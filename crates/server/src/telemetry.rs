@@ -11,17 +11,23 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::config::{LogConfig, LogFormat};
 
 use lines::Lines;
 pub(crate) use lines::dropped as dropped_lines;
 
+/// How long a line of the log may take to be written before the log counts as stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
 /// Longest time that the end of the process waits for a log that is read slowly.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Kept for [`set_level`].
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Kept for [`flush`] and [`last_words`]; the log of a process is set up once.
 static LINES: OnceLock<Lines> = OnceLock::new();
@@ -56,10 +62,7 @@ pub enum TelemetryError {
 /// # Errors
 /// See [`TelemetryError`].
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| TelemetryError::Filter {
-        value: config.log_level.clone(),
-        reason: error.to_string(),
-    })?;
+    let (filter, level) = reload::Layer::new(filter(&config.log_level)?);
     #[cfg(feature = "otlp")]
     let traces = config
         .otlp_endpoint
@@ -76,7 +79,7 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         }
     };
     let writer = Lines::start(io::stderr()).map_err(TelemetryError::Thread)?;
-    if LINES.set(writer.clone()).is_err() {
+    if LINES.set(writer.clone()).is_err() || LEVEL.set(level).is_err() {
         return Err(TelemetryError::Twice);
     }
     let lines = tracing_subscriber::fmt::layer()
@@ -96,6 +99,33 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
             .try_init(),
     }
     .map_err(|_| TelemetryError::Twice)
+}
+
+fn filter(log_level: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(log_level).map_err(|error| TelemetryError::Filter {
+        value: log_level.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Logs from another level on. Without a log ([`init`]) nothing happens.
+///
+/// # Errors
+/// When `log_level` is no filter; the old level stays then.
+pub fn set_level(log_level: &str) -> Result<(), TelemetryError> {
+    let filter = filter(log_level)?;
+    if let Some(level) = LEVEL.get() {
+        // It fails only where the log is gone with the process.
+        drop(level.reload(filter));
+    }
+    Ok(())
+}
+
+/// Whether nobody reads the log, so that the line at its head has waited for seconds.
+pub(crate) fn is_stalled() -> bool {
+    LINES
+        .get()
+        .is_some_and(|lines| lines.waits_for(STALLED_AFTER))
 }
 
 /// From now on a panic is logged by its place alone. Its message may quote what was being read: text

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use livecheck_store::Clock;
@@ -20,11 +20,31 @@ use crate::config::NetworkConfig;
 /// How often the files are looked at, when connections come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// What speaks TLS, and the pair that it does it with.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) certificate: Certificate,
+}
+
+/// The certificate and key in force.
+#[derive(Clone)]
+pub struct Certificate(Arc<Reloading>);
+
+impl Certificate {
+    /// Reads the files again, whether they have changed or not; where they can't be used, says so in the
+    /// log and goes on with the old pair.
+    pub fn reload(&self) {
+        let mut state = self.0.state();
+        let stamp = self.0.files.stamp();
+        state.take(self.0.files.read(), stamp);
+    }
+}
+
 /// `None` when no certificate is set.
 pub(crate) fn acceptor(
     network: &NetworkConfig,
     clock: Arc<dyn Clock>,
-) -> Result<Option<TlsAcceptor>, ServerError> {
+) -> Result<Option<Tls>, ServerError> {
     let (Some(certificate), Some(key)) = (&network.tls_cert, &network.tls_key) else {
         return Ok(None);
     };
@@ -35,7 +55,7 @@ pub(crate) fn acceptor(
     // Their state before they are read: a change in between is seen later.
     let stamp = files.stamp();
     let current = Arc::new(files.read().map_err(ServerError::Tls)?);
-    let resolver = Reloading {
+    let resolver = Arc::new(Reloading {
         clock,
         state: Mutex::new(State {
             current,
@@ -43,14 +63,17 @@ pub(crate) fn acceptor(
             looked_at: Duration::ZERO,
         }),
         files,
-    };
+    });
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| ServerError::Tls(error.to_string()))?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+        .with_cert_resolver(Arc::clone(&resolver) as _);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+    Ok(Some(Tls {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        certificate: Certificate(resolver),
+    }))
 }
 
 struct Files {
@@ -97,6 +120,26 @@ struct State {
     looked_at: Duration,
 }
 
+impl State {
+    fn take(&mut self, pair: Result<CertifiedKey, String>, stamp: Stamp) {
+        match pair {
+            Ok(pair) => {
+                self.current = Arc::new(pair);
+                self.stamp = stamp;
+                tracing::info!("the certificate was read again");
+            }
+            // Perhaps one of the two is still to come: it is tried again.
+            Err(error) => tracing::warn!(%error, "the old certificate stays in force"),
+        }
+    }
+}
+
+impl Reloading {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl fmt::Debug for Reloading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloading").finish_non_exhaustive()
@@ -106,20 +149,12 @@ impl fmt::Debug for Reloading {
 impl ResolvesServerCert for Reloading {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let now = self.clock.monotonic();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if now.saturating_sub(state.looked_at) >= LOOK_EVERY {
             state.looked_at = now;
             let stamp = self.files.stamp();
             if stamp != state.stamp {
-                match self.files.read() {
-                    Ok(pair) => {
-                        state.current = Arc::new(pair);
-                        state.stamp = stamp;
-                        tracing::info!("the certificate was reloaded");
-                    }
-                    // Perhaps one of the two is still to come: it is tried again.
-                    Err(error) => tracing::warn!(%error, "the old certificate stays in force"),
-                }
+                state.take(self.files.read(), stamp);
             }
         }
         Some(Arc::clone(&state.current))

@@ -99,6 +99,12 @@ fn with_admin(mut config: ServerConfig) -> ServerConfig {
     config
 }
 
+async fn readiness(server: &Running) -> Answer {
+    let address = server.admin.unwrap();
+    let answer = reqwest::get(format!("http://{address}/readyz")).await;
+    Answer::of(answer.unwrap()).await
+}
+
 async fn metrics(server: &Running) -> String {
     let address = server.admin.unwrap();
     let answer = reqwest::get(format!("http://{address}/metrics")).await;
@@ -167,6 +173,11 @@ async fn requests_under_way_keep_their_places_and_the_health_check_is_answered()
     }
     let mut probe = connect_from("127.0.0.6", server.address).await;
     assert_eq!(ask(&mut probe, "/healthz").await, Some(200));
+    let full = readiness(&server).await;
+    assert_eq!(
+        (full.status, &full.body["status"]),
+        (503, &"connections full".into())
+    );
     let client = reqwest::Client::builder().local_address(Some("127.0.0.7".parse().unwrap()));
     let refused = client
         .build()
@@ -198,6 +209,7 @@ async fn requests_under_way_keep_their_places_and_the_health_check_is_answered()
         answer.status == 200
     })
     .await;
+    assert_eq!(readiness(&server).await.status, 200);
 }
 
 #[tokio::test]
@@ -367,6 +379,36 @@ async fn a_stream_that_reads_nothing_is_reset_and_the_others_go_on() {
         }
     }
     assert!(reset.iter().all(Option::is_some), "{reset:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_reads_byte_by_byte_is_reset() {
+    let mut config = config();
+    config.times.write_timeout = SHORT;
+    config.times.keep_alive_timeout = FOREVER;
+    let server = start_with(config, Scripted::default()).await;
+    let mut stream = connect_from("127.0.0.2", server.address).await;
+    let beginning = [http2::preface(0), http2::get(1, "/openapi.json")].concat();
+    stream.write_all(&beginning).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        while writer.write_all(&http2::window_update(1, 1)).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let mut received = Vec::new();
+    let reset = async {
+        loop {
+            while let Some(frame) = http2::Frame::take(&mut received) {
+                if frame.kind == http2::RST_STREAM {
+                    return;
+                }
+            }
+            assert!(reader.read_buf(&mut received).await.unwrap() > 0);
+        }
+    };
+    timeout(PATIENCE, reset).await.expect("a reset");
+    drip.abort();
 }
 
 #[tokio::test]

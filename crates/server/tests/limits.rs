@@ -385,6 +385,85 @@ async fn a_client_that_never_reads_holds_little_and_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_byte_by_byte_is_given_up() {
+    let mut config = config();
+    config.times.write_timeout = SHORT;
+    config.times.keep_alive_timeout = FOREVER;
+    let server = start_with(config, Scripted::default()).await;
+    let slow = TcpStream::connect(server.address).await.unwrap();
+    let (mut reader, mut writer) = slow.into_split();
+    let reads = tokio::spawn(async move {
+        while reader.read_u8().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    // It ends with an error when the server gives up.
+    let requests = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2000);
+    while writer.write_all(&requests).await.is_ok() {}
+    reads.abort();
+    server.check(b"live").await.assert_live();
+}
+
+#[tokio::test]
+async fn lines_of_a_head_end_as_http_demands() {
+    let server = start().await;
+    for head in [
+        "GET /healthz HTTP/1.1\nhost: x\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\nx: y\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\n\nx: y\r\n\r\n",
+        "\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
+        let answer = raw(server.address, head.as_bytes()).await;
+        assert!(!answer.is_empty(), "{head:?}");
+        assert_raw_error(&answer, 400, "004");
+    }
+    // Behind a body, in which any line may stand.
+    let body = "image_bytes=\n\n";
+    let request = head(&server, &format!("content-length: {}\r\n", body.len())) + body;
+    let good = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let bad = good.replace("x\r\n\r", "x\nx: y\r\n\r");
+    let answers = raw(server.address, (request + good + &bad).as_bytes()).await;
+    let statuses: Vec<&str> = answers
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|answer| &answer[..3])
+        .collect();
+    assert_eq!(statuses, ["400", "200", "400"], "{answers}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_text_gets_the_envelope() {
+    let server = start().await;
+    for path in ["/demo/%c0%ae", "/docs/%ff", "/%c0%ae", "/liveness/%c0"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_raw_error(&raw(server.address, request.as_bytes()).await, 404, "004");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_more_gets_its_answer() {
+    let server = start().await;
+    for (image, status) in [(&b"live"[..], 200), (b"gate", 200), (b"two", 422)] {
+        let body = format!("image_bytes={}", common::base64(image));
+        let request = head(&server, &format!("content-length: {}\r\n", body.len())) + &body;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        if image == b"gate" {
+            until(async || server.judge.gate.waiting() == 1).await;
+            // Longer than a client that has gone takes to be noticed.
+            let mut interim = [0; 50];
+            stream.read_exact(&mut interim).await.unwrap();
+            assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n".repeat(2));
+            server.judge.gate.open();
+        }
+        let answer = read_all(&mut stream).await;
+        let wanted = format!("HTTP/1.1 {status} ");
+        assert!(answer.contains(&wanted), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_queue_turns_away_at_once() {
     let mut config = config();
     config.pool.workers = 1;

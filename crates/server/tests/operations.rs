@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use common::flaky::Flaky;
 use common::{
-    Answer, Scripted, config, image_form, raw, send, start, start_on, start_unready, start_with,
-    until,
+    Answer, Running, Scripted, config, image_form, raw, send, start, start_on, start_unready,
+    start_with, until,
 };
 use livecheck_engine::EngineError;
 use livecheck_server::config::Exposure;
@@ -185,6 +185,28 @@ async fn a_failed_self_test_ends_the_server() {
         server.stopped().await,
         Err(ServerError::SelfTest(_))
     ));
+}
+
+/// The status of the answer and the state that it names.
+async fn readiness(server: &Running) -> (u16, String) {
+    let answer = server.get("/readyz").await;
+    let state = answer.body["status"].as_str().unwrap().to_owned();
+    (answer.status, state)
+}
+
+#[tokio::test]
+async fn threads_that_get_nowhere_end_readiness_until_they_do() {
+    let mut config = config();
+    config.times.judge_timeout = Duration::from_millis(100);
+    let server = start_with(config, Scripted::default()).await;
+    for _ in 0..2 {
+        // Given up by then, but the thread is still at it.
+        server.check(b"gate").await.assert_error(503, "005");
+    }
+    until(async || readiness(&server).await == (503, "judging stalled".to_owned())).await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    server.judge.gate.open();
+    until(async || readiness(&server).await == (200, "ok".to_owned())).await;
 }
 
 #[tokio::test]

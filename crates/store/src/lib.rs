@@ -86,6 +86,13 @@ pub fn missing_file(address: &str) -> Option<&Path> {
     (is_file && path.try_exists().is_ok_and(|exists| !exists)).then_some(path)
 }
 
+/// What is wrong when `address` names a PostgreSQL on another machine whose certificate is not checked;
+/// whoever is between the two can then read and answer in its place. `None`: nothing.
+#[must_use]
+pub fn unchecked_certificate(address: &str) -> Option<String> {
+    postgres::unchecked_certificate(address)
+}
+
 /// Keys, sessions, rate limits and images seen before.
 ///
 /// Every method may fail with [`StoreError::Unavailable`] while the database is away; it answers

@@ -1,9 +1,12 @@
 //! PostgreSQL: one database for any number of nodes.
 
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use crate::StoreError;
@@ -22,6 +25,10 @@ const MIGRATION_TIMEOUT: &str = "SET LOCAL statement_timeout = '60s'";
 /// Held while tables or keys are changed. The number is only for this: "livechk" in ASCII.
 const ADMIN_LOCK: &str = "SELECT pg_advisory_xact_lock(30515254712821867)";
 
+/// Errors of a connection that led to the wrong server, or soon will: it takes no writes (a standby, or a
+/// primary that was stepped down), or it is shutting down, has crashed, or is starting.
+const LEADS_ELSEWHERE: [&str; 4] = ["25006", "57P01", "57P02", "57P03"];
+
 /// Brings the tables from version `i` to `i + 1`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/1.sql"),
@@ -33,6 +40,23 @@ const MIGRATIONS: &[&str] = &[
 pub(crate) struct Postgres {
     address: String,
     pool: PgPool,
+    outdated: Outdated,
+}
+
+/// Connections opened before this moment are not used again: one of them turned out to lead to a server
+/// that takes no writes, or that is going away.
+#[derive(Clone, Default)]
+struct Outdated(Arc<Mutex<Option<Instant>>>);
+
+impl Outdated {
+    fn set(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn holds(&self, age: Duration) -> bool {
+        let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        before.is_some_and(|before| age >= before.elapsed())
+    }
 }
 
 /// Connects to the database at `url` and brings its tables up to date.
@@ -57,8 +81,14 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
         Err(error) => Err(error.into()),
     };
     migrated.map_err(|error| error.explain::<Postgres>(&address))?;
+    let outdated = Outdated::default();
+    let is_outdated = outdated.clone();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
+        .before_acquire(move |_, connection| {
+            let usable = !is_outdated.holds(connection.age);
+            Box::pin(async move { Ok(usable) })
+        })
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move {
@@ -67,7 +97,39 @@ pub(crate) async fn open(url: &str) -> Result<SqlStore<Postgres>, StoreError> {
             })
         })
         .connect_lazy_with(options);
-    Ok(SqlStore::new(Postgres { address, pool }))
+    Ok(SqlStore::new(Postgres {
+        address,
+        pool,
+        outdated,
+    }))
+}
+
+pub(crate) fn unchecked_certificate(url: &str) -> Option<String> {
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options: PgConnectOptions = is_postgres.then(|| url.parse().ok()).flatten()?;
+    let host = options.get_host();
+    let here = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback());
+    let mode = match options.get_ssl_mode() {
+        PgSslMode::VerifyFull => return None,
+        PgSslMode::VerifyCa => {
+            "verify-ca, which takes the certificate of any server of that authority"
+        }
+        PgSslMode::Require => "require, which takes any certificate",
+        PgSslMode::Prefer | PgSslMode::Allow => {
+            "prefer, which goes without encryption where it must"
+        }
+        PgSslMode::Disable => "disable, which goes without encryption",
+    };
+    if here || options.get_socket().is_some() {
+        return None;
+    }
+    Some(format!(
+        "sslmode of the PostgreSQL at {host} is {mode}: whoever is on the way can read hashes of keys and answer in its place; add ?sslmode=verify-full to the address, and &sslrootcert=FILE for an authority of your own"
+    ))
 }
 
 /// The parameters that an address may have. The driver would log the value of any other.
@@ -153,28 +215,60 @@ impl Backend for Postgres {
     }
 
     async fn read(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
-        run(&self.pool, &statement).await
+        let mut connection = self.pool.acquire().await?;
+        let done = run(&mut *connection, &statement).await;
+        self.settle(connection, done)
     }
 
     async fn write(&self, statement: Statement<'_>) -> Result<Vec<Row>, sqlx::Error> {
-        run(&self.pool, &statement).await
+        self.read(statement).await
     }
 
     async fn execute(&self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
         let done = bind::<sqlx::Postgres>(&statement)
-            .execute(&self.pool)
-            .await?;
-        Ok(done.rows_affected())
+            .execute(&mut *connection)
+            .await;
+        Ok(self.settle(connection, done)?.rows_affected())
     }
 
     async fn administer(&self, statements: &[Statement<'_>]) -> Result<Vec<Row>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        transaction.execute(ADMIN_LOCK).await?;
-        let mut rows = Vec::new();
-        for statement in statements {
-            rows = run(&mut *transaction, statement).await?;
+        let mut connection = self.pool.acquire().await?;
+        let done = transact(&mut connection, statements).await;
+        self.settle(connection, done)
+    }
+}
+
+async fn transact(
+    connection: &mut PgConnection,
+    statements: &[Statement<'_>],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    transaction.execute(ADMIN_LOCK).await?;
+    let mut rows = Vec::new();
+    for statement in statements {
+        rows = run(&mut *transaction, statement).await?;
+    }
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+impl Postgres {
+    /// Gives a connection back, or closes it, and all that were opened before, when what it did shows
+    /// that there may be another server by now behind the same address.
+    fn settle<T>(
+        &self,
+        mut connection: PoolConnection<sqlx::Postgres>,
+        done: Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let code = done.as_ref().err().and_then(|error| {
+            let error = error.as_database_error()?;
+            error.code().map(std::borrow::Cow::into_owned)
+        });
+        if code.is_some_and(|code| LEADS_ELSEWHERE.contains(&code.as_str())) {
+            self.outdated.set();
+            connection.close_on_drop();
         }
-        transaction.commit().await?;
-        Ok(rows)
+        done
     }
 }

@@ -69,6 +69,11 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Which database this is: a path, or scheme, host and port.
     fn address(&self) -> &str;
 
+    /// That the database is still where its address says.
+    async fn is_in_place(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Whether an error code of this database means that it may work again later.
     fn is_outage(code: &str) -> bool;
 
@@ -704,6 +709,7 @@ impl<B: Backend> Store for SqlStore<B> {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.backend.is_in_place().await?;
         // A write for each question would let anybody wear out the disk: only where one has failed.
         if self.write_failed.load(Ordering::Relaxed) {
             self.write(statement!(PROBE)).await?;

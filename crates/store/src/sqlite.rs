@@ -3,7 +3,7 @@
 //! Write-ahead log with `synchronous = FULL`: what was answered is on the disk, whether the process
 //! is killed or the power goes. One connection writes, a few read next to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +38,51 @@ pub(crate) struct Sqlite {
     address: String,
     writer: SqlitePool,
     readers: SqlitePool,
+    file: Option<OpenedFile>,
+}
+
+/// Which file was opened. When it is deleted or another one is put in its place, the open connections go
+/// on with what nobody else can see, and what they count is lost with the process.
+struct OpenedFile {
+    path: PathBuf,
+    id: Option<FileId>,
+}
+
+/// Device and number.
+type FileId = (u64, u64);
+
+impl OpenedFile {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            id: file_id(path),
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.id.is_none() || file_id(&self.path) == self.id {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable(format!(
+            "{} was deleted or replaced while it is in use: put it back, or start the service again",
+            self.path.display()
+        )))
+    }
+}
+
+/// `None`: the system has none, or there is no such file.
+fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 /// Opens the file at `path`, making it when it is missing.
@@ -56,6 +101,7 @@ pub(crate) async fn open_file(path: &Path) -> Result<SqlStore<Sqlite>, StoreErro
         address,
         writer,
         readers,
+        file: Some(OpenedFile::new(path)),
     }))
 }
 
@@ -73,6 +119,7 @@ pub(crate) async fn open_memory() -> Result<SqlStore<Sqlite>, StoreError> {
         address,
         readers: writer.clone(),
         writer,
+        file: None,
     }))
 }
 
@@ -163,6 +210,10 @@ impl Backend for Sqlite {
 
     fn address(&self) -> &str {
         &self.address
+    }
+
+    async fn is_in_place(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), OpenedFile::check)
     }
 
     fn is_outage(code: &str) -> bool {

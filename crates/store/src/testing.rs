@@ -209,6 +209,108 @@ mod cluster {
             format!("postgres://livecheck@127.0.0.1:{port}/{name}")
         }
 
+        /// The port of 127.0.0.1 that the server listens on.
+        pub fn port(&self) -> u16 {
+            self.port
+        }
+
+        /// Makes and starts a standby that follows this server. `None`, with a loud note, where
+        /// `pg_basebackup` isn't installed.
+        ///
+        /// # Panics
+        ///
+        /// When the standby can't be made or doesn't start.
+        pub fn standby(&self) -> Option<Self> {
+            if !self.binaries.join("pg_basebackup").is_file() {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "\n*** LEFT OUT: a PostgreSQL standby. pg_basebackup is not installed. ***\n"
+                );
+                return None;
+            }
+            let folder = TempFolder::new();
+            if let Some((uid, gid)) = self.user {
+                std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))
+                    .expect("root can give the folder away");
+            }
+            let mut standby = Self {
+                binaries: self.binaries.clone(),
+                folder,
+                user: self.user,
+                port: free_port(),
+                fsync: self.fsync,
+                keeper: None,
+                databases: AtomicU32::new(0),
+            };
+            let (data, port) = (standby.folder.path().join("data"), self.port.to_string());
+            standby.run(
+                "pg_basebackup",
+                &[
+                    "--host=127.0.0.1",
+                    "--port",
+                    &port,
+                    "--username=livecheck",
+                    "--checkpoint=fast",
+                    "--wal-method=stream",
+                    "--write-recovery-conf",
+                    "--no-sync",
+                    "--pgdata",
+                    data.to_str().expect("temporary paths are UTF-8"),
+                ],
+            );
+            standby.start_again();
+            Some(standby)
+        }
+
+        /// From now on nothing is acknowledged that the standby has not; returns when it has all that was.
+        ///
+        /// # Panics
+        ///
+        /// When the server isn't running, or no standby follows it within two minutes.
+        pub async fn wait_for_standby(&self) {
+            use sqlx::Connection as _;
+            let address = format!("postgres://livecheck@127.0.0.1:{}/postgres", self.port);
+            let mut operator = sqlx::PgConnection::connect(&address)
+                .await
+                .expect("the primary answers");
+            for statement in [
+                "ALTER SYSTEM SET synchronous_standby_names = '*'",
+                "SELECT pg_reload_conf()",
+            ] {
+                sqlx::query(statement)
+                    .execute(&mut operator)
+                    .await
+                    .expect("an operator may do this");
+            }
+            for _ in 0..1200 {
+                let follows: bool = sqlx::query_scalar(
+                    "SELECT count(*) > 0 FROM pg_stat_replication \
+                     WHERE sync_state = 'sync' AND flush_lsn >= pg_current_wal_flush_lsn()",
+                )
+                .fetch_one(&mut operator)
+                .await
+                .expect("the primary answers");
+                if follows {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("no standby follows");
+        }
+
+        /// Makes a standby the primary. Returns when it takes writes.
+        pub async fn promote(&self) {
+            use sqlx::Connection as _;
+            let address = format!("postgres://livecheck@127.0.0.1:{}/postgres", self.port);
+            let mut operator = sqlx::PgConnection::connect(&address)
+                .await
+                .expect("the standby answers");
+            sqlx::query("SELECT pg_promote()")
+                .execute(&mut operator)
+                .await
+                .expect("a standby can be promoted");
+        }
+
         /// Ends the server and everyone's connections, in good order.
         pub fn stop(&mut self) {
             if let Some(mut keeper) = self.keeper.take() {

@@ -213,6 +213,27 @@ async fn no_acknowledged_use_is_lost_when_the_server_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_deleted_or_replaced_is_noticed() {
+    let folder = TempFolder::new();
+    let path = folder.path().join("store.db");
+    let store = open(path.to_str().unwrap()).await.unwrap();
+    store.ping().await.unwrap();
+    let aside = folder.path().join("aside.db");
+    std::fs::rename(&path, &aside).unwrap();
+    for _ in 0..2 {
+        let answer = store.ping().await;
+        let Err(StoreError::Unavailable(text)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(text.contains("deleted or replaced"), "{text}");
+        // Next, another file in its place.
+        std::fs::write(&path, "").unwrap();
+    }
+    std::fs::rename(&aside, &path).unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_locked_file_is_waited_for_then_reported_then_used_again() {
     let folder = TempFolder::new();
     let path = folder.path().join("store.db");

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::service::Service;
+use crate::{cargo, console::run, service::Service};
 use client::{Answer, Connection};
 use requests::{Request, Requests, is_refusal};
 
@@ -57,6 +57,28 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 15)]
         seconds: u64,
     },
+    /// Kill, halt, slow and fail over two nodes and their database under load, fill the disk, move the
+    /// clock, stall the logs and flood with connections; hold what was counted against what was given.
+    Chaos {
+        /// The program; without it an optimised build is made.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
+    /// Send HTTP/2 frames that no honest client sends.
+    Frames {
+        /// The program; without it an optimised build is made.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// How long.
+        #[arg(long, default_value_t = 20)]
+        minutes: u64,
+        /// What the frames are made from: the same for the same number.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 impl Task {
@@ -65,8 +87,44 @@ impl Task {
             Self::Load { options, seconds } => load(options, *seconds),
             Self::Soak { options, minutes } => soak(options, *minutes),
             Self::Abuse { options, seconds } => abuse(options, *seconds),
+            Self::Chaos { binary, minutes } => test_of_chaos(
+                "a_bad_night",
+                binary.as_deref(),
+                &[("LIVECHECK_CHAOS_MINUTES", *minutes)],
+            ),
+            Self::Frames {
+                binary,
+                minutes,
+                seed,
+            } => test_of_chaos(
+                "frames_that_no_client_sends",
+                binary.as_deref(),
+                &[
+                    ("LIVECHECK_FRAMES_MINUTES", *minutes),
+                    ("LIVECHECK_FRAMES_SEED", *seed),
+                ],
+            ),
         }
     }
+}
+
+/// Runs a test of `crates/cli/tests/chaos.rs` for longer than every run of the tests does.
+fn test_of_chaos(name: &str, binary: Option<&Path>, settings: &[(&str, u64)]) -> Result<()> {
+    let binary = match binary {
+        Some(binary) => binary
+            .canonicalize()
+            .with_context(|| format!("{} is not there", binary.display()))?,
+        None => binary::release_binary()?,
+    };
+    println!("service: {}", binary::describe(&binary)?);
+    let settings = settings
+        .iter()
+        .map(|(name, value)| (name, value.to_string()));
+    run(cargo()
+        .args(["test", "--workspace", "--test", "chaos", name])
+        .args(["--", "--nocapture"])
+        .env("LIVECHECK_BINARY", binary)
+        .envs(settings))
 }
 
 /// How the service is started.

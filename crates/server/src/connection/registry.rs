@@ -56,7 +56,7 @@ impl Network {
 }
 
 /// The connections of a listener.
-pub(super) struct Registry {
+pub(crate) struct Registry {
     table: Mutex<Table>,
     most: usize,
     /// 0: any number.
@@ -109,7 +109,7 @@ pub(super) struct Slot {
 }
 
 impl Registry {
-    pub(super) fn new(network: &NetworkConfig, answer_memory: Gauge) -> Self {
+    pub(crate) fn new(network: &NetworkConfig, answer_memory: Gauge) -> Self {
         Self {
             table: Mutex::default(),
             most: network.max_connections,
@@ -183,6 +183,16 @@ impl Registry {
             table.close_reserved();
         }
         outcome
+    }
+
+    /// Whether a further connection of a new address would only get a reserved place.
+    pub(crate) fn is_full(&self) -> bool {
+        let table = self.table();
+        let open = table.open.values().filter(|open| !open.reserved);
+        table.open.len() - table.reserved >= self.most
+            && open
+                .into_iter()
+                .all(|open| open.activity.waits_since().is_none())
     }
 
     /// Closes the connection that idles longest, for what it holds of the system. Returns whether there

@@ -25,9 +25,9 @@ impl Unread {
     }
 }
 
-/// Watches a body.
-pub(super) fn watch(body: Incoming) -> (Watched, Unread) {
-    let finished = Arc::new(AtomicBool::new(body.is_end_stream()));
+/// Watches a body, and keeps in `finished` whether its end was reached.
+pub(super) fn watch(body: Incoming, finished: Arc<AtomicBool>) -> (Watched, Unread) {
+    finished.store(body.is_end_stream(), Ordering::Release);
     let unread = Unread(Arc::clone(&finished));
     (Watched { body, finished }, unread)
 }

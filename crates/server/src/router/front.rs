@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use livecheck_engine::ErrorCode;
 use livecheck_store::{ApiKey, SessionToken};
+use percent_encoding::percent_decode_str;
 use tracing::Instrument;
 
 use crate::app::App;
@@ -86,23 +87,24 @@ pub(super) async fn front(
     );
 
     let full = request.extensions().get::<Full>().copied();
-    let mut response = if let Some(full) = full.filter(|_| route != "/healthz") {
-        turned_away(&app, full).into_response()
-    } else if let Err(error) = check_head(&request) {
-        error.into_response()
-    } else if let Some(preflight) = preflight(&app, &request) {
-        preflight
-    } else {
-        AssertUnwindSafe(next.run(request))
-            .catch_unwind()
-            .instrument(span.clone())
-            .await
-            .unwrap_or_else(|_| {
-                app.metrics.panicked();
-                span.in_scope(|| tracing::error!("the handler panicked"));
-                ApiError::internal().into_response()
-            })
-    };
+    let mut response =
+        if let Some(full) = full.filter(|_| !matches!(route.as_str(), "/healthz" | "/readyz")) {
+            turned_away(&app, full).into_response()
+        } else if let Err(error) = check_head(&request) {
+            error.into_response()
+        } else if let Some(preflight) = preflight(&app, &request) {
+            preflight
+        } else {
+            AssertUnwindSafe(next.run(request))
+                .catch_unwind()
+                .instrument(span.clone())
+                .await
+                .unwrap_or_else(|_| {
+                    app.metrics.panicked();
+                    span.in_scope(|| tracing::error!("the handler panicked"));
+                    ApiError::internal().into_response()
+                })
+        };
 
     finish_headers(&app, origin.as_ref(), &id, response.headers_mut());
     let error = response.extensions_mut().remove::<ApiError>();
@@ -153,6 +155,13 @@ fn check_head(request: &Request) -> Result<(), ApiError> {
             "the header Expect has an unknown value: only 100-continue is supported",
         )
         .with_status(StatusCode::EXPECTATION_FAILED));
+    }
+    // Nothing here has a name that is not UTF-8; the router would say so in words of its own.
+    if percent_decode_str(request.uri().path())
+        .decode_utf8()
+        .is_err()
+    {
+        return Err(ApiError::not_found(request.uri().path()));
     }
     Ok(())
 }

@@ -9,24 +9,38 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::{App, Now};
+use crate::telemetry;
 
 /// The body of `/healthz` and `/readyz`.
 #[derive(Serialize)]
 pub(crate) struct Health {
-    /// `ok`, `starting`, `draining` or `store unavailable`.
+    /// `ok`, or why not.
     status: &'static str,
+    /// Only where nobody reads the log, which no readiness depends on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'static str>,
 }
 
 /// The process is up.
 pub(crate) async fn healthz() -> Response {
-    Json(Health { status: "ok" }).into_response()
+    Json(Health {
+        status: "ok",
+        log: None,
+    })
+    .into_response()
 }
 
-/// The server can judge: models loaded and tested, store reachable, not stopping.
+/// The server can judge: models loaded and tested, photos being judged and connections taken, store
+/// reachable, not stopping.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
     let status = match app.phase.now() {
         Now::Starting => "starting",
         Now::Draining => "draining",
+        Now::Ready if app.pool.stalled_for(app.config.times.judge_timeout) => {
+            tracing::warn!("not ready: no thread has finished a photo within judge_timeout");
+            "judging stalled"
+        }
+        Now::Ready if app.connections.is_full() => "connections full",
         Now::Ready => match app.store.ping().await {
             Ok(()) => "ok",
             Err(error) => {
@@ -41,5 +55,6 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (code, Json(Health { status })).into_response()
+    let log = telemetry::is_stalled().then_some("stalled");
+    (code, Json(Health { status, log })).into_response()
 }

@@ -15,6 +15,7 @@ use livecheck_store::{
 };
 use serde::Serialize;
 use tokio::sync::oneshot;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::app::{App, Now};
 use crate::audit::Line;
@@ -24,6 +25,7 @@ use crate::keys;
 use crate::pool::{Job, JobError, Lane, Ticket};
 use crate::router::RequestId;
 use crate::sandbox::{self, Scenario};
+use crate::shares::Tenant;
 use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved, Upload};
 
 /// `{"success": true, "result": …}`.
@@ -96,12 +98,13 @@ async fn answer(
     let headers = &request.headers;
     let key = caller.identify(app, request).await?;
     let session = auth::session(app, &key, request).await?;
-    if app.pool.is_full() {
-        return Err(overloaded(app));
+    let tenant = Tenant::from(&key.id);
+    if app.pool.is_full(&tenant) {
+        return Err(overloaded(app, &tenant));
     }
 
     let started = Instant::now();
-    let mut memory = app.uploads.share();
+    let mut memory = app.uploads.share(tenant.clone());
     let upload = upload::read(
         headers,
         body,
@@ -117,11 +120,11 @@ async fn answer(
     let deadline = tokio::time::Instant::now() + app.config.times.judge_timeout;
     let ticket = if memory.is_large() {
         // It has waited to be received: it is not turned away at the next door.
-        app.pool.admit_by(deadline).await
+        app.pool.admit_by(&tenant, deadline).await
     } else {
-        app.pool.admit()
+        app.pool.admit(&tenant)
     };
-    let ticket = ticket.ok_or_else(|| overloaded(app))?;
+    let ticket = ticket.ok_or_else(|| overloaded(app, &tenant))?;
     let thresholds = keys::thresholds(&app.judge.config().thresholds, &key.thresholds);
     let check = Check {
         app: Arc::clone(app),
@@ -188,9 +191,9 @@ fn details_wanted(query: &str, upload: &Upload) -> Result<bool, ApiError> {
     Ok(wanted)
 }
 
-fn overloaded(app: &App) -> ApiError {
+fn overloaded(app: &App, tenant: &Tenant) -> ApiError {
     ApiError::unavailable("the server is busy judging other images: try again shortly")
-        .retry_after(app.pool.come_back())
+        .retry_after(app.pool.come_back(tenant))
 }
 
 /// One request on its way through the pool.
@@ -210,10 +213,19 @@ struct Check {
 /// A photo that can be judged, and its share of the memory: its pixels take more than its file, and
 /// they may have to wait for the database and for a thread.
 struct Decoded {
-    photo: Photo,
+    photo: Wiped,
     memory: Reserved,
     /// The file's hash, if anything needs it.
     image: Option<ImageMac>,
+}
+
+/// A photo whose pixels are overwritten when it is dropped.
+struct Wiped(Photo);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.rgb.zeroize();
+    }
 }
 
 /// What was remembered of an image before it was judged.
@@ -231,8 +243,9 @@ enum Failed {
 }
 
 impl Check {
-    /// The photo of the file. The file itself is freed here.
+    /// The photo of the file. The file itself is overwritten and freed here.
     async fn decode(&self, file: Vec<u8>, memory: Reserved) -> Result<Decoded, ApiError> {
+        let file = Zeroizing::new(file);
         let hashed_with = self.image_key().await?.cloned();
         let judge = Arc::clone(&self.app.judge);
         let thresholds = self.thresholds;
@@ -240,9 +253,9 @@ impl Check {
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = judge.decode(&file, &thresholds)?;
+            let photo = Wiped(judge.decode(&file, &thresholds)?);
             let memory = memory
-                .photo(photo.rgb.len())
+                .photo(photo.0.rgb.len())
                 .ok_or(ApiError::from(ReadError::NoMemory))?;
             let image = hashed_with.map(|key| key.mac(&file));
             Ok(Decoded {
@@ -358,8 +371,8 @@ impl Check {
         let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
             // No more photos are being judged than there are threads: that needs no counting.
             drop(memory);
-            let judged = judge.judge(&photo, &thresholds);
-            let findings = explain.then(|| judge.findings(&photo, judged.as_ref()));
+            let judged = judge.judge(&photo.0, &thresholds);
+            let findings = explain.then(|| judge.findings(&photo.0, judged.as_ref()));
             match findings.transpose() {
                 Ok(findings) => (judged, findings),
                 Err(failure) => (Err(failure), None),
@@ -426,6 +439,7 @@ impl Check {
         details: bool,
     ) -> Result<Success, ApiError> {
         let judge = Arc::clone(&self.app.judge);
+        let file = Zeroizing::new(file);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             let image = judge.inspect(&file);
             drop((file, memory));

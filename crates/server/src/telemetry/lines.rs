@@ -37,6 +37,8 @@ struct Waiting {
     lines: VecDeque<Vec<u8>>,
     /// Those of `lines`, and of the line that is being written.
     bytes: usize,
+    /// Since when a line is being written.
+    writing: Option<Instant>,
 }
 
 impl Queue {
@@ -69,12 +71,14 @@ impl Lines {
                     let Some(line) = waiting.lines.pop_front() else {
                         continue;
                     };
+                    waiting.writing = Some(Instant::now());
                     drop(waiting);
                     let written = sink.write_all(&line).is_ok();
                     if !written {
                         DROPPED.fetch_add(1, Ordering::Relaxed);
                     }
                     let mut waiting = queue.lock();
+                    waiting.writing = None;
                     waiting.bytes -= line.len();
                     let idle = waiting.lines.is_empty();
                     drop(waiting);
@@ -90,6 +94,12 @@ impl Lines {
                 }
             })?;
         Ok(lines)
+    }
+
+    /// Whether a line has been on its way for longer than this.
+    pub(super) fn waits_for(&self, time: Duration) -> bool {
+        let writing = self.0.lock().writing;
+        writing.is_some_and(|since| since.elapsed() > time)
     }
 
     /// Hands a line over, or drops and counts it.

@@ -2,11 +2,10 @@
 //! received at once, larger ones that wait for their turn, and decoded photos.
 //!
 //! A large body is read only when there is room for all of it, so that those which are being received
-//! arrive whole instead of pushing each other out. Small ones never wait behind large ones.
+//! arrive whole instead of pushing each other out. Small ones never wait behind large ones. Of each part a
+//! tenant may hold no more than it leaves free for the others ([`crate::shares`]).
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::shares::{Grant, Shares, Tenant};
 
 /// Memory is counted in pieces of this many bytes.
 const PIECE: usize = 16 * 1024;
@@ -54,20 +53,18 @@ impl UploadMemory {
     /// Bytes that requests hold.
     #[must_use]
     pub fn used(&self) -> usize {
-        let used = |part: &Part| {
-            let total = part.total as usize;
-            total.saturating_sub(part.pieces.available_permits()) * PIECE
-        };
+        let used = |part: &Part| part.pieces.used() as usize * PIECE;
         used(&self.small) + used(&self.large) + used(&self.photos)
     }
 
-    /// A request's share, empty at first.
+    /// The share of a request of this tenant, empty at first.
     #[must_use]
-    pub fn share(&self) -> Reserved {
+    pub fn share(&self, tenant: Tenant) -> Reserved {
         Reserved {
             memory: self.clone(),
+            tenant,
             part: self.small.clone(),
-            permit: None,
+            grant: None,
             large: false,
         }
     }
@@ -76,16 +73,14 @@ impl UploadMemory {
 /// One of the three parts.
 #[derive(Clone)]
 struct Part {
-    pieces: Arc<Semaphore>,
-    total: u32,
+    pieces: Shares,
 }
 
 impl Part {
     fn new(bytes: usize) -> Self {
         let total = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
         Self {
-            pieces: Arc::new(Semaphore::new(total as usize)),
-            total,
+            pieces: Shares::new(total),
         }
     }
 
@@ -93,19 +88,16 @@ impl Part {
     fn pieces(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(PIECE))
             .unwrap_or(u32::MAX)
-            .min(self.total)
-    }
-
-    fn take(&self, pieces: u32) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.pieces).try_acquire_many_owned(pieces).ok()
+            .min(self.pieces.total())
     }
 }
 
 /// One request's share; given back when dropped.
 pub struct Reserved {
     memory: UploadMemory,
+    tenant: Tenant,
     part: Part,
-    permit: Option<OwnedSemaphorePermit>,
+    grant: Option<Grant>,
     large: bool,
 }
 
@@ -119,23 +111,16 @@ impl Reserved {
     /// Makes the share at least `bytes` long, or as long as its part of the memory when that is less;
     /// `false` when too little is left.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
-        let held = self
-            .permit
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        let held = self.grant.as_ref().map_or(0, Grant::units);
         let missing = self.part.pieces(bytes).saturating_sub(held);
         if missing == 0 {
             return true;
         }
-        let Some(more) = self.part.take(missing) else {
-            return false;
-        };
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
+        if let Some(grant) = &mut self.grant {
+            return grant.grow(missing);
         }
-        true
+        self.grant = self.part.pieces.take(&self.tenant, missing);
+        self.grant.is_some()
     }
 
     /// Waits until there are `bytes` among the large bodies, first come, first served; keeps what it
@@ -143,23 +128,21 @@ impl Reserved {
     pub async fn turn(&mut self, bytes: usize) {
         let part = self.memory.large.clone();
         let pieces = part.pieces(bytes);
-        // Nobody closes the semaphore; were it closed, the share would stay empty and small.
-        if let Ok(permit) = Arc::clone(&part.pieces).acquire_many_owned(pieces).await {
-            self.permit = Some(permit);
-            self.part = part;
-            self.large = true;
-        }
+        self.grant = Some(part.pieces.turn(&self.tenant, pieces).await);
+        self.part = part;
+        self.large = true;
     }
 
     /// A share of `bytes` for the pixels of this body's photo, if there is room for them.
     #[must_use]
     pub fn photo(&self, bytes: usize) -> Option<Self> {
         let part = self.memory.photos.clone();
-        let permit = part.take(part.pieces(bytes))?;
+        let grant = part.pieces.take(&self.tenant, part.pieces(bytes))?;
         Some(Self {
             memory: self.memory.clone(),
+            tenant: self.tenant.clone(),
             part,
-            permit: Some(permit),
+            grant: Some(grant),
             large: self.large,
         })
     }

@@ -35,9 +35,9 @@ pub const MODELS: &[ModelInfo] = &[ModelInfo {
 }];
 
 /// The words that can be judged.
-const SCRIPTS: [&str; 12] = [
-    "live", "huge", "doubt", "spoof", "gate", "small", "far", "two", "mask", "broken", "panic",
-    "quote",
+const SCRIPTS: [&str; 14] = [
+    "live", "heavy", "order", "huge", "doubt", "spoof", "gate", "small", "far", "two", "mask",
+    "broken", "panic", "quote",
 ];
 
 /// Bytes of the pixels of a photo that says `huge`.
@@ -48,6 +48,8 @@ pub struct Scripted {
     pub config: EngineConfig,
     pub gate: Gate,
     pub decoded: AtomicUsize,
+    /// The number of the last photo that said `order`.
+    pub order: AtomicUsize,
     pub judged: AtomicUsize,
     pub self_test: fn(&Gate) -> Result<(), EngineError>,
 }
@@ -58,6 +60,7 @@ impl Default for Scripted {
             config: EngineConfig::default(),
             gate: Gate::default(),
             decoded: AtomicUsize::new(0),
+            order: AtomicUsize::new(0),
             judged: AtomicUsize::new(0),
             self_test: |_| Ok(()),
         }
@@ -99,8 +102,16 @@ impl Judge for Scripted {
     }
 
     fn decode(&self, file: &[u8], _: &Thresholds) -> Result<Photo, Rejection> {
-        self.decoded.fetch_add(1, Ordering::SeqCst);
+        let number = self.decoded.fetch_add(1, Ordering::SeqCst) + 1;
         match word(file) {
+            "heavy" => {
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(photo(file))
+            }
+            "order" => {
+                self.order.store(number, Ordering::SeqCst);
+                Ok(photo(file))
+            }
             "unreadable" => Err(Rejection::UnreadableImage("this is no image".to_owned())),
             "pixels" => Err(Rejection::TooLarge(LimitExceeded::Pixels {
                 width: 10_000,
@@ -121,7 +132,7 @@ impl Judge for Scripted {
     fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
         self.judged.fetch_add(1, Ordering::SeqCst);
         match word(&photo.rgb) {
-            "live" | "huge" => Ok(verdict(0.98, thresholds)),
+            "live" | "heavy" | "order" | "huge" => Ok(verdict(0.98, thresholds)),
             "doubt" => Ok(verdict(0.85, thresholds)),
             "spoof" => Ok(verdict(0.02, thresholds)),
             "gate" => {

@@ -60,7 +60,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 type Attack = fn(&Target, &mut JoinSet<()>);
 
 /// Every kind of abusive client.
-const ATTACKS: [(&str, Attack); 9] = [
+const ATTACKS: [(&str, Attack); 10] = [
     ("500 clients that send a byte a second", drip),
     ("500 connections that say nothing", half_open),
     ("8 clients that pipeline 20 requests at a time", pipeline),
@@ -70,6 +70,7 @@ const ATTACKS: [(&str, Attack); 9] = [
     ("2 addresses that hold 600 idle connections each", hold),
     ("400 HTTP/2 clients that never read", deaf_http2),
     ("250 HTTP/2 clients that stop in a large body", stop_http2),
+    ("8 clients that open sessions without end", sessions),
 ];
 
 pub(super) async fn all(target: &Target, seconds: u64) -> Result<()> {
@@ -324,6 +325,25 @@ fn stop_http2(target: &Target, clients: &mut JoinSet<()>) {
             }
             stream.write_all(&frames).await?;
             ping(stream).await
+        }
+    });
+}
+
+fn sessions(target: &Target, clients: &mut JoinSet<()>) {
+    let address = target.address;
+    let request = format!(
+        "GET /session/ HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\r\n",
+        target.key
+    );
+    again(clients, FAST, move || {
+        let request = request.clone();
+        async move {
+            let mut stream = TcpStream::connect(address).await?;
+            let mut ahead = Vec::new();
+            loop {
+                stream.write_all(request.as_bytes()).await?;
+                client::read(&mut stream, &mut ahead).await?;
+            }
         }
     });
 }

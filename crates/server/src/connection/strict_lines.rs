@@ -1,0 +1,225 @@
+//! Refuses lines of an HTTP/1 head that end in a bare line feed.
+//!
+//! hyper takes such a line; a proxy before it may take it for a part of the line before, and the two then
+//! read different requests. Here the line feed is replaced by a byte that no head may hold, so that hyper
+//! answers 400 once a proper blank line follows, and waits for one until `header_timeout` is over. What comes behind heads is left alone: bodies are skipped by their length, and behind a
+//! body in chunks no further request is read.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Most bytes of a line that are looked at; `Content-Length` is shorter.
+const LONGEST: usize = 256;
+
+/// What takes the place of a bare line feed.
+const FORBIDDEN: u8 = 0;
+
+/// What an HTTP/2 connection begins with.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
+
+pub(super) struct StrictLines<S> {
+    stream: S,
+    scan: Scan,
+}
+
+impl<S> StrictLines<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            scan: Scan::default(),
+        }
+    }
+}
+
+impl<S> StrictLines<S> {
+    /// Whether a request has been read to its end, and nothing of the next.
+    pub(super) fn is_between_requests(&self) -> bool {
+        matches!(self.scan.place, Place::Head) && self.scan.lines == 0 && self.scan.length == 0
+    }
+}
+
+#[derive(Default)]
+struct Scan {
+    place: Place,
+    /// The start of the line, and how long it is.
+    line: Vec<u8>,
+    length: usize,
+    after_return: bool,
+    /// Lines of the head that have ended.
+    lines: usize,
+    /// Bytes of the body that the head announces.
+    body: u64,
+    /// Whether the end of the body can't be told from the head.
+    endless: bool,
+}
+
+#[derive(Default)]
+enum Place {
+    #[default]
+    Head,
+    /// So many bytes are left of the body.
+    Body(u64),
+    /// Nothing is looked at any more.
+    Beyond,
+}
+
+impl Scan {
+    fn look_at(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            match &mut self.place {
+                Place::Beyond => return,
+                Place::Body(left) => {
+                    let skipped =
+                        usize::try_from(*left).map_or(bytes.len(), |l| l.min(bytes.len()));
+                    *left -= skipped as u64;
+                    if *left == 0 {
+                        self.place = Place::Head;
+                    }
+                    bytes = &mut bytes[skipped..];
+                }
+                Place::Head => {
+                    let [byte, rest @ ..] = bytes else { return };
+                    self.head(byte);
+                    bytes = rest;
+                }
+            }
+        }
+    }
+
+    fn head(&mut self, byte: &mut u8) {
+        if *byte != b'\n' {
+            self.after_return = *byte == b'\r';
+            if self.line.len() < LONGEST {
+                self.line.push(*byte);
+            }
+            self.length += 1;
+            return;
+        }
+        if !self.after_return {
+            *byte = FORBIDDEN;
+            self.place = Place::Beyond;
+            return;
+        }
+        self.after_return = false;
+        let blank = self.length == 1;
+        if blank && self.lines > 0 {
+            let (body, endless) = (self.body, self.endless);
+            *self = Self::default();
+            self.place = match (endless, body) {
+                (true, _) => Place::Beyond,
+                (false, 0) => Place::Head,
+                (false, body) => Place::Body(body),
+            };
+            return;
+        }
+        // Blank lines before a request are allowed.
+        if !blank {
+            self.read_line();
+            self.lines += 1;
+        }
+        self.line.clear();
+        self.length = 0;
+    }
+
+    fn read_line(&mut self) {
+        let line = self.line.trim_ascii_end();
+        if self.lines == 0 {
+            if line == HTTP2 {
+                self.place = Place::Beyond;
+            }
+            return;
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            return;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.endless = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            let whole = self.length <= LONGEST;
+            let text = std::str::from_utf8(value).ok().filter(|_| whole);
+            match text.and_then(|text| text.parse().ok()) {
+                Some(bytes) => self.body = bytes,
+                // hyper refuses it.
+                None => self.endless = true,
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            self.scan.look_at(&mut buffer.filled_mut()[before..]);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes out when the bytes come in pieces of this size.
+    fn through(bytes: &[u8], size: usize) -> Vec<u8> {
+        let mut scan = Scan::default();
+        let mut out = bytes.to_vec();
+        for piece in out.chunks_mut(size) {
+            scan.look_at(piece);
+        }
+        out
+    }
+
+    #[test]
+    fn only_bare_line_feeds_of_heads_are_replaced() {
+        let good: [&[u8]; 5] = [
+            b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length:  5 \r\n\r\na\nb\ncGET / HTTP/1.1\r\n\r\n",
+            b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\n\n\r\n0\r\n\r\n\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\n",
+        ];
+        for (bytes, size) in good.into_iter().flat_map(|b| (1..9).map(move |s| (b, s))) {
+            assert_eq!(through(bytes, size), bytes);
+        }
+        let bad: [&[u8]; 6] = [
+            b"GET / HTTP/1.1\nhost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: x\nx: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: x\r\n\n",
+            b"\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\na\nbGET / HTTP/1.1\nhost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\n",
+        ];
+        for (bytes, size) in bad.into_iter().flat_map(|b| (1..9).map(move |s| (b, s))) {
+            let out = through(bytes, size);
+            assert_eq!(out.iter().filter(|byte| **byte == FORBIDDEN).count(), 1);
+        }
+    }
+}
