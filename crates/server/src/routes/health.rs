@@ -6,16 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use livecheck_contract::Health;
 
 use crate::app::{App, Now};
-
-/// The body of `/healthz` and `/readyz`.
-#[derive(Serialize)]
-pub(crate) struct Health {
-    /// `ok`, `starting`, `draining` or `store unavailable`.
-    status: &'static str,
-}
 
 /// The process is up.
 pub(crate) async fn healthz() -> Response {
