@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from drawn import png
+from livecheck_server import Server
+
 from livecheck_client import (
     ApiError,
     ApiKeyError,
@@ -27,7 +30,6 @@ from livecheck_client import (
     UnreadableImageError,
 )
 from livecheck_client._errors import BY_CODE
-from livecheck_server import Server
 
 TEN_MIB = 10 * 1024 * 1024
 
@@ -69,7 +71,7 @@ def test_a_photo_is_bytes_a_path_or_a_file(
 
 
 def test_text_is_no_photo(livecheck: Livecheck) -> None:
-    with pytest.raises(TypeError, match="pathlib.Path"):
+    with pytest.raises(TypeError, match=r"pathlib\.Path"):
         livecheck.check("selfie.jpg")  # type: ignore[arg-type]
 
 
@@ -238,15 +240,15 @@ def test_nobody_there() -> None:
 
 
 def test_another_program_answers(server: Server, api_key: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="is the address right"):
+    with pytest.raises(UnexpectedAnswerError, match="is the address correct"):
         Livecheck(server.url + "/docs/index.html?", api_key).open_session()
 
 
 class Fake(http.server.BaseHTTPRequestHandler):
     """Gives the answers of ``script``, one after the other; then ends with 200."""
 
-    script: list[tuple[int, dict[str, str], str]] = []
-    seen: list[str] = []
+    script: ClassVar[list[tuple[int, dict[str, str], str]]] = []
+    seen: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.seen.append(self.path)

@@ -12,7 +12,7 @@ pub enum ErrorCode {
     SessionNotFound,
     /// `062`: the session token has no use left.
     SessionLimit,
-    /// `002`: the bytes are no readable image.
+    /// `002`: the bytes are not a readable image.
     UnreadableImage,
     /// `003`: the file has too many bytes or too many pixels.
     ImageTooLarge,

@@ -62,7 +62,7 @@ pub enum Rejection {
     },
     /// `051`, the one face.
     #[error(
-        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the picture",
+        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the image",
         visible * 100.0
     )]
     FaceCutOff {

@@ -155,6 +155,7 @@ fn crops_agree_with_the_training_pipeline() {
             &photo,
             &row.bbox(),
             golden.sampled_factor,
+            1.0,
             row.roll,
             golden.sampled_size,
         );
@@ -235,7 +236,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
     let photos = compared();
     for model in MODELS {
         let [one, two] = [Runtime::embedded(), other.clone()]
-            .map(|runtime| model.load(&runtime).expect("an embedded model"));
+            .map(|runtime| model.load_on(runtime.backend()).expect("an embedded model"));
         for (number, photo) in photos.iter().enumerate() {
             // The same input for both: here it does not matter what it shows.
             let (rgb, size) = if model.largest.is_some() {

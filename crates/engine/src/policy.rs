@@ -12,16 +12,31 @@ use crate::{
 const LEAST_VISIBLE: f32 = 0.75;
 
 /// What an image must satisfy before anything is judged.
+///
+/// ```
+/// use livecheck_engine::{EngineConfig, Limits, Preset};
+///
+/// // Smaller photos than by default, and strict thresholds.
+/// let config = EngineConfig {
+///     limits: Limits {
+///         min_image_side: 240,
+///         ..Limits::default()
+///     },
+///     thresholds: Preset::Strict.thresholds(),
+///     ..EngineConfig::default()
+/// };
+/// assert_eq!(config.limits.min_face_side, 96);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most bytes of the image file. Default 10 MiB: the API's 10 MB.
+    /// Maximum size of the image file in bytes. Default 10 MiB: the API's 10 MB.
     pub max_file_bytes: usize,
-    /// Most pixels, read from the header before anything is decoded. Default 64 million.
+    /// Maximum number of pixels, read from the header before anything is decoded. Default 64 million.
     pub max_pixels: u64,
-    /// Least pixels of the shorter image side. Default 320.
+    /// Minimum length of the shorter image side in pixels. Default 320.
     pub min_image_side: u32,
-    /// Least width of the face box in pixels. Default 96.
+    /// Minimum width of the face box in pixels. Default 96.
     pub min_face_side: u32,
 }
 
@@ -43,11 +58,11 @@ pub struct Thresholds {
     /// A candidate at or above counts as a face. Default 0.75; the model's own recommendation
     /// is 0.60, which also lets partly covered faces pass.
     pub face: f32,
-    /// A face at or above is live. Default 0.90; 0.95 is the stricter recommendation.
+    /// A face at or above is live. Default 0.90; 0.95 is the recommended stricter value.
     pub liveness: f32,
-    /// A face at or above wears a covering. Default 0.50.
+    /// A face at or above counts as covered. Default 0.50.
     pub mask: f32,
-    /// A face at or above that is not live is for people to review. Default: there is no such band.
+    /// A face at or above that is not live is sent to review. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<f32>,
 }

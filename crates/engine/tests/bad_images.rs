@@ -1,4 +1,4 @@
-//! Bytes that are no readable image are refused with `002`, in words that help; nothing panics.
+//! Bytes that are not a readable image are rejected with `002`, with a helpful reason; nothing panics.
 
 use image::{DynamicImage, ImageFormat};
 use livecheck_engine::{Engine, EngineConfig, Rejection};
@@ -38,7 +38,7 @@ fn other_formats_are_named() {
     };
     for (name, file, says) in [
         ("empty", Vec::new(), "empty"),
-        ("text", b"hello".to_vec(), "no JPEG, PNG or WebP"),
+        ("text", b"hello".to_vec(), "not a JPEG, PNG or WebP"),
         ("GIF", b"GIF89a\x01\0\x01\0".to_vec(), "is GIF;"),
         ("TIFF", b"II*\0\x08\0\0\0".to_vec(), "is TIFF;"),
         ("BMP", b"BM\0\0\0\0".to_vec(), "is BMP;"),

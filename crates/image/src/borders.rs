@@ -4,7 +4,7 @@
 //! A bar is of one colour, as far as compression leaves it, and ends in a straight step from one line of
 //! pixels to the next. The end of a dark room, a white wall or a coat is ragged or soft, and their colour
 //! varies by more than compression makes a bar's vary.
-//! `docs/decisions/0010-borders.md` has the figures, and the command that prints them.
+//! `docs/explain/decisions/0010-borders.md` has the figures, and the command that prints them.
 
 mod fills;
 

@@ -34,7 +34,7 @@ impl DecodeError {
 /// What `read` returns; a panic of it becomes an error.
 pub(crate) fn catch<T>(read: impl FnOnce() -> T) -> Result<T, DecodeError> {
     catch_unwind(AssertUnwindSafe(read))
-        .map_err(|_| DecodeError::unreadable("the image is damaged: its decoder gave up"))
+        .map_err(|_| DecodeError::unreadable("the image is damaged: its decoder failed"))
 }
 
 /// Which size limit an image file broke.

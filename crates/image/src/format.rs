@@ -15,16 +15,16 @@ pub(super) fn accepted(file: &[u8]) -> Result<ImageFormat, DecodeError> {
     match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => match refused_jpeg(file) {
             Some(found) => Err(DecodeError::Unreadable(format!(
-                "the image is {found}; only baseline and progressive JPEG with 8 bits, PNG and WebP are read: convert it"
+                "the image is {found}; only baseline and progressive JPEG with 8 bits, PNG and WebP are supported: convert it"
             ))),
             None => Ok(ImageFormat::Jpeg),
         },
         Ok(format @ (ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
         _ => Err(DecodeError::Unreadable(match name(file) {
             Some(found) => {
-                format!("the image is {found}; only JPEG, PNG and WebP are read: convert it")
+                format!("the image is {found}; only JPEG, PNG and WebP are supported: convert it")
             }
-            None => "the bytes are no JPEG, PNG or WebP image".to_owned(),
+            None => "the bytes are not a JPEG, PNG or WebP image".to_owned(),
         })),
     }
 }

@@ -166,7 +166,7 @@ impl Jpeg {
                 // What follows the picture is never looked at.
                 Some((marker, _)) if complete && marker != SOS => continue,
                 Some((TEM | 0xD0..=0xD7, _)) => continue,
-                Some((SOI, _)) => return Err(damaged("a second one begins in it").into()),
+                Some((SOI, _)) => return Err(damaged("a second JPEG begins inside it").into()),
                 Some((marker, Some(segment))) => (marker, segment),
                 Some((_, None)) => break,
             };

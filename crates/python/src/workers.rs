@@ -33,7 +33,7 @@ const SIGNALS: Duration = Duration::from_millis(50);
 pub(crate) fn judge(engine: &Engine, photo: Option<&[u8]>) -> Result<Verdict, Rejection> {
     let Some(photo) = photo else {
         return Err(Rejection::UnreadableImage(
-            "there is no photo: the value is null".to_owned(),
+            "the photo is missing: the value is null".to_owned(),
         ));
     };
     catch_unwind(AssertUnwindSafe(|| engine.check(photo)))
@@ -82,7 +82,7 @@ fn pass_on(
     jobs: &SyncSender<Job>,
     incoming: &Receiver<(usize, Row)>,
 ) -> PyResult<Rows> {
-    let gone = || PyRuntimeError::new_err("the threads that judge have ended");
+    let gone = || PyRuntimeError::new_err("the judging threads have stopped");
     let mut rows = Rows::new();
     let mut early = BTreeMap::new();
     let (mut begun, mut taken, mut due) = (0, 0, 0);

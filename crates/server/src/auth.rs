@@ -61,7 +61,7 @@ async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
     if known.sandbox && app.config.access.sandbox == Switch::Off {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
-            "this is a sandbox key, and this server answers none",
+            "this is a sandbox key, and this server does not accept sandbox keys",
         ));
     }
     Ok(known)

@@ -94,7 +94,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// The system gave no thread.
-    #[error("the threads that judge could not be started: {0}")]
+    #[error("the judging threads could not be started: {0}")]
     Threads(io::Error),
     /// The self-test failed; nothing was judged.
     #[error(transparent)]
@@ -308,7 +308,7 @@ async fn drain(app: &App, front: &Front, in_order: bool) {
     {
         tracing::warn!(
             connections = front.connections.len(),
-            "stopping although requests are under way"
+            "stopping with requests still in progress"
         );
         front.killed.cancel();
         front.connections.wait().await;
@@ -354,10 +354,10 @@ where
 
 fn told(app: &App, what: &str, (count, error): (u64, Option<StoreError>)) {
     if count > 0 {
-        tracing::debug!(count, what, "forgot what was long over");
+        tracing::debug!(count, what, "purged expired rows");
     }
     if let Some(error) = error {
         app.metrics.store_failed();
-        tracing::warn!(%error, what, "what was long over could not be forgotten");
+        tracing::warn!(%error, what, "expired rows could not be purged");
     }
 }

@@ -49,7 +49,7 @@ impl Scenario {
             ApiError::new(
                 ErrorCode::BadRequest,
                 format!(
-                    "the header {HEADER} names the answer, once: live, attack, review, {}, 429 or 503",
+                    "the header {HEADER} must be sent once and name the response: live, attack, review, {}, 429 or 503",
                     codes.join(", ")
                 ),
             )

@@ -115,7 +115,7 @@ impl ResolvesServerCert for Reloading {
                     Ok(pair) => {
                         state.current = Arc::new(pair);
                         state.stamp = stamp;
-                        tracing::info!("the certificate was read again");
+                        tracing::info!("the certificate was reloaded");
                     }
                     // Perhaps one of the two is still to come: it is tried again.
                     Err(error) => tracing::warn!(%error, "the old certificate stays in force"),

@@ -164,7 +164,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{}".to_vec(),
             400,
             "004",
-            "the request holds neither of the fields image and image_bytes",
+            "the request contains neither the field image nor image_bytes",
         ),
         (
             JSON,
@@ -188,7 +188,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{\"image_bytes\": \"AAAAA\"}".to_vec(),
             400,
             "002",
-            "image_bytes is not base64: its 5 characters cannot be whole bytes; it may have been cut off",
+            "image_bytes is not base64: its 5 characters don't form whole bytes; it may have been cut off",
         ),
         (
             JSON,
@@ -196,7 +196,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"{}".to_vec(),
             415,
             "004",
-            "the header Content-Encoding says \"gzip\": send the body as it is, without this header",
+            "the header Content-Encoding is \"gzip\": send the body uncompressed, without this header",
         ),
         (
             URLENCODED,
@@ -204,7 +204,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             b"image_bytes=%zz".to_vec(),
             400,
             "004",
-            "the form holds a \"%\" that is not followed by two hexadecimal digits",
+            "the form contains a \"%\" that is not followed by two hexadecimal digits",
         ),
         (
             URLENCODED,
@@ -244,7 +244,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, b"x").replace_all(b"XX", b"YY"),
             400,
             "004",
-            "the boundary that the Content-Type names never begins a part in the multipart body",
+            "the boundary given in the Content-Type never starts a part in the multipart body",
         ),
         (
             MULTIPART,
@@ -260,7 +260,7 @@ async fn every_detail_is_true_of_what_was_sent() {
             part(IMAGE_PART, text.as_bytes()),
             400,
             "002",
-            "the file part image holds base64 text and not an image file: send the text as the field image_bytes",
+            "the file part image contains base64 text instead of an image file: send the text in the field image_bytes",
         ),
         (
             "multipart/form-data",

@@ -235,7 +235,7 @@ impl Decoder {
                 self.flush_spaces()?;
                 self.line_start = false;
                 if matches!(self.phase, Phase::Padding(_)) {
-                    self.complain("it goes on after its padding \"=\"".to_owned());
+                    self.complain("it continues after its padding \"=\"".to_owned());
                 }
                 if let Some(sextet) = sextet(byte) {
                     self.sextet(sextet)
@@ -304,10 +304,10 @@ impl Decoder {
         if self.problem.is_none() {
             match self.group_len {
                 0 if self.characters == 0 && matches!(self.phase, Phase::Padding(_)) => {
-                    self.complain("it holds nothing but padding".to_owned());
+                    self.complain("it contains nothing but padding".to_owned());
                 }
                 1 => self.complain(format!(
-                    "its {} characters cannot be whole bytes; it may have been cut off",
+                    "its {} characters don't form whole bytes; it may have been cut off",
                     self.characters
                 )),
                 2 => self.output.push((self.group >> 4).to_be_bytes()[3]),

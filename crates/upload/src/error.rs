@@ -8,12 +8,12 @@ pub enum UploadError {
     /// `003`: the image file is longer than the limit.
     #[error("the image file has more than the {limit} bytes that are allowed")]
     FileTooLarge {
-        /// Most bytes of an image file.
+        /// Maximum size of an image file in bytes.
         limit: usize,
     },
     /// `003`: the body is longer than any body with an allowed image.
     #[error(
-        "the request body has more than {limit} bytes, which no image of allowed size needs: send a smaller image"
+        "the request body has more than {limit} bytes, more than any image of allowed size needs: send a smaller image"
     )]
     BodyTooLarge {
         /// Most bytes of a body.

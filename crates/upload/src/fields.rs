@@ -115,7 +115,7 @@ impl Fields {
             b"image" => (IMAGE, transfer == Transfer::Base64),
             b"image_bytes" => (IMAGE_BYTES, true),
             b"details" if self.details.is_some() => {
-                self.complain("the field details is there more than once");
+                self.complain("the field details occurs more than once");
                 return;
             }
             b"details" => {
@@ -222,7 +222,7 @@ impl Fields {
     fn surplus(&mut self, is_empty: bool) {
         if !is_empty {
             self.complain(
-                "the request holds more than one image: send either image or image_bytes, once",
+                "the request contains more than one image: send either image or image_bytes, once",
             );
         }
     }
@@ -244,7 +244,7 @@ impl Fields {
         let Some(image) = self.image else {
             return Err(UploadError::Malformed(match self.empty {
                 Some(field) => format!("the field {field} is empty"),
-                None => "the request holds neither of the fields image and image_bytes".to_owned(),
+                None => "the request contains neither the field image nor image_bytes".to_owned(),
             }));
         };
         Ok(Upload {
@@ -258,7 +258,7 @@ impl Image {
     fn file(self, limit: usize) -> Result<Vec<u8>, UploadError> {
         match self {
             Self::File(file) if base64::looks_like_text(&file) => Err(UploadError::NotBase64(
-                "the file part image holds base64 text and not an image file: send the text as the field image_bytes".to_owned(),
+                "the file part image contains base64 text instead of an image file: send the text in the field image_bytes".to_owned(),
             )),
             Self::File(file) => Ok(file),
             Self::Text {
@@ -276,7 +276,7 @@ impl Image {
                 Ok(file)
             }
             Self::Text { decoder, .. } => decoder.finish(
-                "the part image is not base64, although its Content-Transfer-Encoding says so",
+                "the part image is not base64, although its Content-Transfer-Encoding says it is",
             ),
         }
     }

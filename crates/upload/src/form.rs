@@ -57,7 +57,7 @@ fn check_encoding<'a>(
             if !matches!(name.as_slice(), b"" | b"identity" | b"utf-8" | b"utf8") {
                 let shown: String = String::from_utf8_lossy(&name).chars().take(40).collect();
                 return Err(UploadError::UnsupportedMediaType(format!(
-                    "the header Content-Encoding says {shown:?}: send the body as it is, without this header"
+                    "the header Content-Encoding is {shown:?}: send the body uncompressed, without this header"
                 )));
             }
         }

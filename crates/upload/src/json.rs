@@ -268,7 +268,7 @@ impl Json {
             fields.end();
         }
         if let Some(field) = object.twice {
-            fields.complain(&format!("the field {field} is there more than once"));
+            fields.complain(&format!("the field {field} occurs more than once"));
         }
         fields.finish()
     }

@@ -176,14 +176,14 @@ impl Multipart {
         let Some((end, content)) = head_end(input) else {
             if input.len() > LONGEST_HEAD {
                 return Err(UploadError::Malformed(format!(
-                    "the head of a multipart part has more than {LONGEST_HEAD} bytes"
+                    "the header section of a multipart part has more than {LONGEST_HEAD} bytes"
                 )));
             }
             return Ok(None);
         };
         if end > LONGEST_HEAD {
             return Err(UploadError::Malformed(format!(
-                "the head of a multipart part has more than {LONGEST_HEAD} bytes"
+                "the header section of a multipart part has more than {LONGEST_HEAD} bytes"
             )));
         }
         let head = PartHead::parse(&input[..end])?;
@@ -204,7 +204,7 @@ impl Multipart {
                 "the multipart body ends before its closing boundary",
             )),
             _ => Err(UploadError::malformed(
-                "the boundary that the Content-Type names never begins a part in the multipart body",
+                "the boundary given in the Content-Type never starts a part in the multipart body",
             )),
         }
     }
@@ -233,7 +233,7 @@ impl PartHead {
         for line in unfolded(head) {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else {
                 return Err(UploadError::malformed(
-                    "the head of a multipart part holds a line without a colon",
+                    "the header section of a multipart part has a line without a colon",
                 ));
             };
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
@@ -259,7 +259,7 @@ impl PartHead {
             Some(b"base64") => Ok(Transfer::Base64),
             Some(_) if matches!(name, b"image" | b"image_bytes" | b"details") => {
                 Err(UploadError::malformed(
-                    "the Content-Transfer-Encoding of a part is none of base64, binary, 8bit and 7bit: send the image as it is",
+                    "the Content-Transfer-Encoding of a part is not base64, binary, 8bit or 7bit: send the image as it is",
                 ))
             }
             Some(_) => Ok(Transfer::AsIs),

@@ -92,8 +92,9 @@ impl UrlEncoded {
             .to_digit(16)
             .and_then(|d| u8::try_from(d).ok());
         digit.unwrap_or_else(|| {
-            self.fields
-                .complain("the form holds a \"%\" that is not followed by two hexadecimal digits");
+            self.fields.complain(
+                "the form contains a \"%\" that is not followed by two hexadecimal digits",
+            );
             0
         })
     }

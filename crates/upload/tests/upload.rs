@@ -333,7 +333,7 @@ fn base64_text_in_a_file_part_is_told_where_it_belongs() {
     ] {
         match parse(MULTIPART, multipart(&[(IMAGE_PART, content.as_bytes())])) {
             Err(UploadError::NotBase64(detail)) => {
-                assert!(detail.contains("as the field image_bytes"), "{detail}");
+                assert!(detail.contains("in the field image_bytes"), "{detail}");
             }
             other => panic!("{other:?}"),
         }
@@ -410,8 +410,8 @@ fn data_may_start_like_a_data_address() {
 fn what_is_not_base64_says_why() {
     for (text, reason) in [
         ("AAAA!AAA", "character 5 is '!'"),
-        ("AAAAA", "5 characters cannot be whole bytes"),
-        ("AAA=AAAA", "goes on after its padding"),
+        ("AAAAA", "5 characters don't form whole bytes"),
+        ("AAA=AAAA", "continues after its padding"),
         ("AAAA====", "more than two"),
         ("==", "nothing but padding"),
         ("data:image/jpeg,AAAA", "does not end in"),
@@ -549,7 +549,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"image_bytes\": \"AAAA\"}".to_vec(),
-            "image_bytes is there more than once",
+            "image_bytes occurs more than once",
         ),
         (
             "application/json",
@@ -564,7 +564,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             "application/json",
             b"{\"image_bytes\": \"AAAA\", \"details\": true, \"details\": true}".to_vec(),
-            "details is there more than once",
+            "details occurs more than once",
         ),
         ("application/json", b"\xFF\xFE{\0}\0".to_vec(), "UTF-16"),
         (
@@ -591,7 +591,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (
             MULTIPART,
             multipart(&[(IMAGE_PART, b"x")]).replace_all(b"XX", b"YY"),
-            "never begins a part",
+            "never starts a part",
         ),
         (MULTIPART, b"--XX--\r\n".to_vec(), "neither"),
         (
@@ -627,7 +627,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
                 &format!("{IMAGE_PART}\r\nContent-Transfer-Encoding: quoted-printable"),
                 b"x",
             )]),
-            "none of base64, binary",
+            "not base64, binary",
         ),
         (
             MULTIPART,

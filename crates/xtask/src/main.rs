@@ -1,10 +1,11 @@
 //! Set-up and test automation: `cargo xtask test` and `cargo xtask ci`; and figures of a service
-//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask rude` (or `abuse`).
+//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask abuse`.
 //!
 //! Whatever a test needs and this machine lacks is installed where that is allowed; what had to
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
 mod console;
+mod lint;
 #[cfg(feature = "load")]
 mod load;
 mod python;
@@ -50,26 +51,28 @@ enum Task {
         /// Also build the Python module's wheel, install Spark, DuckDB and Polars (1 GB) and test it by itself and on them.
         #[arg(long, conflicts_with = "training")]
         engines: bool,
-        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
+        /// Install nothing: run only the Rust tests, except the slowest, with what this machine has.
         #[arg(long, conflicts_with_all = ["training", "engines"])]
         quick: bool,
     },
-    /// What CI runs: format, clippy, docs, deny, audit, then every test, without data and with it.
+    /// Run ruff, mypy and Biome over the Python and JavaScript in this repository.
+    Lint,
+    /// What CI runs: format, clippy, docs, linters, deny, audit, then every test, without data and with it.
     Ci,
-    /// Hold the locked dependencies against the database of known holes.
+    /// Check the locked dependencies against the database of known vulnerabilities.
     Audit,
-    /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
+    /// Write the bill of materials: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
     /// Build the face detector of the capture page: web/face-detector.wasm.
     Wasm {
-        /// Write nothing: fail when the file is not what its sources give.
+        /// Write nothing: fail if the file differs from what its sources give.
         #[arg(long)]
         check: bool,
     },
     #[cfg(feature = "load")]
     #[command(flatten)]
     Load(load::Task),
-    /// `load`, `soak`, `rude`, which are compiled when they are asked for.
+    /// `load`, `soak`, `abuse`, which are compiled on demand.
     #[cfg(not(feature = "load"))]
     #[command(external_subcommand)]
     Load(Vec<OsString>),
@@ -94,6 +97,7 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Test { engines: true, .. } => suites::test(Scope::Engines),
         Task::Test { quick: true, .. } => suites::test(Scope::Quick),
         Task::Test { .. } => suites::test(Scope::All),
+        Task::Lint => lint::lint(),
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
@@ -139,6 +143,7 @@ fn ci() -> Result<()> {
         .args(["package", "--package", "livecheck-image"])
         .args(["--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
+    lint::lint()?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])

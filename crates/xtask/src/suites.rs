@@ -330,12 +330,7 @@ impl Prepared {
         }
         for folder in JAVASCRIPT {
             let installed = if system::node_present() {
-                console::install(
-                    &format!("install {folder}"),
-                    Command::new("npm")
-                        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                        .current_dir(root().join(folder)),
-                )
+                console::install_node_packages(folder)
             } else {
                 Err(anyhow!("npm is not installed"))
             };

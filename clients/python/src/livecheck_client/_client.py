@@ -128,7 +128,7 @@ class Livecheck:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise UnexpectedAnswerError(
-                f"the answer holds no result: {answer!r}"
+                f"the response contains no result: {answer!r}"
             ) from error
 
     def open_session(self) -> Session:
@@ -139,7 +139,7 @@ class Livecheck:
         answer, _ = self._send("GET", "/session/", {})
         token = answer.get("session_token")
         if not isinstance(token, str):
-            raise UnexpectedAnswerError("the answer holds no session token")
+            raise UnexpectedAnswerError("the response contains no session token")
         return Session(self, token)
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class Livecheck:
     def _send(
         self, method: str, path: str, headers: dict[str, str | None], **body: Any
     ) -> tuple[dict[str, Any], str]:
-        """The answer of a successful request and its id."""
+        """The body of a successful response and its id."""
         attempt = 0
         while True:
             response = self._once(method, path, headers, **body)
@@ -186,7 +186,7 @@ class Livecheck:
                 **body,
             )
         except requests.RequestException as error:
-            raise UnreachableError(f"no answer from {self._url}: {error}") from error
+            raise UnreachableError(f"no response from {self._url}: {error}") from error
 
     def _wait(self, error: ApiError, attempt: int) -> float | None:
         """Seconds before the next try; ``None``: no further one."""
@@ -226,8 +226,8 @@ def _json(response: requests.Response) -> dict[str, Any]:
     if isinstance(answer, dict) and isinstance(answer.get("success"), bool):
         return answer
     raise UnexpectedAnswerError(
-        f"HTTP {response.status_code} from {response.url} is no answer of Livecheck: "
-        "is the address right, and what stands in front of the server?"
+        f"HTTP {response.status_code} from {response.url} is not a response from Livecheck: "
+        "is the address correct, and is there a proxy in front of the server?"
     )
 
 

@@ -1,5 +1,5 @@
 //! Nasty files and bodies sent to the service as a process: each gets its answer, the next honest
-//! request is served, and memory stays within what docs/RELIABILITY.md promises.
+//! request is served, and memory stays within what docs/evidence/RELIABILITY.md promises.
 
 use std::io::{Read, Write};
 

@@ -260,7 +260,7 @@ impl Missed {
     }
 }
 
-/// Its output is the tables of `docs/decisions/0010-borders.md`.
+/// Its output is the tables of `docs/explain/decisions/0010-borders.md`.
 #[test]
 fn real_photos_keep_their_edges_and_lose_their_bars() {
     let Some(folder) = real::folder("borders of real photos") else {

@@ -105,7 +105,7 @@ fn run(
                 Some(Stop::End) => break,
                 Some(Stop::Nonsense) => {
                     return Err(damaged(&format!(
-                        "MCU {} of {} makes no sense",
+                        "MCU {} of {} is invalid",
                         mcu + 1,
                         layout.count
                     )));

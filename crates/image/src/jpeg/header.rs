@@ -124,7 +124,7 @@ impl Tables {
                 )));
             }
         }
-        .ok_or_else(|| damaged(&format!("its segment FF {marker:02X} makes no sense")))
+        .ok_or_else(|| damaged(&format!("its segment FF {marker:02X} is invalid")))
     }
 
     fn quantisation(&mut self, mut segment: &[u8]) -> Option<()> {
@@ -186,25 +186,25 @@ impl Tables {
         };
         if let Some(process) = process {
             return Err(Unreadable(format!(
-                "the JPEG is {process}; only baseline, extended and progressive ones are read: convert it"
+                "the JPEG is {process}; only baseline, extended and progressive ones are supported: convert it"
             )));
         }
-        let nonsense = || damaged("its frame header makes no sense");
+        let nonsense = || damaged("its frame header is invalid");
         let [precision, h1, h0, w1, w0, count, list @ ..] = segment else {
             return Err(nonsense());
         };
         if *precision != 8 {
             return Err(Unreadable(format!(
-                "the JPEG has {precision} bits a sample; only 8 are read: convert it"
+                "the JPEG has {precision} bits per sample; only 8 are supported: convert it"
             )));
         }
         let (width, height) = (number(*w1, *w0), number(*h1, *h0));
         if width == 0 || height == 0 {
-            return Err(damaged(&format!("it announces {width}x{height} pixels")));
+            return Err(damaged(&format!("it declares {width}x{height} pixels")));
         }
         if !matches!(count, 1 | 3 | 4) {
             return Err(Unreadable(format!(
-                "the JPEG has {count} components; only grey (1), colour (3) and CMYK (4) are read: convert it"
+                "the JPEG has {count} components; only grey (1), colour (3) and CMYK (4) are supported: convert it"
             )));
         }
         if list.len() != usize::from(*count) * 3 {
@@ -252,7 +252,7 @@ impl Tables {
         for one in &mut components {
             if !most.0.is_multiple_of(one.horizontal) || !most.1.is_multiple_of(one.vertical) {
                 return Err(Unreadable(format!(
-                    "the JPEG samples a component {}x{} where another is sampled {}x{}; only whole multiples are read: convert it",
+                    "the JPEG samples a component {}x{} where another is sampled {}x{}; only whole multiples are supported: convert it",
                     one.horizontal, one.vertical, most.0, most.1
                 )));
             }
@@ -279,7 +279,7 @@ impl Tables {
 
     /// The scan header; the components that it begins keep the divisors in force.
     pub(super) fn scan(&self, frame: &mut Frame, segment: &[u8]) -> Result<Scan, Unreadable> {
-        let nonsense = || damaged("a scan header makes no sense");
+        let nonsense = || damaged("a scan header is invalid");
         frame.orientation = self.orientation.unwrap_or(Orientation::NoTransforms);
         let (&count, list) = segment.split_first().ok_or_else(nonsense)?;
         let count = usize::from(count);

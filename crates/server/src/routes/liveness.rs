@@ -191,7 +191,7 @@ fn details_wanted(query: &str, upload: &Upload) -> Result<bool, ApiError> {
 }
 
 fn overloaded(app: &App) -> ApiError {
-    ApiError::unavailable("the server is judging as many images as it can: try again shortly")
+    ApiError::unavailable("the server is busy judging other images: try again shortly")
         .retry_after(app.pool.come_back())
 }
 
@@ -317,7 +317,7 @@ impl Check {
             if refuse {
                 return Err(ApiError::new(
                     ErrorCode::UnreadableImage,
-                    "this very file was judged before with this key, and a file is judged once: take a new photo",
+                    "this file was judged before with this key, and each file is judged only once: take a new photo",
                 ));
             }
         }
@@ -472,9 +472,9 @@ impl Check {
             .record(&line, self.app.clock.now(), &self.app.metrics)
             .await
             .map_err(|error| {
-                tracing::error!(%error, "a judgement was withheld");
+                tracing::error!(%error, "a verdict was withheld");
                 ApiError::unavailable(
-                    "the judgement could not be recorded, so it is withheld: try again shortly",
+                    "the verdict could not be recorded, so it is withheld: try again shortly",
                 )
             })
     }
@@ -510,7 +510,7 @@ impl Check {
                 self.app.config.times.judge_timeout.as_secs()
             )),
             Failed::ClientGone | Failed::Job(JobError::Dropped) => {
-                ApiError::unavailable("the request was given up before the image was judged")
+                ApiError::unavailable("the request was abandoned before the image was judged")
             }
             Failed::Job(JobError::Panicked) => {
                 self.app.metrics.panicked();

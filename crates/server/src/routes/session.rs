@@ -82,7 +82,7 @@ async fn within_limits(app: &App, key: &KeyRecord) -> Result<(), ApiError> {
             .inspect_err(|_| app.metrics.store_failed())?;
         if open >= most {
             let detail = format!(
-                "this key has {open} open sessions, the most that it may have; a session ends {} minutes after it was opened",
+                "this key has {open} open sessions, the maximum allowed; a session expires {} minutes after it was opened",
                 access.session_lifetime.as_secs().div_ceil(60)
             );
             return Err(too_many(detail, RETRY_LATER));

@@ -38,10 +38,10 @@ pub enum ReadError {
     #[error("{0}")]
     TooSlow(String),
     /// The connection broke, or the transfer encoding is wrong.
-    #[error("the request body could not be received to its end")]
+    #[error("the request body could not be received completely")]
     Broken,
     /// All memory for uploads is taken (HTTP 503).
-    #[error("the server is receiving as many images as it can hold: try again shortly")]
+    #[error("the server is busy receiving other images: try again shortly")]
     NoMemory,
 }
 
