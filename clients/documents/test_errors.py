@@ -1,4 +1,4 @@
-"""Documents and clients know exactly the error codes that the engine's one table has."""
+"""Documents and clients know exactly the error codes that the contract's one table has."""
 
 import re
 
@@ -16,7 +16,7 @@ def read(path: str) -> str:
 
 def table() -> dict[str, tuple[str, str]]:
     """Code: HTTP status and message."""
-    rows = ROW.findall(read("crates/engine/src/error.rs"))
+    rows = ROW.findall(read("crates/contract/src/error_code.rs"))
     assert len(rows) == 10
     return {code: (status, message) for code, status, message in rows}
 

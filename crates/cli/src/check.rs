@@ -28,7 +28,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{settings, stdout};
 use files::Found;
-use livecheck_engine::FileName;
+use livecheck_contract::FileName;
 use report::{Format, Outcome};
 use results::{Answer, Existing, Results};
 

@@ -316,7 +316,7 @@ fn judge(
                     Outcome::Score(exact(verdict.score))
                 }
                 Err(rejection) => {
-                    let code = rejection.code().code();
+                    let code = rejection.code();
                     reasons.add(&rejection);
                     failures += usize::from(code == "005");
                     Outcome::NoResponse(code.to_owned())

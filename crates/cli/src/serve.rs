@@ -1,11 +1,6 @@
 //! `livecheck serve`, and the demonstration that `livecheck` alone starts.
 
-use std::{
-    net::SocketAddr,
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Command};
@@ -14,7 +9,7 @@ use livecheck_server::{
     config::{EndpointsConfig, Exposure, memory_limit},
     telemetry,
 };
-use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
+use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock, Timestamp};
 use tokio::runtime::Runtime;
 
 use crate::{descriptors, settings};
@@ -82,9 +77,9 @@ fn serve(
     reload: impl Fn() -> Result<ServerConfig>,
     demonstrate: bool,
 ) -> Result<ExitCode> {
-    if SystemTime::now() < SystemTime::UNIX_EPOCH {
+    if SystemClock::new().now() < Timestamp::from_millis(0) {
         bail!(
-            "the clock of this machine stands before 1970, where neither certificates nor sessions can be judged: set it"
+            "this machine's clock is set before 1970, so neither certificates nor sessions can be checked: set the clock"
         );
     }
     telemetry::init(&config.log)?;
@@ -217,7 +212,7 @@ async fn told_to_reload(
     }
     #[cfg(not(unix))]
     let _ = (settings, certificate);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Done at SIGTERM or Ctrl-C.

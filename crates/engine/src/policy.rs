@@ -1,13 +1,11 @@
 //! Limits and thresholds, and the decisions taken with them. Pure: numbers in, decision out.
 
-use std::fmt;
-
+use livecheck_image::{ContentBox, FileLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{BBox, Face},
     error::{EngineError, Rejection},
-    photo::ContentBox,
 };
 
 /// Least share of a face box that must lie within the picture.
@@ -107,89 +105,22 @@ impl Thresholds {
     }
 }
 
-/// Which size limit an image file broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitExceeded {
-    /// More bytes than allowed.
-    FileBytes {
-        /// Bytes of the file; `None` when reading stopped before its end was known.
-        actual: Option<usize>,
-        /// The limit in force.
-        limit: usize,
-    },
-    /// More pixels than allowed.
-    Pixels {
-        /// Width that the header gives.
-        width: u32,
-        /// Height that the header gives.
-        height: u32,
-        /// The limit in force.
-        limit: u64,
-    },
-}
-
-impl fmt::Display for LimitExceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::FileBytes {
-                actual: Some(actual),
-                limit,
-            } => write!(
-                f,
-                "the image file has {actual} bytes; at most {limit} are allowed"
-            ),
-            Self::FileBytes {
-                actual: None,
-                limit,
-            } => write!(
-                f,
-                "the image file has more than the {limit} bytes that are allowed"
-            ),
-            Self::Pixels {
-                width,
-                height,
-                limit,
-            } => write!(
-                f,
-                "the image is {width}x{height} = {:.1} megapixels; at most {:.1} are allowed",
-                megapixels(u64::from(*width) * u64::from(*height)),
-                megapixels(*limit)
-            ),
+impl Limits {
+    /// Those of them that hold for the file, whatever it shows.
+    #[must_use]
+    pub fn of_file(&self) -> FileLimits {
+        FileLimits {
+            max_bytes: self.max_file_bytes,
+            max_pixels: self.max_pixels,
         }
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn megapixels(pixels: u64) -> f64 {
-    pixels as f64 / 1e6
-}
-
-impl Limits {
     /// `003` when the file is too long.
     ///
     /// # Errors
     /// [`Rejection::TooLarge`].
     pub fn check_file(&self, bytes: usize) -> Result<(), Rejection> {
-        if bytes > self.max_file_bytes {
-            return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
-                actual: Some(bytes),
-                limit: self.max_file_bytes,
-            }));
-        }
-        Ok(())
-    }
-
-    /// `003` when the header announces too many pixels.
-    pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), Rejection> {
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(Rejection::TooLarge(LimitExceeded::Pixels {
-                width,
-                height,
-                limit: self.max_pixels,
-            }));
-        }
-        Ok(())
+        Ok(self.of_file().check_bytes(bytes)?)
     }
 
     /// `007` when the upright image, or what is left of it without its border, is too small.

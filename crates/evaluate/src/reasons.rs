@@ -41,7 +41,7 @@ pub struct Reasons(BTreeMap<Kind, Seen>);
 impl Reasons {
     /// Counts a refusal by the engine.
     pub fn add(&mut self, rejection: &Rejection) {
-        let code = rejection.code().code();
+        let code = rejection.code();
         match rejection {
             Rejection::ImageTooSmall {
                 width,

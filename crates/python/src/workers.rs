@@ -13,10 +13,12 @@ use std::{
     time::Duration,
 };
 
-use livecheck_engine::{Engine, Rejection, Row, Verdict};
+use livecheck_contract::Row;
+use livecheck_engine::{Engine, Rejection, Verdict};
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
 use crate::{
+    answer,
     photos::{Input, Job},
     table::Rows,
 };
@@ -130,7 +132,7 @@ impl Pool<'_> {
     fn work(&self, results: &Sender<(usize, Row)>) {
         while let Some(Job { at, photo, name }) = self.next() {
             let outcome = judge(self.engine, photo.bytes());
-            let row = Row::new(name, outcome.as_ref());
+            let row = answer::row(name, &outcome);
             if results.send((at, row)).is_err() {
                 return;
             }

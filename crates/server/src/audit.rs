@@ -119,7 +119,7 @@ impl<'a> Line<'a> {
                     },
                     _ => Scores::default(),
                 };
-                (rejection.code().code(), scores)
+                (rejection.code(), scores)
             }
         };
         Self {

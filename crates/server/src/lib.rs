@@ -13,9 +13,6 @@ mod client;
 pub mod config;
 mod connection;
 mod error;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod guesses;
 mod image_key;
 mod judge;
@@ -45,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use audit::{AuditReport, shown as audit_name, verify as verify_audit};
+#[doc(hidden)]
+pub use auth::sent;
 pub use config::{ConfigError, ServerConfig};
 pub use image_key::configured as configured_image_key;
 pub use judge::Judge;

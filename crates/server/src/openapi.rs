@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use livecheck_engine::{Check, ErrorCode};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::Check;
 use serde_json::json;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;

@@ -158,7 +158,7 @@ fn ci() -> Result<()> {
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
-    // The one crate that others may depend on, and what it is with no feature.
+    // The crate that others may depend on, and what it is with no feature.
     run(cargo().args([
         "check",
         "--package",
@@ -167,7 +167,8 @@ fn ci() -> Result<()> {
         "--locked",
     ]))?;
     run(cargo()
-        .args(["package", "--package", "livecheck-engine", "--locked"])
+        .args(["package", "--package", "livecheck-image"])
+        .args(["--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
     api(true)?;
     lint::lint()?;

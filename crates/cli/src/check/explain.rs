@@ -124,7 +124,7 @@ fn draw_refusal(photo: Photo, refused: &Refused, thresholds: &Thresholds) -> Res
         }
     }
     let mut lines = vec![
-        rejection.code().code().to_owned(),
+        rejection.code().to_owned(),
         format!("FACES  {}", counted.len()),
     ];
     match rejection {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use livecheck_engine::{FileName, Row};
+use livecheck_contract::{FileName, Row};
 use serde::Deserialize;
 
 use super::report::{self, Format, Outcome};
@@ -45,7 +45,7 @@ impl Answer {
     pub(super) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Ok(verdict) => Self::verdict(verdict.live),
-            Err(refused) => Self::None(refused.rejection.code().code().to_owned()),
+            Err(refused) => Self::None(refused.rejection.code().to_owned()),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_server::ServerConfig;
 use livecheck_testing::{drawn, http2, nasty};
 use serde_json::Value;

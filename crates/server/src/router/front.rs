@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_store::{ApiKey, SessionToken};
 use percent_encoding::percent_decode_str;
 use tracing::Instrument;

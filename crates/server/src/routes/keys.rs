@@ -8,7 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{ErrorCode, Preset};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::Preset;
 use livecheck_store::{
     ApiKey, KeyChange, KeyRecord, KeySelector, KeyThresholds, NewKey, ReplayPolicy, StoreError,
     Threshold, Timestamp,

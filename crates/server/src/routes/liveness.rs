@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Request, Version};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Thresholds, Verdict};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::{Details, Photo, Rejection, Thresholds, Verdict};
 use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
+use livecheck_upload::{Upload, details_flag};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -26,7 +28,7 @@ use crate::pool::{Job, JobError, Lane, Ticket};
 use crate::router::RequestId;
 use crate::sandbox::{self, Scenario};
 use crate::shares::Tenant;
-use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved, Upload};
+use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved};
 
 /// `{"success": true, "result": …}`.
 #[derive(Serialize)]
@@ -185,7 +187,7 @@ fn details_wanted(query: &str, upload: &Upload) -> Result<bool, ApiError> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if name == "details" {
-            wanted |= upload::details_flag(value.as_bytes())?;
+            wanted |= details_flag(value.as_bytes())?;
         }
     }
     Ok(wanted)

@@ -8,9 +8,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::ErrorCode;
+use livecheck_contract::{ErrorCode, Session};
 use livecheck_store::{KeyRecord, Rate};
-use serde::Serialize;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -18,18 +17,6 @@ use crate::error::ApiError;
 
 /// When to come back where the key has as many open sessions as it may have.
 const RETRY_LATER: Duration = Duration::from_secs(60);
-
-/// The body of an opened session.
-#[derive(Serialize)]
-pub(crate) struct Session {
-    /// Always `true`.
-    success: bool,
-    /// 32 characters of base64url: the value of the header `x-session-token`.
-    session_token: String,
-    /// Only with sandbox keys.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    sandbox: bool,
-}
 
 pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Response {
     let (request, _) = request.into_parts();

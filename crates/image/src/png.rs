@@ -4,8 +4,11 @@ use std::io::{Cursor, ErrorKind};
 
 use image::{ImageError, metadata::Orientation};
 
-use super::{exif, unreadable};
-use crate::error::Rejection;
+use crate::{error::DecodeError, exif};
+
+/// Most bytes that the chunks beside the pixels may take, packed and unpacked: a colour profile of 10 MB
+/// may hold 10 GB of zeros.
+pub(super) const MAX_CHUNK_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Bytes of the signature; and of a chunk beside its data: length, kind and checksum.
 const SIGNATURE: usize = 8;
@@ -33,13 +36,13 @@ fn chunks(file: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 
 /// Why a PNG that its decoder refuses for `error` is not read: how many scan lines are missing where the
 /// file ends too early.
-pub(super) fn refusal(file: &[u8], error: ImageError) -> Rejection {
+pub(super) fn refusal(file: &[u8], error: ImageError) -> DecodeError {
     match missing_lines(file) {
-        Some((missing, lines)) => Rejection::UnreadableImage(format!(
+        Some((missing, lines)) => DecodeError::Unreadable(format!(
             "the PNG is cut off: {:.1} % of its scan lines are missing ({missing} of {lines}); send the whole file",
             100.0 * f64::from(missing) / f64::from(lines.max(1))
         )),
-        None => unreadable(error),
+        None => DecodeError::damaged(error),
     }
 }
 
@@ -47,7 +50,7 @@ pub(super) fn refusal(file: &[u8], error: ImageError) -> Rejection {
 /// passes.
 fn missing_lines(file: &[u8]) -> Option<(u32, u32)> {
     let limits = png::Limits {
-        bytes: super::MAX_PNG_CHUNK_BYTES as usize,
+        bytes: MAX_CHUNK_BYTES as usize,
     };
     let mut reader = png::Decoder::new_with_limits(Cursor::new(file), limits)
         .read_info()

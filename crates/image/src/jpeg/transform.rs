@@ -17,15 +17,15 @@ use super::{
 
 /// A rectangle in pixels of the picture at its reduced size, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::decode) struct Part {
-    pub(in crate::decode) columns: Range<u32>,
-    pub(in crate::decode) rows: Range<u32>,
+pub(crate) struct Part {
+    pub(crate) columns: Range<u32>,
+    pub(crate) rows: Range<u32>,
 }
 
 /// A rendered part: interleaved RGB.
-pub(in crate::decode) struct Picture {
-    pub(in crate::decode) part: Part,
-    pub(in crate::decode) rgb: Vec<u8>,
+pub(crate) struct Picture {
+    pub(crate) part: Part,
+    pub(crate) rgb: Vec<u8>,
 }
 
 /// Row and column of each coefficient in a block, `row * 8 + column`: the zigzag of figure A.6.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Verdict, error::Rejection};
+use crate::error_code::ErrorCode;
 
 /// A file's name as results give it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,10 +38,9 @@ impl FileName {
 /// The outcome of one photo, flat.
 ///
 /// ```
-/// use livecheck_engine::{Rejection, Row};
+/// use livecheck_contract::{ErrorCode, Row};
 ///
-/// let rejection = Rejection::UnreadableImage("the file is empty".to_owned());
-/// let row = Row::new(None, Err(&rejection));
+/// let row = Row::new(None, Err((ErrorCode::UnreadableImage, "the file is empty".to_owned())));
 /// assert_eq!(row.error_code, Some("002"));
 /// assert_eq!(row.fields()[7], "the file is empty");
 /// assert_eq!(Row::COLUMNS.len(), row.fields().len());
@@ -52,11 +51,11 @@ pub struct Row {
     pub name: Option<FileName>,
     /// Whether there is a verdict.
     pub success: bool,
-    /// [`Verdict::live`], of a verdict.
+    /// Whether the face is a live person's, of a verdict.
     pub liveness: Option<bool>,
-    /// [`Verdict::score`], 0 to 1, of a verdict.
+    /// Confidence that it is, 0 to 1, of a verdict.
     pub score: Option<f32>,
-    /// The three digits of [`Rejection::code`], of a rejection.
+    /// The three digits of the error code, of a rejection.
     pub error_code: Option<&'static str>,
     /// The text that goes with the code.
     pub error_message: Option<&'static str>,
@@ -77,19 +76,22 @@ impl Row {
         "error_detail",
     ];
 
-    /// The row of a photo.
+    /// The row of a photo: whether it is live and its score, or the error code with its detail.
     #[must_use]
-    pub fn new(name: Option<FileName>, outcome: Result<&Verdict, &Rejection>) -> Self {
-        let verdict = outcome.ok();
-        let rejection = outcome.err();
+    pub fn new(name: Option<FileName>, outcome: Result<(bool, f32), (ErrorCode, String)>) -> Self {
+        let (verdict, rejection) = match outcome {
+            Ok(verdict) => (Some(verdict), None),
+            Err(rejection) => (None, Some(rejection)),
+        };
+        let code = rejection.as_ref().map(|(code, _)| *code);
         Self {
             name,
             success: verdict.is_some(),
-            liveness: verdict.map(|verdict| verdict.live),
-            score: verdict.map(|verdict| verdict.score),
-            error_code: rejection.map(|rejection| rejection.code().code()),
-            error_message: rejection.map(|rejection| rejection.code().message()),
-            error_detail: rejection.map(ToString::to_string),
+            liveness: verdict.map(|(live, _)| live),
+            score: verdict.map(|(_, score)| score),
+            error_code: code.map(ErrorCode::code),
+            error_message: code.map(ErrorCode::message),
+            error_detail: rejection.map(|(_, detail)| detail),
         }
     }
 

@@ -5,7 +5,7 @@
 //! a line break, where white space is dropped. At the end it counts only where it completes a group
 //! of four.
 
-use super::UploadError;
+use crate::error::UploadError;
 
 /// Most characters between `data:` and its comma.
 const LONGEST_DATA_HEAD: usize = 256;

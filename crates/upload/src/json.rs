@@ -9,8 +9,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::fields::Transfer;
-use super::{Fields, Upload, UploadError};
+use crate::{
+    error::UploadError,
+    fields::{Fields, Transfer, Upload},
+};
 
 pub(super) struct Json {
     body: Vec<u8>,

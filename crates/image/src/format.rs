@@ -2,25 +2,25 @@
 
 use image::ImageFormat;
 
-use crate::error::Rejection;
+use crate::error::DecodeError;
 
 /// The format, when it is one that the API takes.
 ///
 /// # Errors
-/// [`Rejection::UnreadableImage`] names the format found.
-pub(super) fn accepted(file: &[u8]) -> Result<ImageFormat, Rejection> {
+/// [`DecodeError::Unreadable`] names the format found.
+pub(super) fn accepted(file: &[u8]) -> Result<ImageFormat, DecodeError> {
     if file.is_empty() {
-        return Err(Rejection::UnreadableImage("the image is empty".to_owned()));
+        return Err(DecodeError::Unreadable("the image is empty".to_owned()));
     }
     match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => match refused_jpeg(file) {
-            Some(found) => Err(Rejection::UnreadableImage(format!(
+            Some(found) => Err(DecodeError::Unreadable(format!(
                 "the image is {found}; only baseline and progressive JPEG with 8 bits, PNG and WebP are supported: convert it"
             ))),
             None => Ok(ImageFormat::Jpeg),
         },
         Ok(format @ (ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
-        _ => Err(Rejection::UnreadableImage(match name(file) {
+        _ => Err(DecodeError::Unreadable(match name(file) {
             Some(found) => {
                 format!("the image is {found}; only JPEG, PNG and WebP are supported: convert it")
             }

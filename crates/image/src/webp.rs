@@ -2,15 +2,14 @@
 
 use image::metadata::Orientation;
 
-use super::exif;
-use crate::error::Rejection;
+use crate::{error::DecodeError, exif};
 
 const RIFF_HEAD: usize = 12;
 const CHUNK_HEAD: usize = 8;
 
 /// Refuses a file in which a chunk announces more bytes than follow: the decoder would allocate what it
 /// announces, up to 4 GB. Answers how a viewer turns it.
-pub(super) fn check(file: &[u8]) -> Result<Orientation, Rejection> {
+pub(super) fn check(file: &[u8]) -> Result<Orientation, DecodeError> {
     let length = |at: usize| {
         let bytes = file.get(at..)?.first_chunk::<4>()?;
         Some(u32::from_le_bytes(*bytes) as usize)
@@ -26,7 +25,7 @@ pub(super) fn check(file: &[u8]) -> Result<Orientation, Rejection> {
         let data = at + CHUNK_HEAD;
         let Some(chunk) = file.get(data..data + announced) else {
             let follow = file.len() - data;
-            return Err(Rejection::UnreadableImage(format!(
+            return Err(DecodeError::Unreadable(format!(
                 "the WebP is cut off: {:.1} % of a chunk is missing ({} of {announced} bytes); send the whole file",
                 percent(announced - follow, announced),
                 announced - follow

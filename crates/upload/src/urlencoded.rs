@@ -1,7 +1,9 @@
 //! `application/x-www-form-urlencoded`, decoded as it streams in.
 
-use super::fields::Transfer;
-use super::{Fields, Upload, UploadError};
+use crate::{
+    error::UploadError,
+    fields::{Fields, Transfer, Upload},
+};
 
 /// No field of ours has a longer name.
 const LONGEST_NAME: usize = 64;

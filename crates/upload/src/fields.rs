@@ -1,6 +1,6 @@
 //! What the three forms have in common: which field is the image, and which bodies are wrong.
 
-use super::{UploadError, base64};
+use crate::{base64, error::UploadError};
 
 /// Longest text of a `details` field that is looked at.
 const LONGEST_FLAG: usize = 32;

@@ -8,7 +8,15 @@
 
 mod fills;
 
-use crate::photo::{ContentBox, Photo};
+use crate::content_box::ContentBox;
+
+/// Pixels to look at: interleaved RGB, row by row.
+#[derive(Clone, Copy)]
+struct Photo<'a> {
+    width: u32,
+    height: u32,
+    rgb: &'a [u8],
+}
 
 /// How a bar is told. Levels are those of [`distance`].
 struct Params {
@@ -89,12 +97,23 @@ enum Edge {
 /// Two edges that face each other.
 const PAIRS: [[Edge; 2]; 2] = [[Edge::Left, Edge::Right], [Edge::Top, Edge::Bottom]];
 
-/// What is left of the photo, in its pixels as decoded.
-pub(crate) fn content(photo: &Photo) -> ContentBox {
-    let whole = ContentBox::whole(photo.width, photo.height);
-    if photo.rgb.len() != photo.width as usize * photo.height as usize * 3 {
+/// What is left of a photo without bars, frames and fills at its edges, in its pixels: `rgb` has
+/// `height × width × 3` bytes, row-major. The whole photo where it has other than that.
+///
+/// ```
+/// // Half of each row is black, the other half is not.
+/// let row = [[0; 3]; 32].into_iter().chain((0..32).map(|x| [90 + x * 5; 3]));
+/// let rgb: Vec<u8> = std::iter::repeat_n(row, 64).flatten().flatten().collect();
+/// let content = livecheck_image::content(64, 64, &rgb);
+/// assert_eq!((content.x0, content.x1), (28, 64));
+/// ```
+#[must_use]
+pub fn content(width: u32, height: u32, rgb: &[u8]) -> ContentBox {
+    let whole = ContentBox::whole(width, height);
+    if rgb.len() != width as usize * height as usize * 3 {
         return whole;
     }
+    let photo = Photo { width, height, rgb };
     let mut content = whole;
     let mut found = Vec::new();
     for _ in 0..ROUNDS {
@@ -153,7 +172,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(photo: &'a Photo, content: ContentBox, edge: Edge) -> Self {
+    fn of(photo: Photo<'a>, content: ContentBox, edge: Edge) -> Self {
         let row = photo.width as isize * 3;
         let at = |x: u32, y: u32| y as isize * row + x as isize * 3;
         let (width, height) = (content.width() as usize, content.height() as usize);
@@ -164,7 +183,7 @@ impl<'a> View<'a> {
             Edge::Bottom => (at(content.x0, content.y1 - 1), 3, -row, width, height),
         };
         Self {
-            rgb: &photo.rgb,
+            rgb: photo.rgb,
             start,
             along,
             inwards,
@@ -220,7 +239,7 @@ impl Bar {
 }
 
 /// The bar at an edge.
-fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> Option<Bar> {
+fn bar(photo: Photo<'_>, content: ContentBox, edge: Edge) -> Option<Bar> {
     let Params {
         points,
         depth,
@@ -313,7 +332,7 @@ fn bar(photo: &Photo, content: ContentBox, edge: Edge) -> Option<Bar> {
 }
 
 /// Whether there is a bar of the same colour and depth at an edge.
-fn is_repeated(bar: &Bar, photo: &Photo, content: ContentBox, edge: Edge) -> bool {
+fn is_repeated(bar: &Bar, photo: Photo<'_>, content: ContentBox, edge: Edge) -> bool {
     let Params {
         ringing,
         outliers,

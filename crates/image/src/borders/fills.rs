@@ -54,7 +54,7 @@ const FILL: Params = Params {
 };
 
 /// The content without fills.
-pub(super) fn cut(photo: &Photo, content: ContentBox) -> ContentBox {
+pub(super) fn cut(photo: Photo<'_>, content: ContentBox) -> ContentBox {
     for edges in PAIRS {
         let [near, far] = edges.map(|edge| View::of(photo, content, edge));
         let Some(one) = seam(&near) else { continue };
@@ -123,7 +123,7 @@ fn seam(view: &View) -> Option<usize> {
 
 /// Correlation of the light of the fills with that of the picture between them, enlarged to `content`: so
 /// that it covers it, or by as much as each side needs.
-fn likeness(photo: &Photo, content: ContentBox, picture: ContentBox) -> f32 {
+fn likeness(photo: Photo<'_>, content: ContentBox, picture: ContentBox) -> f32 {
     let cover = {
         let across = content.width() as f32 / picture.width() as f32;
         let down = content.height() as f32 / picture.height() as f32;
@@ -202,7 +202,7 @@ fn places(content: ContentBox, picture: ContentBox) -> impl Iterator<Item = (f32
 }
 
 /// Mean light of 25 pixels, up to `radius` away from a place, inside a box.
-fn mean_light(photo: &Photo, inside: ContentBox, (x, y): (f32, f32), radius: f32) -> f32 {
+fn mean_light(photo: Photo<'_>, inside: ContentBox, (x, y): (f32, f32), radius: f32) -> f32 {
     let mut sum = 0.0;
     for row in -2..=2 {
         for column in -2..=2 {

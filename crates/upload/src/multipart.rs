@@ -6,8 +6,10 @@
 
 use memchr::memmem;
 
-use super::fields::Transfer;
-use super::{Fields, Upload, UploadError};
+use crate::{
+    error::UploadError,
+    fields::{Fields, Transfer, Upload},
+};
 
 /// Most bytes of one part's head.
 const LONGEST_HEAD: usize = 8 * 1024;
