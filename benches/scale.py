@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import io
 import json
 import os
 import re
@@ -72,7 +71,7 @@ def sized(photos: list[Path], size: tuple[int, int], folder: Path) -> Path:
 
 def bench(binary: Path, folder: Path, flags: list[str]) -> dict[int, float]:
     """Photos a second by workers."""
-    command = [binary, "bench", folder, "--workers", "2", "--runs", "6", "--json", *flags]
+    command: list[str | Path] = [binary, "bench", folder, "--workers", "2", "--runs", "6", "--json", *flags]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     throughput = said["report"]["groups"][0]["throughput"]
     return {row["workers"]: row["per_second"] for row in throughput}
@@ -150,7 +149,7 @@ def drawing(rows: list[tuple[str, float, str]]) -> str:
 
     width, height, left, bottom, top = 640, 300, 60, 40, 30
     most = max(rate for _, rate, _ in rows)
-    decades = range(0, math.ceil(math.log10(most)) + 1)
+    decades = range(math.ceil(math.log10(most)) + 1)
     scale = (height - bottom - top) / decades[-1]
 
     def y(rate: float) -> float:
@@ -196,8 +195,9 @@ def main() -> None:
         print("| megapixels | one worker, photos a second | two workers | ratio |\n|---|---|---|---|")
         for megapixels, size in MEGAPIXELS.items():
             folder = sized(photos, size, Path(work) / str(megapixels))
-            rates[megapixels] = rate = bench(arguments.binary, folder, arguments.flag)
-            print(f"| {megapixels} | {rate[1]:.1f} | {rate[2]:.1f} | {rate[2] / rate[1]:.2f} |", flush=True)
+            rates[megapixels] = by_workers = bench(arguments.binary, folder, arguments.flag)
+            one, two = by_workers[1], by_workers[2]
+            print(f"| {megapixels} | {one:.1f} | {two:.1f} | {two / one:.2f} |", flush=True)
         photo = (Path(work) / "0.9" / "0.jpg").read_bytes()
 
     server = Server(arguments.binary, arguments.flag)

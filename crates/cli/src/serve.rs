@@ -9,7 +9,7 @@ use livecheck_server::{
     config::{EndpointsConfig, Exposure, memory_limit},
     telemetry,
 };
-use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock, Timestamp};
+use livecheck_store::{Clock, KeySelector, NewKey, Store, StoreError, SystemClock};
 use tokio::runtime::Runtime;
 
 use crate::{descriptors, settings};
@@ -77,7 +77,7 @@ fn serve(
     reload: impl Fn() -> Result<ServerConfig>,
     demonstrate: bool,
 ) -> Result<ExitCode> {
-    if SystemClock::new().now() < Timestamp::from_millis(0) {
+    if SystemClock::new().now().as_millis() < 0 {
         bail!(
             "this machine's clock is set before 1970, so neither certificates nor sessions can be checked: set the clock"
         );
