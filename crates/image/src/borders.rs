@@ -101,11 +101,11 @@ const PAIRS: [[Edge; 2]; 2] = [[Edge::Left, Edge::Right], [Edge::Top, Edge::Bott
 /// `height × width × 3` bytes, row-major. The whole photo where it has other than that.
 ///
 /// ```
-/// // Half of each row is black, the other half is not.
-/// let row = [[0; 3]; 32].into_iter().chain((0..32).map(|x| [90 + x * 5; 3]));
-/// let rgb: Vec<u8> = std::iter::repeat_n(row, 64).flatten().flatten().collect();
-/// let content = livecheck_image::content(64, 64, &rgb);
-/// assert_eq!((content.x0, content.x1), (28, 64));
+/// // 40 black columns on each side of a picture that changes from pixel to pixel.
+/// let level = |x: u32, y: u32| if (40..280).contains(&x) { 60 + ((x * 7 + y * 13) % 150) as u8 } else { 0 };
+/// let rgb: Vec<u8> = (0..240).flat_map(|y| (0..320).flat_map(move |x| [level(x, y); 3])).collect();
+/// let content = livecheck_image::content(320, 240, &rgb);
+/// assert_eq!((content.x0, content.x1), (40, 280));
 /// ```
 #[must_use]
 pub fn content(width: u32, height: u32, rgb: &[u8]) -> ContentBox {
