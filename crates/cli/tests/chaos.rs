@@ -194,7 +194,7 @@ fn a_bad_night() {
     loop {
         for (name, fault) in FAULTS {
             let before = world.counts();
-            let Some(recovery) = world.suffer(fault, length) else {
+            let Some(recovery) = world.suffer(name, fault, length) else {
                 continue;
             };
             let counts = world.counts();

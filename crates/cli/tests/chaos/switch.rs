@@ -76,7 +76,12 @@ async fn serve(
     delay: Arc<AtomicU64>,
     is_cut: watch::Receiver<bool>,
 ) {
-    while let Ok((near, _)) = listener.accept().await {
+    loop {
+        let Ok((near, _)) = listener.accept().await else {
+            // A flood of connections has taken the files that this process may open.
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let (port, delay, mut cut) = (
             port.load(Ordering::SeqCst),
             Arc::clone(&delay),

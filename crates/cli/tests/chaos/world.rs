@@ -308,7 +308,7 @@ impl World {
             let clients = Arc::clone(&world.clients);
             world.running.push(thread::spawn(move || clients.run()));
         }
-        world.recovered(Instant::now());
+        world.recovered("the start", Instant::now());
         Some(world)
     }
 
@@ -348,14 +348,19 @@ impl World {
 
     /// Lets a fault happen; how long it took from its end until every node judged again. `None`: it can't
     /// be brought about here.
-    pub(crate) fn suffer(&mut self, fault: Fault, length: Duration) -> Option<Duration> {
+    pub(crate) fn suffer(
+        &mut self,
+        name: &str,
+        fault: Fault,
+        length: Duration,
+    ) -> Option<Duration> {
         let happened = fault(self, length);
         let ended = Instant::now();
-        happened.then(|| self.recovered(ended))
+        happened.then(|| self.recovered(name, ended))
     }
 
     /// Waits until every node opens a session and judges a photo.
-    fn recovered(&self, since: Instant) -> Duration {
+    fn recovered(&self, fault: &str, since: Instant) -> Duration {
         let agent = Clients::agent();
         for node in self.nodes.iter() {
             loop {
@@ -366,7 +371,10 @@ impl World {
                 if judged == Some(true) {
                     break;
                 }
-                assert!(since.elapsed() < GIVE_UP, "a node does not recover");
+                assert!(
+                    since.elapsed() < GIVE_UP,
+                    "a node does not recover: {fault}"
+                );
                 thread::sleep(PAUSE);
             }
         }
