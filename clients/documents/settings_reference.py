@@ -1,4 +1,4 @@
-"""Writes the tables of docs/SETTINGS.md from `livecheck serve --help`.
+"""Writes the tables of docs/reference/SETTINGS.md from `livecheck serve --help`.
 
     python clients/documents/settings_reference.py
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 
-from livecheck_server import ROOT, binary, environment  # noqa: E402
+from livecheck_server import ROOT, binary, environment
 
-PAGE = ROOT / "docs" / "SETTINGS.md"
+PAGE = ROOT / "docs" / "reference" / "SETTINGS.md"
 #: Everything below this line of the page is written by this program.
 MARK = "<!-- From here on: clients/documents/settings_reference.py -->\n"
 

@@ -1,10 +1,11 @@
-"""Documents and clients know exactly the error codes that the engine's one table has."""
+"""Documents and clients know exactly the error codes that the contract's one table has."""
 
 import re
 
+from livecheck_server import ROOT
+
 import livecheck_client
 from livecheck_client._errors import BY_CODE
-from livecheck_server import ROOT
 
 ROW = re.compile(r'\(\s*"(\d{3})",\s*(\d{3}),\s*"([^"]+)",?\s*\)')
 
@@ -15,18 +16,18 @@ def read(path: str) -> str:
 
 def table() -> dict[str, tuple[str, str]]:
     """Code: HTTP status and message."""
-    rows = ROW.findall(read("crates/engine/src/error.rs"))
+    rows = ROW.findall(read("crates/contract/src/error_code.rs"))
     assert len(rows) == 10
     return {code: (status, message) for code, status, message in rows}
 
 
 def test_the_api_guide_has_the_table() -> None:
-    rows = re.findall(r"^\| `(\d{3})` \| (\d{3}) \| (.*?) \|", read("docs/API.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\d{3})` \| (\d{3}) \| (.*?) \|", read("docs/reference/API.md"), re.MULTILINE)
     assert {code: (status, message) for code, status, message in rows} == table()
 
 
 def test_the_advice_covers_every_code() -> None:
-    assert set(re.findall(r"`(\d{3})`", read("docs/ERRORS.md"))) == set(table())
+    assert set(re.findall(r"`(\d{3})`", read("docs/reference/ERRORS.md"))) == set(table())
 
 
 def test_each_client_has_a_type_for_every_code() -> None:

@@ -1,4 +1,4 @@
-"""Runs every program in docs/EXAMPLES.md against the real server."""
+"""Runs every program in docs/guides/EXAMPLES.md against the real server."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from livecheck_server import ROOT, Server, environment
+from livecheck_server import ROOT, Server
 
 #: Language of a code block: file name, command before the photo's path, the tool it needs.
 LANGUAGES = {
@@ -20,7 +20,7 @@ LANGUAGES = {
 
 
 def programs() -> dict[str, str]:
-    text = (ROOT / "docs" / "EXAMPLES.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "EXAMPLES.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
 
 

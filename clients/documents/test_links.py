@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from livecheck_server import ROOT
 
+FOLDERS = ("docs", "clients", "crates", "deploy", "fuzz", "training", "web")
 PAGES = sorted(
     path
-    for folder in ("docs", "clients", "deploy", "web")
-    for path in (ROOT / folder).rglob("*.md")
-    if "node_modules" not in path.parts
+    for path in [*ROOT.glob("*.md"), *(p for name in FOLDERS for p in (ROOT / name).rglob("*.md"))]
+    if not {"node_modules", "target", ".pytest_cache"} & set(path.parts)
 )
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

@@ -4,18 +4,18 @@ export type Photo = Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 export interface Options {
   /** The server's address, such as `http://127.0.0.1:8080`. */
   url: string | URL;
-  /** The key, `lck_…`. It belongs on a server of yours, never into a web page. */
+  /** The key, `lck_…`. Keep it on your server, never in a web page. */
   apiKey: string;
-  /** How long to wait for each answer. Default 60 000. */
+  /** How long to wait for each response. Default 60 000. */
   timeoutMs?: number;
   /**
-   * Further tries when the server is busy (`005` with HTTP 503 or 429). Each comes after the time
-   * that the server names and a random time more, which grows with each try: clients that were
-   * turned away together don't come back together. Default 8.
+   * Retries when the server is busy (`005` with HTTP 503 or 429). Each waits the time
+   * that the server asks for plus a random time, which grows with each retry, so that clients that
+   * were rejected together don't come back together. Default 8.
    */
   retries?: number;
   /**
-   * Longest time that the server may name. When it names a longer one, its error is thrown at
+   * Longest wait that the server may ask for. If it asks for more, its error is thrown at
    * once, with `retryAfter`. Default 10 000.
    */
   maxWaitMs?: number;
@@ -28,14 +28,14 @@ export interface CheckOptions {
   sessionToken?: string;
   /** Also return what was measured. */
   details?: boolean;
-  /** Your id for this request; the server's log repeats it. */
+  /** Your id for this request; it appears in the server's log. */
   requestId?: string;
   /**
-   * The answer that a sandbox key asks for: `live`, `attack`, `review`, an error code, `429` or
+   * The response that a sandbox key requests: `live`, `attack`, `review`, an error code, `429` or
    * `503`.
    */
   sandbox?: string;
-  /** Gives the check up. */
+  /** Cancels the check. */
   signal?: AbortSignal;
 }
 
@@ -45,13 +45,13 @@ export interface Result {
   liveness: boolean;
   /** Confidence in that, 0 to 1. */
   score: number;
-  /** Whether the score lies in the review band, so that people should look; `liveness` is false. */
+  /** Whether the score is in the review band, so that a person should look at the photo; `liveness` is false. */
   review: boolean;
   /** Whether the key is a sandbox key: no photo was judged. */
   sandbox: boolean;
-  /** There when asked for. */
+  /** Present if requested. */
   details?: Details;
-  /** What the server's log is searched by. */
+  /** The id to search the server's log for. */
   requestId: string;
 }
 
@@ -64,7 +64,7 @@ export interface Details {
     score: number;
   };
   mask_score: number;
-  /** How surely the face is a presentation attack, 0 to 1: not calibrated, `score` is. */
+  /** Confidence that the face is a presentation attack, 0 to 1; unlike `score`, it isn't calibrated. */
   attack_score: number;
   image: { width: number; height: number; format: string };
   /** For information; no decision uses it. */
@@ -87,8 +87,8 @@ export class Livecheck {
   /**
    * Judges one photo.
    * @throws {ApiError} the subclass of the server's error code
-   * @throws {UnreachableError} no answer
-   * @throws {UnexpectedAnswerError} an answer that isn't of this API
+   * @throws {UnreachableError} no response
+   * @throws {UnexpectedAnswerError} a response that isn't from this API
    */
   check(photo: Photo, options?: CheckOptions): Promise<Result>;
   /** Opens a session: a token for a few checks. */
@@ -98,7 +98,7 @@ export class Livecheck {
 /** A session of one end user: a few checks under one token. */
 export class Session {
   constructor(client: Livecheck, token: string);
-  /** A secret: who has it can use up the session's checks. */
+  /** A secret: anyone who has it can use up the session's checks. */
   readonly token: string;
   /** As {@link Livecheck.check}, counted against this session. */
   check(photo: Photo, options?: Omit<CheckOptions, "sessionToken">): Promise<Result>;
@@ -107,22 +107,22 @@ export class Session {
 /** Anything that kept a check from giving a result. */
 export class LivecheckError extends Error {}
 
-/** No answer: the server can't be reached, or didn't answer in time. */
+/** No response: the server can't be reached, or didn't respond in time. */
 export class UnreachableError extends LivecheckError {}
 
-/** An answer that isn't of this API: usually a proxy's, or a wrong address. */
+/** A response that isn't from this API: usually a proxy's, or a wrong address. */
 export class UnexpectedAnswerError extends LivecheckError {}
 
-/** The server answered with an error code. Codes this version doesn't know come as this type. */
+/** The server responded with an error code. Codes unknown to this version have this type. */
 export class ApiError extends LivecheckError {
   /** The three digits, such as `"051"`. */
   readonly code: string;
   /** The code's fixed text. */
   readonly codeMessage: string;
-  /** One sentence about this very request. */
+  /** One sentence about this request. */
   readonly detail: string;
   readonly httpStatus: number;
-  /** What the server's log is searched by. */
+  /** The id to search the server's log for. */
   readonly requestId: string;
   /** Seconds the server asked to wait, if it did. */
   readonly retryAfter?: number;
@@ -136,13 +136,13 @@ export class ApiKeyError extends ApiError {}
 export class SessionNotFoundError extends ApiError {}
 /** `062`: all checks of the session are used. */
 export class SessionLimitError extends ApiError {}
-/** `002`: the file is no readable JPEG, PNG or WebP. */
+/** `002`: the file is not a readable JPEG, PNG or WebP. */
 export class UnreadableImageError extends ApiError {}
 /** `003`: too many bytes or pixels. */
 export class ImageTooLargeError extends ApiError {}
-/** `004`: the request isn't in the form the server expects. */
+/** `004`: the request isn't in the format the server expects. */
 export class BadRequestError extends ApiError {}
-/** `005`: the server failed (500), is busy or stopping (503), or the key is over its rate (429). */
+/** `005`: the server failed (500), is busy or stopping (503), or a limit is reached (429). */
 export class ServerError extends ApiError {}
 /** `007`: the image, or the face in it, has too few pixels. */
 export class ResolutionTooLowError extends ApiError {}

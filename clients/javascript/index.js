@@ -30,7 +30,7 @@ export class ApiError extends LivecheckError {
   }
 }
 
-/** Errors that another photo by the end user can mend. */
+/** Errors that another photo by the end user can fix. */
 class PhotoError extends ApiError {
   get canRetake() {
     return true;
@@ -111,7 +111,7 @@ export class Livecheck {
     });
     const { liveness, score, review = false, details: measured } = answer.result ?? {};
     if (typeof liveness !== "boolean" || typeof score !== "number") {
-      throw new UnexpectedAnswerError("the answer holds no result");
+      throw new UnexpectedAnswerError("the response contains no result");
     }
     const inSandbox = answer.sandbox === true;
     return { liveness, score, review, sandbox: inSandbox, details: measured, requestId: answeredId };
@@ -120,7 +120,7 @@ export class Livecheck {
   async openSession({ signal } = {}) {
     const { answer } = await this.#send("GET", "/session/", { signal });
     if (typeof answer.session_token !== "string") {
-      throw new UnexpectedAnswerError("the answer holds no session token");
+      throw new UnexpectedAnswerError("the response contains no session token");
     }
     return new Session(this, answer.session_token);
   }
@@ -154,7 +154,7 @@ export class Livecheck {
       text = await response.text();
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new UnreachableError(`no answer from ${this.#url}: ${reason(error)}`, { cause: error });
+      throw new UnreachableError(`no response from ${this.#url}: ${reason(error)}`, { cause: error });
     }
     return { response, answer: parse(text, response) };
   }
@@ -190,8 +190,8 @@ function parse(text, response) {
   }
   if (typeof answer?.success === "boolean") return answer;
   throw new UnexpectedAnswerError(
-    `HTTP ${response.status} from ${response.url} is no answer of Livecheck: ` +
-      "is the address right, and what stands in front of the server?",
+    `HTTP ${response.status} from ${response.url} is not a response from Livecheck: ` +
+      "is the address correct, and is there a proxy in front of the server?",
   );
 }
 

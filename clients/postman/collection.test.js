@@ -27,7 +27,8 @@ after(async () => {
 /** Runs all requests with this photo as the file `selfie.jpg`. */
 async function run(photo, apiKey, variables) {
   writeFileSync(join(folder, "selfie.jpg"), photo);
-  const sandboxKey = server.key(`sandbox-${(runs += 1)}`, "--sandbox");
+  runs += 1;
+  const sandboxKey = server.key(`sandbox-${runs}`, "--sandbox");
   const all = { baseUrl: server.url, apiKey, sandboxKey, ...variables };
   const flags = Object.entries(all).flatMap(([name, value]) => ["--env-var", `${name}=${value}`]);
   const child = spawn(

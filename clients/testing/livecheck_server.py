@@ -88,7 +88,7 @@ class Server:
         self._lines.put(None)
 
     def _wait_for(self, message: str) -> dict[str, str]:
-        seen = []
+        seen: list[str] = []
         while True:
             line = self._lines.get(timeout=START_SECONDS)
             if line is None:

@@ -16,6 +16,7 @@ USERS = sorted(
     [
         ROOT / "deploy/prometheus/alerts.yml",
         ROOT / "deploy/kubernetes/queue-depth/autoscaler.yaml",
+        ROOT / "deploy/helm/livecheck/templates/_helpers.tpl",
         *(ROOT / "deploy/grafana").glob("*.json"),
     ]
 )

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ def probes(photos: Sequence[Photo], answers: Sequence[Answer], label: np.ndarray
     """How far one plain number alone tells live people from attacks: pooled, and the mean of the sources."""
     colour = np.array([colours(load_rgb(photo.path)) for photo in photos])
     values = {
-        "face size": np.array([a.box[2] - a.box[0] for a in answers]),
+        "face size": np.array([a.box[2] - a.box[0] for a in answers if a.box]),
         "brightness": np.array([a.brightness for a in answers]),
         "colour: red to blue": colour[:, 0],
         "colour: saturation": colour[:, 1],
@@ -278,10 +279,10 @@ def measure(
 def worst_row(stability: dict[str, Any], what: Callable[[dict[str, Any]], dict[str, Any] | None], names: str = "") -> dict[str, Any] | None:
     """The row, of those whose name fits, with the highest rate."""
     rows = [(row["name"], what(row)) for row in stability["disturbances"] if re.search(names, row["name"])]
-    rows = [(name, found) for name, found in rows if found and found["of"]]
-    if not rows:
+    counted = [(name, found) for name, found in rows if found and found["of"]]
+    if not counted:
         return None
-    name, found = max(rows, key=lambda row: row[1]["rate"])
+    name, found = max(counted, key=lambda row: row[1]["rate"])
     return {"row": name, "errors": found["errors"], "of": found["of"], "rate": round(found["rate"], 4)}
 
 
@@ -296,6 +297,9 @@ def summary_of(stability: dict[str, Any]) -> dict[str, Any]:
     def live(row: dict[str, Any]) -> dict[str, Any]:
         return row["live"]["wrong"]
 
+    def passed(kind: str, row: dict[str, Any]) -> dict[str, Any] | None:
+        return row["attacks"].get(kind, {}).get("wrong")
+
     worst = {
         "live called attacks, any border": worst_row(stability, live, BORDER),
         "live called attacks, any light or balance": worst_row(stability, live, LIGHT),
@@ -305,7 +309,7 @@ def summary_of(stability: dict[str, Any]) -> dict[str, Any]:
     }
     for kind in stability["undisturbed"]["attacks"]:
         for where, names in (("any light", AFTER_LIGHT), ("any row", "")):
-            worst[f"{kind} passed, {where}"] = worst_row(stability, lambda row, kind=kind: row["attacks"].get(kind, {}).get("wrong"), names)
+            worst[f"{kind} passed, {where}"] = worst_row(stability, partial(passed, kind), names)
     rows = [stability["undisturbed"], *stability["disturbances"]]
     return {"worst": worst, "rows": {row["name"]: counts(row) for row in rows}}
 
@@ -409,7 +413,7 @@ def main() -> None:
         answers = judge(arguments.binary, photos, limits)
         if name == SCREENS:
             # Pictures of little but a face are not what a camera sends.
-            photos, answers = zip(*((p, a) for p, a in zip(photos, answers) if a.in_view))
+            photos, answers = map(list, zip(*((p, a) for p, a in zip(photos, answers) if a.in_view)))
         results[name] = measure(photos, answers, pair.live)
         results[name]["look"] = log_look(arguments.looks, arguments.candidate, name, headline(results[name]), day)
     if arguments.disturbed:

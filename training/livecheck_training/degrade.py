@@ -7,11 +7,12 @@ class at the same rate, so that no class can be told by it.
 from __future__ import annotations
 
 import io
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 
 def light(image: np.ndarray, rng: Rng) -> np.ndarray:

@@ -11,6 +11,7 @@ contact sheet of training views, presentations among them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -18,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from . import warp
 from .degrade import soften
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def test_photos_left_out_of_training_make_the_set_of_screens():
         {"image": f"f{at}", "source": "x", "split": split, "label": label}
         for at, (split, label) in enumerate([("train", "without_mask"), ("test", ""), ("train", "with_mask")] * 30)
     ]
-    photos = benchmark.screen_photos(ImageSet("w", whole, Path("."), ""), ImageSet("f", faces, Path("."), ""))
+    photos = benchmark.screen_photos(ImageSet("w", whole, Path(), ""), ImageSet("f", faces, Path(), ""))
     names = {photo.path.name: photo.label for photo in photos}
     assert names["s1"] == "screen" and names["l1"] == "live" and "s2" not in names and "s3" not in names
     trained = {f"f{at}" for at in range(90) if at % 3}

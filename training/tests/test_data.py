@@ -40,7 +40,7 @@ def test_a_changed_archive_is_unpacked_anew(tmp_path):
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(DataError, match="LIVECHECK_DATA"):
         open_set("faces", None, tmp_path)
-    with pytest.raises(DataError, match="masks.csv"):
+    with pytest.raises(DataError, match=r"masks\.csv"):
         open_set("masks", tmp_path, tmp_path)
 
 

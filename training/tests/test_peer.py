@@ -14,7 +14,7 @@ def test_every_image_has_a_line():
         {"image": "b.jpg", "class": "print", "source": "s", "subject": "1"},
         {"image": "c.jpg", "class": "replay", "source": "s", "subject": "2"},
     ]
-    images = ImageSet("drawn", rows, Path("."), "")
+    images = ImageSet("drawn", rows, Path(), "")
     file = io.StringIO()
     peer.write(images, {"a.jpg": ([0.0, 0.0, 1.0, 1.0], 0.9), "c.jpg": ([0.0, 0.0, 1.0, 1.0], 1e-7)}, file)
     file.seek(0)

@@ -156,7 +156,9 @@ export async function film(page, pictures, { width = 640, height = 480 } = {}) {
   for (let at = 0; at < fresh.length; at += 8) {
     const some = fresh.slice(at, at + 8);
     const drawn = await page.evaluate(paint, { sample, pictures: some, width, height, face: FACE, mark: MARK });
-    drawn.forEach((text, i) => known.set(JSON.stringify(some[i]), yuv420(Buffer.from(text, 'base64'), width, height)));
+    for (const [i, text] of drawn.entries()) {
+      known.set(JSON.stringify(some[i]), yuv420(Buffer.from(text, 'base64'), width, height));
+    }
   }
   for (const picture of pictures) {
     await out.write('FRAME\n');

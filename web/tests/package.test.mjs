@@ -73,7 +73,7 @@ async function takesAndSends(address, selfies) {
   assert.equal(await page.getByRole('button', { name: 'Upload a photo' }).count(), 0);
   await close();
   assert.equal(selfies.length, 1);
-  assert.match(selfies[0].toString('latin1'), /name="image"; filename="selfie\.jpg"[^]*\r\n\r\n\xff\xd8\xff/);
+  assert.match(selfies[0].toString('latin1'), /name="image"; filename="selfie\.jpg"[\s\S]*\r\n\r\n\xff\xd8\xff/);
   assert.deepEqual(problems.filter((problem) => !problem.includes('favicon')), []);
 }
 

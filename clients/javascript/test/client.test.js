@@ -14,7 +14,10 @@ const { ApiError, ApiKeyError, FaceCountError, Livecheck, ServerError } = client
 let server;
 let livecheck;
 let keys = 0;
-const newKey = (...flags) => server.key(`test-${(keys += 1)}`, ...flags);
+const newKey = (...flags) => {
+  keys += 1;
+  return server.key(`test-${keys}`, ...flags);
+};
 
 before(async () => {
   server = await startServer();

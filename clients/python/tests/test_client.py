@@ -1,35 +1,27 @@
 """The client against a real server; and against a fake one for what a real one rarely says."""
 
-import http.server
 import io
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from drawn import png
+from livecheck_server import Server
+from scenarios import BUSY, DONE, REFUSALS, REFUSED, SCENARIOS, Fake
+
 from livecheck_client import (
     ApiError,
     ApiKeyError,
-    BadRequestError,
     FaceCountError,
-    ImageTooLargeError,
     Livecheck,
-    ResolutionTooLowError,
     ServerError,
     SessionLimitError,
     SessionNotFoundError,
     UnexpectedAnswerError,
     UnreachableError,
-    UnreadableImageError,
 )
-from livecheck_client._errors import BY_CODE
-from livecheck_server import Server
-
-TEN_MIB = 10 * 1024 * 1024
 
 MakeKey = Callable[..., str]
 
@@ -57,9 +49,7 @@ def test_details_say_what_was_measured(livecheck: Livecheck, live_photo: bytes) 
     assert 0 <= result.details["attack_score"] <= 1
 
 
-def test_a_photo_is_bytes_a_path_or_a_file(
-    livecheck: Livecheck, faceless: bytes, tmp_path: Path
-) -> None:
+def test_a_photo_is_bytes_a_path_or_a_file(livecheck: Livecheck, faceless: bytes, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(faceless)
     with path.open("rb") as file:
@@ -69,24 +59,12 @@ def test_a_photo_is_bytes_a_path_or_a_file(
 
 
 def test_text_is_no_photo(livecheck: Livecheck) -> None:
-    with pytest.raises(TypeError, match="pathlib.Path"):
+    with pytest.raises(TypeError, match=r"pathlib\.Path"):
         livecheck.check("selfie.jpg")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("photo", "expected", "code"),
-    [
-        (b"no image at all", UnreadableImageError, "002"),
-        (png(400, 400) + bytes(TEN_MIB), ImageTooLargeError, "003"),
-        (b"", BadRequestError, "004"),
-        (png(40, 30), ResolutionTooLowError, "007"),
-        (png(400, 400), FaceCountError, "051"),
-    ],
-    ids=["002", "003", "004", "007", "051"],
-)
-def test_each_refusal_has_its_type(
-    livecheck: Livecheck, photo: bytes, expected: type[ApiError], code: str
-) -> None:
+@pytest.mark.parametrize(("photo", "expected", "code"), REFUSALS, ids=REFUSED)
+def test_each_refusal_has_its_type(livecheck: Livecheck, photo: bytes, expected: type[ApiError], code: str) -> None:
     with pytest.raises(expected) as caught:
         livecheck.check(photo, request_id="test.refusal-1")
     error = caught.value
@@ -104,9 +82,7 @@ def test_a_wrong_key(server: Server) -> None:
     assert (caught.value.http_status, caught.value.can_retake) == (401, False)
 
 
-def test_a_session_is_good_for_three_checks(
-    server: Server, make_key: MakeKey, faceless: bytes
-) -> None:
+def test_a_session_is_good_for_three_checks(server: Server, make_key: MakeKey, faceless: bytes) -> None:
     livecheck = Livecheck(server.url, make_key("--require-session"))
     session = livecheck.open_session()
     assert session.token not in repr(session)
@@ -121,9 +97,7 @@ def test_a_session_is_good_for_three_checks(
         livecheck.open_session().check(io.BytesIO(faceless))
 
 
-def test_a_wait_longer_than_allowed_is_not_waited_for(
-    server: Server, make_key: MakeKey, faceless: bytes
-) -> None:
+def test_a_wait_longer_than_allowed_is_not_waited_for(server: Server, make_key: MakeKey, faceless: bytes) -> None:
     waits: list[float] = []
     key = make_key("--rate", "0.001/s", "--burst", "1")
     livecheck = Livecheck(server.url, key, sleep=waits.append)
@@ -141,9 +115,7 @@ def test_a_limited_key_is_tried_again_after_the_time_it_was_told(
 ) -> None:
     waits: list[float] = []
     key = make_key("--rate", "0.01/s", "--burst", "1")
-    livecheck = Livecheck(
-        server.url, key, retries=2, max_wait=10_000, sleep=waits.append
-    )
+    livecheck = Livecheck(server.url, key, retries=2, max_wait=10_000, sleep=waits.append)
     with pytest.raises(FaceCountError):
         livecheck.check(faceless)
     with pytest.raises(ServerError) as caught:
@@ -153,22 +125,11 @@ def test_a_limited_key_is_tried_again_after_the_time_it_was_told(
     assert 1 <= waits[-1] / caught.value.retry_after <= 3
 
 
-SCENARIOS: list[tuple[str, type[ApiError], int]] = [
-    *((code, kind, 0) for code, kind in BY_CODE.items()),
-    ("429", ServerError, 429),
-    ("503", ServerError, 503),
-]
-
-
 @pytest.fixture
-def sandbox(
-    server: Server, make_key: MakeKey
-) -> Iterator[tuple[Livecheck, list[float]]]:
+def sandbox(server: Server, make_key: MakeKey) -> Iterator[tuple[Livecheck, list[float]]]:
     """A client with a sandbox key, and its waits."""
     waits: list[float] = []
-    with Livecheck(
-        server.url, make_key("--sandbox"), retries=2, sleep=waits.append
-    ) as client:
+    with Livecheck(server.url, make_key("--sandbox"), retries=2, sleep=waits.append) as client:
         yield client, waits
 
 
@@ -210,17 +171,14 @@ def test_the_sandbox_gives_each_error(
         assert waits == []
 
 
-def test_of_64_photos_sent_by_16_threads_none_is_lost(
-    tmp_path: Path, faceless: bytes
-) -> None:
+def test_of_64_photos_sent_by_16_threads_none_is_lost(tmp_path: Path, faceless: bytes) -> None:
     # Room for four at a time: most are turned away, and come back.
     server = Server(tmp_path, "--workers", "1", "--queue", "3")
     try:
-        livecheck = Livecheck(server.url, server.key("crowd"))
+        # As many tries as a slow machine takes.
+        livecheck = Livecheck(server.url, server.key("crowd"), retries=1000)
         with ThreadPoolExecutor(16) as threads:
-            errors = list(
-                threads.map(lambda _: refusal_of(livecheck, faceless), range(64))
-            )
+            errors = list(threads.map(lambda _: refusal_of(livecheck, faceless), range(64)))
     finally:
         server.stop()
     assert errors == ["051"] * 64
@@ -238,70 +196,20 @@ def test_nobody_there() -> None:
 
 
 def test_another_program_answers(server: Server, api_key: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="is the address right"):
+    with pytest.raises(UnexpectedAnswerError, match="is the address correct"):
         Livecheck(server.url + "/docs/index.html?", api_key).open_session()
-
-
-class Fake(http.server.BaseHTTPRequestHandler):
-    """Gives the answers of ``script``, one after the other; then ends with 200."""
-
-    script: list[tuple[int, dict[str, str], str]] = []
-    seen: list[str] = []
-
-    def do_GET(self) -> None:
-        self.seen.append(self.path)
-        status, headers, body = self.script.pop(0)
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def fake() -> Iterator[Callable[..., str]]:
-    """Starts a fake server with a script; returns its address."""
-    servers = []
-
-    def start(*script: tuple[int, dict[str, str], str]) -> str:
-        Fake.script, Fake.seen = list(script), []
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-BUSY = (
-    '{"success": false, "error_code": "005", "error_message": "Server internal error."}'
-)
-DONE = '{"success": true, "session_token": "a-token"}'
 
 
 def test_a_busy_server_is_asked_again(fake: Callable[..., str]) -> None:
     waits: list[float] = []
     url = fake((503, {"Retry-After": "2"}, BUSY), (503, {}, BUSY), (200, {}, DONE))
-    assert (
-        Livecheck(url, "lck_any", sleep=waits.append).open_session().token == "a-token"
-    )
+    assert Livecheck(url, "lck_any", sleep=waits.append).open_session().token == "a-token"
     assert 2 <= waits[0] <= 4
     assert 0 < waits[1] <= 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(500, "005"), (429, "062"), (429, "099"), (401, "061")]
-)
-def test_other_failures_are_not_asked_again(
-    fake: Callable[..., str], status: int, code: str
-) -> None:
+@pytest.mark.parametrize(("status", "code"), [(500, "005"), (429, "062"), (429, "099"), (401, "061")])
+def test_other_failures_are_not_asked_again(fake: Callable[..., str], status: int, code: str) -> None:
     url = fake((status, {"Retry-After": "0"}, BUSY.replace("005", code)))
     with pytest.raises(ApiError) as caught:
         Livecheck(url, "lck_any").open_session()
@@ -309,9 +217,7 @@ def test_other_failures_are_not_asked_again(
     assert Fake.seen == ["/session/"]
 
 
-@pytest.mark.parametrize(
-    "body", ["", "<html>", "[]", '{"success": "yes"}', '{"success": true}']
-)
+@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"success": "yes"}', '{"success": true}'])
 def test_an_answer_of_another_form(fake: Callable[..., str], body: str) -> None:
     with pytest.raises(UnexpectedAnswerError):
         Livecheck(fake((200, {}, body)), "lck_any").open_session()

@@ -18,13 +18,13 @@ pub(crate) fn command() -> Command {
     let with_settings =
         |command: Command| settings::add_flags(command, |setting| SETTINGS.contains(&setting.name));
     let verify = Command::new("verify")
-        .about("Check that an audit log is as the service wrote it: nothing changed, removed or put in; exits with 1 when it is not")
+        .about("Verify that an audit log is as the service wrote it, with nothing changed, removed or inserted; exits with 1 if not")
         .arg(
             Arg::new("log")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .required(true)
-                .help("The log, as `audit_file` names it; the parts that it was rotated into are read first"),
+                .help("The log, as named by `audit_file`; its rotated parts are read first"),
         )
         .arg(
             Arg::new("former")
@@ -32,18 +32,18 @@ pub(crate) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .action(ArgAction::Append)
-                .help("File with a secret that images were hashed with before (64 hexadecimal digits)"),
+                .help("File with a former secret for hashing images (64 hexadecimal digits)"),
         );
     with_settings(
         Command::new("audit")
-            .about("Print each photo's name in the audit log (image_hmac), to search the log for")
+            .about("Print the image_hmac of each photo, to search the audit log for")
             .arg(
                 Arg::new("photos")
                     .value_name("FILE")
                     .value_parser(value_parser!(PathBuf))
                     .num_args(1..)
                     .required(true)
-                    .help("The very file that was sent: another encoding of the same picture has another name"),
+                    .help("The file exactly as it was sent: another encoding of the same image has another HMAC"),
             )
             .args_conflicts_with_subcommands(true)
             .subcommand_negates_reqs(true)
@@ -76,7 +76,7 @@ fn image_key(matches: &ArgMatches) -> Result<ImageKey> {
     let database = access.database.reveal();
     if let Some(file) = livecheck_store::missing_file(database) {
         bail!(
-            "the database {} does not exist, so it holds no secret: name the service's with --database, or its secret with --image-key-file",
+            "the database {} does not exist, so it holds no secret: name the service's database with --database, or its secret with --image-key-file",
             file.display()
         );
     }
@@ -109,12 +109,12 @@ fn verify(matches: &ArgMatches) -> Result<ExitCode> {
     }
     for (fingerprint, lines) in &report.other_secrets {
         text += &format!(
-            "WRONG  {lines} lines are under the secret {fingerprint}, which was not given: --former-key-file\n"
+            "WRONG  {lines} lines use the secret {fingerprint}, which was not given: add --former-key-file\n"
         );
     }
     if report.unchained > 0 {
         text += &format!(
-            "old    the first {} lines are of a release that numbered none\n",
+            "old    the first {} lines are from a release that didn't number them\n",
             report.unchained
         );
     }
@@ -125,11 +125,11 @@ fn verify(matches: &ArgMatches) -> Result<ExitCode> {
         );
         if *first > 1 {
             text += &format!(
-                "The lines up to number {} were rotated away, or removed; of number {first} only the chain value was checked.\n",
+                "The lines up to number {} were rotated away or removed; for number {first} only the chain value was checked.\n",
                 first - 1
             );
         }
-        text += "Whether lines are missing at the end only the service knows: compare the last number with its log and metrics.\n";
+        text += "Only the service knows whether lines are missing at the end: compare the last number with its log and metrics.\n";
     } else {
         text += "no line was found\n";
     }

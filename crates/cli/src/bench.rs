@@ -49,14 +49,14 @@ pub(crate) fn command() -> Command {
                 .long("runs")
                 .value_name("N")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help("How often each photo is judged [default: until there are 200 checks]"),
+                .help("How often each photo is judged [default: until at least 200 checks in all]"),
         )
         .arg(
             Arg::new("workers")
                 .long("workers")
                 .value_name("N")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help("Throughput is measured at 1 to N photos at the same time [default: one a core]"),
+                .help("Measure throughput with 1 to N photos in parallel [default: one per core]"),
         )
         .arg(
             Arg::new("json")
@@ -69,7 +69,7 @@ pub(crate) fn command() -> Command {
                 .long("stdin")
                 .action(ArgAction::SetTrue)
                 .conflicts_with_all(["runs", "workers", "json"])
-                .help("Judge the files whose names come on standard input, one a line, and answer each with a line of JSON: for comparisons photo by photo"),
+                .help("Judge the files named on standard input, one per line, and print one line of JSON for each: for photo-by-photo comparisons"),
         );
     settings::add_flags(command, |setting| {
         matches!(setting.group, "engine" | "inference")

@@ -38,17 +38,17 @@ pub(crate) fn command() -> Command {
             .help(help)
     };
     let command = Command::new("calibrate")
-        .about("Fit scores and threshold to labelled photos of your own")
+        .about("Calibrate scores and threshold on your own labelled photos")
         .after_help(EXPLANATION)
         .arg(measure::data_argument().required(true))
         .arg(measure::images_argument())
         .arg(rate(
             "bpcer",
-            "0.90 refuses at most this share of live people, such as 0.05",
+            "Maximum share of live people rejected at 0.90, such as 0.05",
         ))
         .arg(rate(
             "apcer",
-            "0.90 lets at most this share of the attacks of each kind pass, such as 0.05",
+            "Maximum share of attacks of each kind that passes at 0.90, such as 0.05",
         ))
         .group(ArgGroup::new("rate").args(["bpcer", "apcer"]).required(true))
         .arg(
@@ -56,7 +56,7 @@ pub(crate) fn command() -> Command {
                 .long("review-share")
                 .value_name("SHARE")
                 .value_parser(value_parser!(f64))
-                .help("Also choose review_threshold: at most this share of live people falls between it and 0.90, such as 0.05"),
+                .help("Also choose review_threshold, so that at most this share of live people falls between it and 0.90, such as 0.05"),
         )
         .arg(
             Arg::new("output")
@@ -73,7 +73,7 @@ pub(crate) fn command() -> Command {
             Arg::new("date")
                 .long("date")
                 .value_name("TEXT")
-                .help("A date or note to keep in the file; none is added without it, so that the same data gives the same file"),
+                .help("A date or note to store in the file; none is added by default, so that the same data gives the same file"),
         )
         .arg(measure::workers_argument());
     settings::add_flags(command, |setting| {
@@ -105,7 +105,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     ) {
         (Some(rate), None) => OperatingPoint::Bpcer(*rate),
         (None, Some(rate)) => OperatingPoint::Apcer(*rate),
-        _ => bail!("one of --bpcer and --apcer is needed"),
+        _ => bail!("--bpcer or --apcer is required"),
     };
     let path = matches.get_one::<PathBuf>("data").context("an argument")?;
     let output = matches.get_one::<PathBuf>("output").context("a default")?;
@@ -137,7 +137,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             ReviewBand::choose(&made.held_out, ANCHOR, share)
                 .map(|from| ReviewBand::measure(&made.held_out, from, ANCHOR))
                 .with_context(|| format!(
-                    "no band holds at most {share} of the live people: none scores below {ANCHOR}, or even the first to hold would be more"
+                    "no band holds at most {share} of the live people: none scores below {ANCHOR}, or a band with only one of them would already hold more"
                 ))
         })
         .transpose()?;

@@ -28,7 +28,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{settings, stdout};
 use files::Found;
-use livecheck_engine::FileName;
+use livecheck_contract::FileName;
 use report::{Format, Outcome};
 use results::{Answer, Existing, Results};
 
@@ -55,7 +55,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::AnyPath)
                 .help(
-                    "Image files, or folders that are searched for *.jpg, *.jpeg, *.jpe, *.jfif, *.png and *.webp, but for names that begin with a dot; - is standard input",
+                    "Image files, or folders to search for *.jpg, *.jpeg, *.jpe, *.jfif, *.png and *.webp, except names that begin with a dot; - is standard input",
                 ),
         )
         .arg(
@@ -63,7 +63,7 @@ pub(crate) fn command() -> Command {
                 .long("format")
                 .value_name("FORMAT")
                 .value_parser(EnumValueParser::<Format>::new())
-                .help("How results are written [default: table; with --output as its name ends, or json]"),
+                .help("Output format [default: table; with --output by its file extension, or json]"),
         )
         .arg(
             Arg::new("json")
@@ -76,7 +76,7 @@ pub(crate) fn command() -> Command {
             Arg::new("details")
                 .long("details")
                 .action(ArgAction::SetTrue)
-                .help("With face, scores, quality, timings and findings, as the API's details=true; in a table the findings with their hints"),
+                .help("Include face, scores, quality, timings and findings, like the API's details=true; in a table, the findings with their hints"),
         )
         .arg(
             Arg::new("output")
@@ -92,7 +92,7 @@ pub(crate) fn command() -> Command {
                 .long("resume")
                 .action(ArgAction::SetTrue)
                 .requires("output")
-                .help("Go on with the --output file of an interrupted run: judge what it lacks"),
+                .help("Resume an interrupted run: judge the files that the --output file lacks"),
         )
         .arg(
             Arg::new("force")
@@ -108,14 +108,14 @@ pub(crate) fn command() -> Command {
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::DirPath)
-                .help("Write DIR/FILE.png for each photo whose faces were looked for (a verdict, 051, 052): the photo with face boxes, landmarks, scores and findings"),
+                .help("Write DIR/FILE.png for each photo in which faces were searched for (a verdict, 051, 052): the photo with face boxes, landmarks, scores and findings"),
         )
         .arg(
             Arg::new("workers")
                 .long("workers")
                 .value_name("N")
                 .value_parser(value_parser!(NonZeroUsize))
-                .help("Images judged at the same time [default: one a core]"),
+                .help("Images judged in parallel [default: one per core]"),
         );
     settings::add_flags(command, |setting| {
         matches!(setting.group, "engine" | "inference")
@@ -129,7 +129,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let details = matches.get_flag("details");
     let format = format(matches, output)?;
     if details && format == Format::Csv {
-        bail!("--details has no place in CSV: add --format json");
+        bail!("--details doesn't fit into CSV: add --format json");
     }
     let workers = match matches.get_one::<NonZeroUsize>("workers") {
         Some(workers) => *workers,
@@ -148,7 +148,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
     let passed_over = passed_over.to_string();
     if files.is_empty() {
         let mut message = format!(
-            "the folders hold no image: no file ends with {}",
+            "the folders contain no images: no file name ends with {}",
             files::EXTENSIONS.join(", ")
         );
         if !passed_over.is_empty() {

@@ -19,7 +19,7 @@ type Finding = std::result::Result<String, String>;
 pub(crate) fn command() -> Command {
     settings::add_flags(
         Command::new("doctor")
-            .about("Check configuration, models, store and limits, and say what to fix; exits with 1 when something is wrong"),
+            .about("Check configuration, models, database and limits, and say what to fix; exits with 1 if something is wrong"),
         |_| true,
     )
 }
@@ -97,7 +97,7 @@ fn models(config: &ServerConfig) -> Finding {
         ),
     })?;
     engine.self_test().map_err(|error| {
-        format!("{error}; this machine computes wrongly: do not judge anyone with it")
+        format!("{error}; this machine computes incorrect results: do not judge anyone with it")
     })?;
     Ok(format!(
         "{} verified and tested on {}",
@@ -111,7 +111,7 @@ fn store(config: &ServerConfig, matches: &ArgMatches) -> Result<Finding> {
     let hint = keys::create_hint(matches);
     if let Some(file) = livecheck_store::missing_file(database) {
         return Ok(Err(format!(
-            "the database {} does not exist, so nobody can use the service: make it and a key with {hint}",
+            "the database {} does not exist, so nobody can use the service: create it and a key with {hint}",
             file.display()
         )));
     }
@@ -124,7 +124,7 @@ fn store(config: &ServerConfig, matches: &ArgMatches) -> Result<Finding> {
         let keys = store.list_keys().await.map_err(|error| error.to_string())?;
         if keys.is_empty() {
             return Err(format!(
-                "{} has no key, so nobody can use the service: make one with {hint}",
+                "{} has no key, so nobody can use the service: create one with {hint}",
                 store.address()
             ));
         }
@@ -143,9 +143,7 @@ fn certificate(config: &ServerConfig) -> Finding {
             readable(key)?;
             Ok(format!("{} and its key can be read", certificate.display()))
         }
-        _ => {
-            Ok("none: the service speaks plain HTTP, so put a proxy with TLS before it".to_owned())
-        }
+        _ => Ok("none: the service uses plain HTTP, so put a TLS proxy in front of it".to_owned()),
     }
 }
 
@@ -220,7 +218,7 @@ fn workers(config: &ServerConfig) -> Finding {
     let workers = config.pool.workers;
     if workers > cores {
         return Err(format!(
-            "{workers} for {cores} cores: they slow each other down; set workers to 0 (one a core)"
+            "{workers} for {cores} cores: they slow each other down; set workers to 0 (one per core)"
         ));
     }
     let workers = if workers == 0 { cores } else { workers };

@@ -53,7 +53,7 @@ pub(crate) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::FilePath)
-                .help("Judge nothing: report on the scores in this CSV file, of any system (a manifest's columns, and score 0 to 1 or error_code)"),
+                .help("Don't judge photos: report on the scores in this CSV file, from any system (a manifest's columns, and score 0 to 1 or error_code)"),
         )
         .group(ArgGroup::new("what").args(["data", "scores"]).required(true))
         .arg(measure::images_argument().conflicts_with("scores"))
@@ -74,14 +74,14 @@ pub(crate) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::FilePath)
-                .help("Also write a CSV file with one line for each image: its score and verdict, or its error code"),
+                .help("Also write a CSV file with one line per image: its score and verdict, or its error code"),
         )
         .arg(
             Arg::new("stability")
                 .long("stability")
                 .action(ArgAction::SetTrue)
                 .conflicts_with("scores")
-                .help("Also measure how many verdicts turn, and how large the errors are, in other light, with noise, blur, compression, other sizes, frames and bars, turned, and with other face boxes (judges each photo some sixty times more)"),
+                .help("Also measure how many verdicts change, and the error rates, in other light, with noise, blur, compression, other sizes, frames and bars, turned, and with other face boxes (judges each photo some sixty times more)"),
         )
         .arg(
             Arg::new("stability-limit")
@@ -96,7 +96,7 @@ pub(crate) fn command() -> Command {
                 .long("system")
                 .value_name("NAME")
                 .requires("scores")
-                .help("Name of the system that gave the --scores, for the report"),
+                .help("Name of the system that produced the --scores, for the report"),
         )
         .arg(
             Arg::new("resamples")
@@ -121,7 +121,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::FilePath)
                 .conflicts_with_all(["scores", "preset", "calibration", "face_threshold", "mask_threshold"])
-                .help("For makers of models: also measure every preset and write models/operating-points.json"),
+                .help("For model developers: also measure every preset and write models/operating-points.json"),
         )
         .arg(measure::workers_argument().conflicts_with("scores"));
     settings::add_flags(command, |setting| setting.group == "engine")
@@ -316,7 +316,7 @@ fn judge(
                     Outcome::Score(exact(verdict.score))
                 }
                 Err(rejection) => {
-                    let code = rejection.code().code();
+                    let code = rejection.code();
                     reasons.add(&rejection);
                     failures += usize::from(code == "005");
                     Outcome::NoResponse(code.to_owned())

@@ -13,7 +13,7 @@ const PROGRAM: &str = "livecheck";
 
 pub(crate) fn completions_command() -> Command {
     Command::new("completions")
-        .about("Print the script that completes this program's arguments in a shell")
+        .about("Print a shell completion script")
         .hide(true)
         .arg(
             Arg::new("shell")
@@ -34,7 +34,7 @@ pub(crate) fn completions(matches: &ArgMatches, mut program: Command) -> Result<
 
 pub(crate) fn man_command() -> Command {
     Command::new("man")
-        .about("Write the manual pages, one for each command, into a folder")
+        .about("Write the manual pages, one per command, into a folder")
         .hide(true)
         .arg(
             Arg::new("folder")

@@ -14,11 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn command() -> Command {
     let command = Command::new("healthcheck")
-        .about("Ask a running service whether it is ready; exits with 0 when it is")
+        .about("Ask a running service whether it is ready; exits with 0 if it is")
         .arg(
             Arg::new("url")
                 .value_name("URL")
-                .help("Its /readyz [default: as the settings say, on this machine]"),
+                .help("Its /readyz [default: from the settings, on this machine]"),
         )
         .arg(
             Arg::new("ca")
@@ -27,7 +27,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::FilePath)
                 .help(
-                    "Trust the certificates in this PEM file, in place of the public authorities",
+                    "Trust the certificates in this PEM file instead of the public certificate authorities",
                 ),
         )
         .arg(
@@ -35,7 +35,7 @@ pub(crate) fn command() -> Command {
                 .long("insecure")
                 .action(ArgAction::SetTrue)
                 .conflicts_with("ca")
-                .help("Don't verify the certificate: for a service on this very machine"),
+                .help("Don't verify the certificate: for a service on this machine"),
         );
     settings::add_flags(command, |setting| {
         ["listen", "admin_listen", "readyz", "tls_cert", "tls_key"].contains(&setting.name)
@@ -105,9 +105,9 @@ fn tls(matches: &ArgMatches) -> Result<TlsConfig> {
                     Err(error) => Some(Err(error)),
                 })
                 .collect::<Result<Vec<_>, _>>()
-                .with_context(|| format!("{shown} is no PEM file"))?;
+                .with_context(|| format!("{shown} is not a PEM file"))?;
             if certificates.is_empty() {
-                bail!("{shown} holds no certificate");
+                bail!("{shown} contains no certificate");
             }
             RootCerts::new_with_certs(&certificates)
         }

@@ -29,19 +29,19 @@ const UNSET: &str = "none";
 const THRESHOLDS: [(&str, &str); 4] = [
     (
         "liveness-threshold",
-        "Score from which a face is live, with this key [default: the server's]",
+        "Minimum score for a face to be live, with this key [default: the server's]",
     ),
     (
         "face-threshold",
-        "Score from which a candidate counts as a face, with this key [default: the server's]",
+        "Minimum score for a candidate to count as a face, with this key [default: the server's]",
     ),
     (
         "mask-threshold",
-        "Score from which a face wears a covering, with this key [default: the server's]",
+        "Minimum score for a face to count as covered, with this key [default: the server's]",
     ),
     (
         "review-threshold",
-        "Score from which a face that is not live is for people to review, with this key [default: the server's]",
+        "Minimum score for a face that is not live to be sent to review, with this key [default: the server's]",
     ),
 ];
 
@@ -59,31 +59,31 @@ pub(crate) fn command() -> Command {
         settings::add_flags(command, |s| ["database", "database_file"].contains(&s.name))
     };
     Command::new("keys")
-        .about("Make, list, change, rotate, revoke and prune API keys, and move them between databases")
+        .about("Create, list, change, rotate, revoke and prune API keys, and move them between databases")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_database(
             add_key_settings(
                 Command::new("create")
-                    .about("Make a key and print it, alone, on standard output: it is never shown again")
+                    .about("Create a key and print it, alone, on standard output: it is never shown again")
                     .arg(
                         Arg::new("name")
                             .long("name")
                             .value_name("NAME")
                             .required(true)
-                            .help("Whose key it is: 1 to 64 letters, digits, spaces or ._@-"),
+                            .help("Name of the key's owner: 1 to 64 letters, digits, spaces or ._@-"),
                     )
                     .arg(
                         Arg::new("require-session")
                             .long("require-session")
                             .action(ArgAction::SetTrue)
-                            .help("Liveness checks with this key need a session token"),
+                            .help("Require a session token for liveness checks with this key"),
                     )
                     .arg(
                         Arg::new("sandbox")
                             .long("sandbox")
                             .action(ArgAction::SetTrue)
-                            .help("A key for integration tests, lck_test_…: it judges no photo, the header x-livecheck-sandbox names the answer"),
+                            .help("A key for integration tests, lck_test_…: photos are not judged, the header x-livecheck-sandbox names the response"),
                     ),
                 false,
             ),
@@ -94,34 +94,34 @@ pub(crate) fn command() -> Command {
         .subcommand(with_database(
             add_key_settings(
                 Command::new("set")
-                    .about("Change the settings of a key, or of every key of a name; in force within 5 seconds")
-                    .after_help("`none` in place of a value goes back to the server's setting. The same key, nothing to hand out.")
+                    .about("Change the settings of a key, or of every key with a name; in force within 5 seconds")
+                    .after_help("`none` in place of a value restores the server's setting. The key itself stays the same, so clients need no new one.")
                     .arg(which())
                     .arg(
                         Arg::new("require-session")
                             .long("require-session")
                             .value_name("YES|NO")
                             .value_parser(["yes", "no"])
-                            .help("Whether liveness checks with this key need a session token"),
+                            .help("Whether liveness checks with this key require a session token"),
                     ),
                 true,
             ),
         ))
         .subcommand(with_database(
             Command::new("revoke")
-                .about("Stop a key; with a name, every key of that name")
+                .about("Revoke a key; with a name, every key of that name")
                 .arg(which()),
         ))
         .subcommand(with_database(
             Command::new("rotate")
-                .about("Make a successor with the same settings and print it, alone, on standard output")
+                .about("Create a successor with the same settings and print it, alone, on standard output")
                 .arg(which())
                 .arg(
                     Arg::new("grace")
                         .long("grace")
                         .value_name("DURATION")
                         .value_parser(lifetime::parse)
-                        .help("The old key stops working after this time [default: when it is revoked]"),
+                        .help("How long the old key keeps working [default: until it is revoked]"),
                 ),
         ))
         .subcommand(with_database(
@@ -133,7 +133,7 @@ pub(crate) fn command() -> Command {
                         .value_name("DURATION")
                         .default_value(PRUNE_AFTER)
                         .value_parser(humantime::parse_duration)
-                        .help("How long ago they must have ended"),
+                        .help("How long ago they must have been revoked or expired"),
                 )
                 .arg(
                     Arg::new("dry-run")
@@ -144,18 +144,18 @@ pub(crate) fn command() -> Command {
         ))
         .subcommand(with_database(
             Command::new("export")
-                .about("Print all keys with their hashes, one JSON object a line, for `keys import`"),
+                .about("Print all keys with their hashes, one JSON object per line, for `keys import`"),
         ))
         .subcommand(with_database(
             Command::new("import")
-                .about("Take over the keys of another database, all or none; clients keep their keys")
+                .about("Import the keys of another database, all or none; clients keep their keys")
                 .arg(
                     Arg::new("file")
                         .value_name("FILE")
                         .default_value("-")
                         .value_parser(value_parser!(PathBuf))
                         .value_hint(ValueHint::FilePath)
-                        .help("What `keys export` printed; - is standard input"),
+                        .help("Output of `keys export`; - is standard input"),
                 ),
         ))
 }
@@ -164,7 +164,7 @@ fn json_argument() -> Arg {
     Arg::new("json")
         .long("json")
         .action(ArgAction::SetTrue)
-        .help("One JSON object a line")
+        .help("One JSON object per line")
 }
 
 /// The argument of a key's own setting: some of them are named like settings of the server.
@@ -203,13 +203,13 @@ fn add_key_settings(command: Command, can_unset: bool) -> Command {
         .arg(optional(
             "rate",
             "N/s",
-            "Most requests on average, such as 10/s, 300/m or 1000/h [default: the server's]",
+            "Maximum average rate of requests, such as 10/s, 300/m or 1000/h [default: the server's]",
         ))
         .arg(
             optional(
                 "burst",
                 "N",
-                "Requests at once that the rate lets through [default: one second's, at least 1]",
+                "Requests that the rate allows at once [default: one second's, at least 1]",
             )
             .value_parser(clap::value_parser!(u32).range(1..))
             .requires(own_id("rate")),
@@ -218,7 +218,7 @@ fn add_key_settings(command: Command, can_unset: bool) -> Command {
             optional(
                 "replay",
                 "POLICY",
-                "What happens to a file that the key had judged before: off, flag or refuse [default: the server's]",
+                "What happens to a file that was judged before with this key: off, flag or refuse [default: the server's]",
             )
             .value_parser(or_unset(|text| {
                 let named = ReplayPolicy::named(text);
@@ -274,11 +274,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
                 let file = file.display();
                 let hint = create_hint(matches);
                 if task == "list" {
-                    eprintln!("no keys: the database {file} does not exist; make both with {hint}");
+                    eprintln!("no keys: the database {file} does not exist; create both with {hint}");
                     return Ok(());
                 }
                 bail!(
-                    "the database {file} does not exist, so there is no key; make both with {hint}"
+                    "the database {file} does not exist, so there is no key; create both with {hint}"
                 );
             }
             let store = livecheck_store::open(database).await?;
@@ -390,7 +390,7 @@ async fn list(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> R
         return Ok(());
     }
     if keys.is_empty() {
-        eprintln!("no keys; make one with {}", create_hint(matches));
+        eprintln!("no keys; create one with {}", create_hint(matches));
         return Ok(());
     }
     show(&keys, now)
@@ -458,7 +458,7 @@ async fn set(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) -> Re
     }
     keys::check_change(store.as_ref(), &which, &change).await?;
     let changed = store.change_key(&which, &change).await?;
-    eprintln!("changed; every node follows within 5 seconds:");
+    eprintln!("changed; in force on every node within 5 seconds:");
     show(&changed, now)
 }
 
@@ -543,7 +543,7 @@ impl From<&StoredKey> for ExportedKey {
 impl ExportedKey {
     fn into_stored(self) -> Result<StoredKey> {
         let id =
-            |text: &str| KeyId::parse(text).with_context(|| format!("{text:?} is no key's id"));
+            |text: &str| KeyId::parse(text).with_context(|| format!("{text:?} is not a key id"));
         let own = |value: Option<f32>| value.map(Threshold::new).transpose();
         let rate = match (self.rate_per_second, self.rate_burst) {
             (Some(per_second), Some(burst)) => Some(Rate::new(per_second, burst)?),
@@ -551,7 +551,7 @@ impl ExportedKey {
         };
         let replay = |name: &String| {
             let policy = ReplayPolicy::named(name);
-            policy.with_context(|| format!("{name:?} is no replay policy"))
+            policy.with_context(|| format!("{name:?} is not a replay policy"))
         };
         Ok(StoredKey {
             record: KeyRecord {
@@ -575,7 +575,7 @@ impl ExportedKey {
                 },
                 sandbox: self.sandbox,
             },
-            hash: KeyHash::from_hex(&self.sha256).context("sha256 is no 64 hexadecimal digits")?,
+            hash: KeyHash::from_hex(&self.sha256).context("sha256 is not 64 hexadecimal digits")?,
         })
     }
 }
@@ -607,7 +607,7 @@ async fn import(store: &Arc<dyn Store>, matches: &ArgMatches) -> Result<()> {
         let key = serde_json::from_str(line)
             .map_err(anyhow::Error::from)
             .and_then(ExportedKey::into_stored)
-            .with_context(|| format!("line {} is no exported key", number + 1))?;
+            .with_context(|| format!("line {} is not an exported key", number + 1))?;
         keys.push(key);
     }
     let before = store.list_keys().await?.len();
@@ -623,7 +623,7 @@ async fn import(store: &Arc<dyn Store>, matches: &ArgMatches) -> Result<()> {
 async fn revoke(store: &Arc<dyn Store>, which: &KeySelector, now: Timestamp) -> Result<()> {
     for key in store.revoke_key(which, now).await? {
         eprintln!(
-            "key {} of {:?} is revoked; every node refuses it within 5 seconds",
+            "key {} of {:?} is revoked; every node rejects it within 5 seconds",
             key.id, key.name
         );
     }

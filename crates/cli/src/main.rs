@@ -44,7 +44,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(
             "Passive face liveness: is this selfie a live person, or a picture of one (print, screen)?\n\
-             Without a command it starts a demonstration on this machine and prints a key for it.",
+             Without a command it starts a demo on this machine and prints a key for it.",
         )
         .subcommand(serve::command())
         .subcommand(keys::command())
@@ -79,6 +79,6 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("healthcheck", matches)) => healthcheck::run(matches),
         Some(("completions", matches)) => generate::completions(matches, command()),
         Some(("man", matches)) => generate::man(matches, command()),
-        Some((other, _)) => anyhow::bail!("there is no command {other}"),
+        Some((other, _)) => anyhow::bail!("unknown command {other}"),
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn data_argument() -> Arg {
         .value_parser(value_parser!(PathBuf))
         .value_hint(ValueHint::AnyPath)
         .help(
-            "Labelled photos: a manifest (CSV with the columns image and label, better also type, source and subject), or a folder with live/, print/, screen/ or attack/ in it",
+            "Labelled photos: a manifest (CSV with the columns image and label, ideally also type, source and subject), or a folder that contains live/, print/, screen/ or attack/",
         )
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn workers_argument() -> Arg {
         .long("workers")
         .value_name("N")
         .value_parser(value_parser!(NonZeroUsize))
-        .help("Images judged at the same time [default: one a core]")
+        .help("Images judged in parallel [default: one per core]")
 }
 
 /// The photos that the arguments name, all of them there.

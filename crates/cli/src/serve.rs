@@ -56,7 +56,7 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
     let defaults = ServerConfig::default();
     if config.access.database != defaults.access.database {
         bail!(
-            "`livecheck` without a command is a demonstration with a database of its own, but the settings name one: start the service with `livecheck serve`"
+            "`livecheck` without a command is a demo with its own database, but the settings name one: start the service with `livecheck serve`"
         );
     }
     config.access.database = DEMO_DATABASE.into();
@@ -65,7 +65,7 @@ pub(crate) fn demonstration() -> Result<ExitCode> {
         *listen = SocketAddr::from(DEMO_LISTEN);
     } else if !listen.ip().is_loopback() {
         bail!(
-            "`livecheck` without a command is a demonstration that prints its key and listens on this machine alone, but the settings name {listen}: start the service with `livecheck serve`"
+            "`livecheck` without a command is a demo that prints its key and listens on this machine only, but the settings name {listen}: start the service with `livecheck serve`"
         );
     }
     serve(config, &[], settings::without_flags, true)
@@ -79,7 +79,7 @@ fn serve(
 ) -> Result<ExitCode> {
     if SystemClock::new().now().as_millis() < 0 {
         bail!(
-            "the clock of this machine stands before 1970, where neither certificates nor sessions can be judged: set it"
+            "this machine's clock is set before 1970, so neither certificates nor sessions can be checked: set the clock"
         );
     }
     telemetry::init(&config.log)?;
@@ -134,7 +134,7 @@ fn forbid_core_dumps() {
             maximum: Some(0),
         };
         if let Err(error) = setrlimit(Resource::Core, none) {
-            tracing::warn!(%error, "core dumps could not be switched off");
+            tracing::warn!(%error, "core dumps could not be disabled");
         }
     }
 }
@@ -168,7 +168,7 @@ fn print_welcome(origin: &str, key: &str, endpoints: &EndpointsConfig) {
     );
     if is_here(endpoints.demo) {
         println!(
-            "no photo at hand? This judges a drawn face that comes with the program:\n  \
+            "no photo at hand? This command checks a drawn face that comes with the program:\n  \
              curl -s {origin}/demo/sample.jpg | curl -H 'x-api-key: {key}' -F image=@- {origin}/liveness/\n  \
              Expect \"success\":true with a score. Nobody real is in it, so neither verdict is wrong: \
              it shows what an answer looks like.\n\n\

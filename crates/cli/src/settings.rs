@@ -20,7 +20,7 @@ pub(crate) fn add_flags(command: Command, wanted: impl Fn(&Setting) -> bool) -> 
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help(format!(
-            "Settings file in TOML [also: {ENV_PREFIX}CONFIG]; the environment and flags go before it"
+            "Settings file in TOML [also: {ENV_PREFIX}CONFIG]; the environment and flags take precedence"
         ));
     config::settings()
         .into_iter()
@@ -100,7 +100,7 @@ pub(crate) fn on_command_line(matches: &ArgMatches) -> Vec<String> {
         .map(|name| {
             let flag = name.replace('_', "-");
             format!(
-                "the secret behind --{flag} stands on the command line, where every user of this machine can read it: use --{flag}-file or the variable {ENV_PREFIX}{}",
+                "the value of --{flag} is on the command line, where every user of this machine can read it: use --{flag}-file or the variable {ENV_PREFIX}{}",
                 name.to_uppercase()
             )
         })

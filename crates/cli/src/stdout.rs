@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 /// The reader of standard output went away: the end of the run, and nothing to complain about.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads standard output any more")]
+#[error("standard output was closed by its reader")]
 pub(crate) struct ReaderGone;
 
 /// Writes all of it at once.

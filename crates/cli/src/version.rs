@@ -12,7 +12,7 @@ use crate::{settings, stdout};
 
 pub(crate) fn command() -> Command {
     let command = Command::new("version")
-        .about("Show the build, the models inside it, the runtime and the thresholds in force")
+        .about("Show the build, its models, the runtime and the thresholds in force")
         .arg(
             Arg::new("json")
                 .long("json")

@@ -96,7 +96,10 @@ fn a_file_for_other_models_is_refused_by_name() {
             assert!(message.contains(words), "{words} in {message}");
         }
     }
-    for (text, words) in [("{", "no calibration file"), ("", "no calibration file")] {
+    for (text, words) in [
+        ("{", "not a calibration file"),
+        ("", "not a calibration file"),
+    ] {
         bench.write("broken.json", text.as_bytes());
         let (_, message) = bench.fail(&["check", "photos", "--calibration", "broken.json"]);
         assert!(message.contains(words), "{message}");

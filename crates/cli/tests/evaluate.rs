@@ -440,7 +440,7 @@ fn broken_data_says_what_is_wrong_and_where() {
         (
             &["--scores", "m.csv"],
             "image,label,score,error_code\na.jpg,live,0.5,051\n",
-            &["line 2", "one of them must be empty"],
+            &["line 2", "leave one of them empty"],
         ),
         (&["--scores", "m.csv", "--stability"], "", &["--stability"]),
         (&[], "", &["DATA"]),
@@ -456,7 +456,10 @@ fn broken_data_says_what_is_wrong_and_where() {
             "no half report"
         );
     }
-    for (name, words) in [("cats/1.jpg", "the folder cats"), ("1.jpg", "lies beside")] {
+    for (name, words) in [
+        ("cats/1.jpg", "the folder cats"),
+        ("1.jpg", "is next to the class folders"),
+    ] {
         let bench = Bench::new();
         bench.write(&format!("photos/{name}"), b"x");
         let (_, message) = bench.fail(&["evaluate", "photos"]);

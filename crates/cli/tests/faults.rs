@@ -1,6 +1,6 @@
 //! What a running service survives: SIGKILL while sessions are counted, a full disk, one that turns
 //! read-only, a file it may not write, no file descriptors left, SIGTERM under load, a damaged model.
-//! `docs/RELIABILITY.md` lists them with those that the crates below test themselves.
+//! `docs/evidence/RELIABILITY.md` lists them with those that the crates below test themselves.
 
 mod common;
 #[path = "serve/process.rs"]

@@ -57,7 +57,7 @@ fn a_service_with_tls_is_asked_over_tls() {
     let output = bench.run(&["healthcheck", &url]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     for (flags, says) in [
-        (["--ca", "key.pem"].as_slice(), "holds no certificate"),
+        (["--ca", "key.pem"].as_slice(), "contains no certificate"),
         (&["--ca", "nowhere.pem"], "nowhere.pem"),
         (&["--ca", "cert.pem", "--insecure"], "--insecure"),
     ] {

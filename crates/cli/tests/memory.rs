@@ -69,10 +69,34 @@ fn kubernetes() -> (u64, usize, ServerConfig) {
     (bytes(limit), cores.parse().expect("a number"), config)
 }
 
+/// Limit and settings of the Helm chart's values.
+fn helm() -> (u64, usize, ServerConfig) {
+    let text = fs::read_to_string(deploy().join("helm/livecheck/values.yaml")).expect("the values");
+    let limit = after(&text, &["limits:", "memory:"]).expect("a limit");
+    let cores = after(&text, &["limits:", "cpu:"]).expect("cores");
+    let settings = text.lines().skip_while(|line| *line != "settings:").skip(1);
+    let variables = settings
+        .map_while(|line| line.strip_prefix("  "))
+        .filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            let known = !name.starts_with('#');
+            known.then(|| {
+                (
+                    format!("LIVECHECK_{}", name.to_uppercase()),
+                    value.to_owned(),
+                )
+            })
+        });
+    let config = ServerConfig::load(None, variables, []).expect("its settings");
+    (bytes(limit), cores.parse().expect("a number"), config)
+}
+
 #[test]
 fn every_shipped_configuration_gives_the_memory_that_its_settings_may_need() {
     let (limit, cores, config) = kubernetes();
     let mut checked = vec![("kubernetes", limit, cores, config)];
+    let (limit, cores, config) = helm();
+    checked.push(("helm", limit, cores, config));
     for name in ["single", "cluster"] {
         let file = deploy().join(format!("compose/{name}.yaml"));
         let text = fs::read_to_string(file).expect("the composition");

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 face.height()
             );
         }
-        Err(rejection) => println!("{}: {rejection}", rejection.code().code()),
+        Err(rejection) => println!("{}: {rejection}", rejection.code()),
     }
     Ok(())
 }

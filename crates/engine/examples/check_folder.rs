@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use livecheck_engine::{Engine, EngineConfig, FileName, Rejection, Row, Verdict};
+use livecheck_engine::{Engine, EngineConfig, Rejection, Verdict};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args_os().nth(1).ok_or("name a folder of photos")?;
@@ -21,15 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One for all threads.
     let engine = Engine::new(EngineConfig::default())?;
     let next = AtomicUsize::new(0);
-    println!("{}", Row::COLUMNS.join(","));
+    println!("file,live,score,error_code,error_detail");
     thread::scope(|scope| -> Result<(), Box<dyn Error>> {
         for _ in 0..thread::available_parallelism()?.get() {
             scope.spawn(|| {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = check(&engine, file);
-                    let row = Row::new(Some(FileName::of(file)), outcome.as_ref());
-                    let fields = row.fields().map(|field| quoted(&field));
-                    println!("{}", fields.join(","));
+                    let name = quoted(&file.display().to_string());
+                    match outcome {
+                        Ok(Verdict { live, score, .. }) => println!("{name},{live},{score},,"),
+                        Err(rejection) => {
+                            let detail = quoted(&rejection.to_string());
+                            println!("{name},,,{},{detail}", rejection.code());
+                        }
+                    }
                 }
             });
         }

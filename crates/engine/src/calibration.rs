@@ -185,7 +185,7 @@ pub struct MeasuredPoint {
 #[non_exhaustive]
 pub enum CalibrationError {
     /// It is not one.
-    #[error("this is no calibration file: {0}")]
+    #[error("this is not a calibration file: {0}")]
     NotOne(String),
     /// Another version's.
     #[error(
@@ -197,7 +197,7 @@ pub enum CalibrationError {
     },
     /// Made with other models.
     #[error(
-        "it was made for other models ({0}): the scores of this version mean something else, so make it again with `livecheck calibrate`"
+        "it was made for other models ({0}), and the scores of this version mean something else: make it again with `livecheck calibrate`"
     )]
     OtherModels(String),
     /// Its numbers are out of range.
@@ -324,8 +324,8 @@ mod tests {
         });
         let shown = |file: &CalibrationFile| serde_json::to_string(file).expect("JSON");
         for (text, words) in [
-            ("{}".to_owned(), "no calibration file"),
-            ("[1, 2".to_owned(), "no calibration file"),
+            ("{}".to_owned(), "not a calibration file"),
+            ("[1, 2".to_owned(), "not a calibration file"),
             (r#"{"format": "x", "version": 1}"#.to_owned(), "\"x\""),
             (shown(&newer), "version 2"),
             (shown(&other), "other models (face-detector)"),

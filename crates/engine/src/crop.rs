@@ -188,10 +188,11 @@ pub(crate) fn turned_sampled_crop(
     photo: &Photo,
     face: &BBox,
     factor: f64,
+    share: f64,
     turn: f64,
     size: u32,
 ) -> Vec<u8> {
-    let (columns, rows) = samples(photo, face, factor, 1.0, size);
+    let (columns, rows) = samples(photo, face, factor, share, size);
     let [x0, y0, x1, y1] = [face.x0, face.y0, face.x1, face.y1].map(f64::from);
     let (middle_x, middle_y) = ((x0 + x1 - 1.0) / 2.0, (y0 + y1 - 1.0) / 2.0);
     let (sine, cosine) = turn.sin_cos();

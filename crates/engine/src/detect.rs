@@ -267,10 +267,11 @@ fn suppress(candidates: &[Face], same: impl Fn(&BBox, &BBox) -> bool) -> Vec<Fac
 
 #[cfg(test)]
 mod tests {
+    use livecheck_image::{FileLimits, decode};
     use livecheck_testing::{drawn, portrait::portrait, real};
 
     use super::*;
-    use crate::{decode::decode, network::InputSize, policy::Limits};
+    use crate::network::InputSize;
 
     /// Real photos whose faces are compared.
     const COMPARED: usize = 150;
@@ -329,7 +330,9 @@ mod tests {
         let detector = FaceDetector::load(&Runtime::embedded()).expect("the detector");
         let (mut shorter, mut scores, mut boxes) = (0, Vec::new(), Vec::new());
         for file in &files {
-            let photo = decode(file, &Limits::default()).expect("a photo");
+            let photo: Photo = decode(file, &FileLimits::default())
+                .expect("a photo")
+                .into();
             let canvas = crop::letterbox(&photo).expect("a crop");
             if canvas.size == InputSize::square(crop::CANVAS_SIDE) {
                 continue;

@@ -2,100 +2,8 @@
 
 use std::path::PathBuf;
 
+use livecheck_image::{DecodeError, LimitExceeded};
 use thiserror::Error;
-
-use crate::policy::LimitExceeded;
-
-/// The error codes of the API, shared by every door (HTTP, command line, documents, tests).
-///
-/// The numbers and the messages are part of the public contract and never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// `001`: the API key is missing, unknown, expired or revoked.
-    ApiKey,
-    /// `061`: the session token is missing, unknown, expired or another key's.
-    SessionNotFound,
-    /// `062`: the session token has no use left.
-    SessionLimit,
-    /// `002`: the bytes are no readable image.
-    UnreadableImage,
-    /// `003`: the file has too many bytes or too many pixels.
-    ImageTooLarge,
-    /// `004`: the request itself is malformed.
-    BadRequest,
-    /// `005`: the service failed, or is overloaded.
-    Internal,
-    /// `007`: the image or the face has too few pixels.
-    ResolutionTooLow,
-    /// `051`: the number of faces is not one.
-    FaceCount,
-    /// `052`: a face covering is worn.
-    FaceMask,
-}
-
-impl ErrorCode {
-    /// Every code, in the order of the public table.
-    pub const ALL: [Self; 10] = [
-        Self::ApiKey,
-        Self::SessionNotFound,
-        Self::SessionLimit,
-        Self::UnreadableImage,
-        Self::ImageTooLarge,
-        Self::BadRequest,
-        Self::Internal,
-        Self::ResolutionTooLow,
-        Self::FaceCount,
-        Self::FaceMask,
-    ];
-
-    /// The three digits of `error_code`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        self.row().0
-    }
-
-    /// The text of `error_message`.
-    #[must_use]
-    pub const fn message(self) -> &'static str {
-        self.row().2
-    }
-
-    /// The HTTP status this code is answered with unless the case at hand says otherwise
-    /// (405 and 415 for `004`, 503 and 429 for `005`).
-    #[must_use]
-    pub const fn http_status(self) -> u16 {
-        self.row().1
-    }
-
-    /// The one table of codes: digits, HTTP status, message.
-    const fn row(self) -> (&'static str, u16, &'static str) {
-        match self {
-            Self::ApiKey => ("001", 401, "API key is either missing or incorrect."),
-            Self::SessionNotFound => ("061", 401, "Session key is not found, please try again."),
-            Self::SessionLimit => ("062", 429, "Session key limit reached, please try restart."),
-            Self::UnreadableImage => (
-                "002",
-                400,
-                "Error reading image, please check the request format.",
-            ),
-            Self::ImageTooLarge => ("003", 413, "Image file size is too large."),
-            Self::BadRequest => ("004", 400, "Request is not in the correct format."),
-            Self::Internal => ("005", 500, "Server internal error, please try again."),
-            Self::ResolutionTooLow => ("007", 422, "Image resolution too low!"),
-            Self::FaceCount => (
-                "051",
-                422,
-                "No face, or more than one face is detected in the selfie.",
-            ),
-            Self::FaceMask => (
-                "052",
-                422,
-                "Face mask is detected, please remove the face mask and try again.",
-            ),
-        }
-    }
-}
 
 /// Why an image was not judged. `Display` is the one plain sentence, with the figures, that the
 /// API gives as `error_detail`.
@@ -154,7 +62,7 @@ pub enum Rejection {
     },
     /// `051`, the one face.
     #[error(
-        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the picture",
+        "the face is cut off at the {edge} edge: {:.0} % of it is visible; the whole face must be in the image",
         visible * 100.0
     )]
     FaceCutOff {
@@ -177,18 +85,27 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The public error code of this rejection.
+    /// The three digits that the API names this rejection by.
     #[must_use]
-    pub fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::UnreadableImage(_) => ErrorCode::UnreadableImage,
-            Self::TooLarge(_) => ErrorCode::ImageTooLarge,
+            Self::UnreadableImage(_) => "002",
+            Self::TooLarge(_) => "003",
             Self::ImageTooSmall { .. }
             | Self::ContentTooSmall { .. }
-            | Self::FaceTooSmall { .. } => ErrorCode::ResolutionTooLow,
-            Self::FaceCount { .. } | Self::FaceCutOff { .. } => ErrorCode::FaceCount,
-            Self::FaceMask { .. } => ErrorCode::FaceMask,
-            Self::Internal(_) => ErrorCode::Internal,
+            | Self::FaceTooSmall { .. } => "007",
+            Self::FaceCount { .. } | Self::FaceCutOff { .. } => "051",
+            Self::FaceMask { .. } => "052",
+            Self::Internal(_) => "005",
+        }
+    }
+}
+
+impl From<DecodeError> for Rejection {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::TooLarge(limit) => Self::TooLarge(limit),
+            other => Self::UnreadableImage(other.to_string()),
         }
     }
 }

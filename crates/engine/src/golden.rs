@@ -3,18 +3,17 @@
 
 use std::{fs, path::PathBuf};
 
+use livecheck_image::{FileLimits, decode};
 use livecheck_testing::{drawn, real};
 use serde::Deserialize;
 
 use crate::{
     Photo, crop,
-    decode::decode,
     detect::{BBox, Face, Landmarks},
     network::{
         FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_SMALL_CONTEXT,
         LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
     },
-    policy::Limits,
     refine::{FaceRefiner, WINDOW_FACTOR},
     runtime::{Runtime, RuntimeChoice, RuntimeSettings},
 };
@@ -96,7 +95,9 @@ fn golden() -> Golden {
 
 fn picture(name: &str) -> Photo {
     let file = fs::read(folder().join(format!("{name}.png"))).expect("a golden picture");
-    decode(&file, &Limits::default()).expect("a readable picture")
+    decode(&file, &FileLimits::default())
+        .expect("a readable picture")
+        .into()
 }
 
 fn assert_same_levels(name: &str, actual: &[u8], expected: &[u8]) {
@@ -154,6 +155,7 @@ fn crops_agree_with_the_training_pipeline() {
             &photo,
             &row.bbox(),
             golden.sampled_factor,
+            1.0,
             row.roll,
             golden.sampled_size,
         );
@@ -209,7 +211,11 @@ fn compared() -> Vec<Photo> {
     }
     files
         .iter()
-        .map(|file| decode(file, &Limits::default()).expect("a photo"))
+        .map(|file| {
+            decode(file, &FileLimits::default())
+                .expect("a photo")
+                .into()
+        })
         .collect()
 }
 
@@ -230,7 +236,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
     let photos = compared();
     for model in MODELS {
         let [one, two] = [Runtime::embedded(), other.clone()]
-            .map(|runtime| model.load(&runtime).expect("an embedded model"));
+            .map(|runtime| model.load_on(runtime.backend()).expect("an embedded model"));
         for (number, photo) in photos.iter().enumerate() {
             // The same input for both: here it does not matter what it shows.
             let (rgb, size) = if model.largest.is_some() {

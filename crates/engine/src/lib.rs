@@ -14,7 +14,7 @@
 //! match engine.check(file) {
 //!     Ok(verdict) => println!("live: {}, score {:.2}", verdict.live, verdict.score),
 //!     Err(rejection) => {
-//!         assert_eq!(rejection.code().code(), "002");
+//!         assert_eq!(rejection.code(), "002");
 //!         println!("{rejection}");
 //!     }
 //! }
@@ -22,7 +22,7 @@
 //! ```
 //!
 //! [`Engine::check`] is the whole pipeline; each stage has a file of its own:
-//! `decode → detect → mask → liveness → policy`, with `crop` as the only code that cuts and
+//! `livecheck_image::decode → detect → mask → liveness → policy`, with `crop` as the only code that cuts and
 //! resizes and `network` as the only one that knows the inference runtimes.
 //! No HTTP, no database, no async here.
 //!
@@ -32,16 +32,11 @@
 //!   which takes about half the time of the embedded runtime. Without it the crate `ort` is not
 //!   in the tree, and asking for ONNX Runtime is an [`EngineError::Runtime`].
 
-mod borders;
 mod calibration;
 mod crop;
-mod decode;
 mod detect;
 mod error;
 mod findings;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "onnxruntime")]
@@ -54,13 +49,14 @@ mod policy;
 mod presets;
 mod quality;
 mod refine;
-mod row;
 mod runtime;
+mod scale;
 mod self_test;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use livecheck_image::{ScaledJpeg, decode};
 use serde::Serialize;
 
 use detect::FaceDetector;
@@ -72,12 +68,12 @@ pub use calibration::{
     ScoreCalibration, ScoreSource, score_sources,
 };
 pub use detect::{BBox, Face, Landmarks};
-pub use error::{EngineError, ErrorCode, Rejection};
+pub use error::{EngineError, Rejection};
 pub use findings::{Check, Finding, FindingLimits, Severity};
-pub use photo::{ContentBox, Photo};
-pub use policy::{LimitExceeded, Limits, Thresholds};
+pub use livecheck_image::{ContentBox, LimitExceeded};
+pub use photo::Photo;
+pub use policy::{Limits, Thresholds};
 pub use presets::{Dataset, OperatingPoints, Preset, PresetFigures, SourceFigures};
-pub use row::{FileName, Row};
 pub use runtime::{
     ExecutionProvider, LIBRARY_FOLDERS, Runtime, RuntimeChoice, RuntimeInfo, RuntimeLibrary,
     RuntimeSettings,
@@ -298,11 +294,12 @@ impl Engine {
     /// [`Rejection::TooLarge`] (`003`) or [`Rejection::UnreadableImage`] (`002`).
     pub fn decode(&self, file: &[u8]) -> Result<Photo, Rejection> {
         let mut watch = Stopwatch::start();
-        let Some(large) = decode::reducible(file, &self.config.limits)? else {
+        let limits = self.config.limits.of_file();
+        let Some(large) = ScaledJpeg::read(file, &limits, scale::LARGE_PIXELS)? else {
             return self.decode_whole(file);
         };
-        let search = large.search_reduction();
-        let Some(mut photo) = large.photo(search, 0) else {
+        let search = scale::search_reduction(&large);
+        let Some(mut photo) = large.render(search, 0).map(Photo::from) else {
             return self.decode_whole(file);
         };
         photo.decode_ms = watch.lap();
@@ -312,11 +309,11 @@ impl Engine {
         if let Some(faces) = photo.faces.take_if(|faces| self.single_face(faces).is_ok()) {
             let face = self.single_face(&faces)?;
             let width = face.bbox.width() * search as f32;
-            let needed = decode::Reducible::face_reduction(width, search);
+            let needed = scale::face_reduction(width, search);
             let scale = search as f32 / needed as f32;
             if needed != search {
                 let bbox = face.scaled(scale).bbox;
-                let Some(closer) = large.photo_around(needed, &photo, &bbox) else {
+                let Some(closer) = scale::around_face(&large, needed, &photo, &bbox) else {
                     return self.decode_whole(file);
                 };
                 photo = Photo {
@@ -336,7 +333,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::decode`].
     pub fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
-        let photo = decode::decode(file, &self.config.limits)?;
+        let photo = Photo::from(decode(file, &self.config.limits.of_file())?);
         Ok(ImageInfo {
             width: photo.full_width,
             height: photo.full_height,
@@ -352,7 +349,7 @@ impl Engine {
     /// As there.
     pub fn decode_whole(&self, file: &[u8]) -> Result<Photo, Rejection> {
         let watch = Stopwatch::start();
-        let mut photo = decode::decode(file, &self.config.limits)?;
+        let mut photo = Photo::from(decode(file, &self.config.limits.of_file())?);
         photo.decode_ms = watch.total();
         self.locate(photo)
     }
@@ -360,7 +357,11 @@ impl Engine {
     /// Looks for the borders and the faces of a photo, and turns it when its face is not upright.
     fn locate(&self, mut photo: Photo) -> Result<Photo, Rejection> {
         let mut watch = Stopwatch::start();
-        photo.content = borders::content(&photo).enlarged(&photo);
+        photo.content = livecheck_image::content(photo.width, photo.height, &photo.rgb).enlarged(
+            photo.reduction,
+            (photo.width, photo.height),
+            photo.full_size(),
+        );
         if self.check_size(&photo).is_err() {
             // It is refused for that.
             photo.faces = Some(Vec::new());

@@ -58,7 +58,7 @@ fn trusted(path: &Path) -> Result<(), String> {
         };
         if found.uid() != 0 && found.uid() != own {
             return Err(format!(
-                "{what} belongs to user {}: only root and the user that runs Livecheck ({own}) may be able to change it",
+                "{what} belongs to user {}: only root and the user that runs Livecheck ({own}) may have write access to it",
                 found.uid()
             ));
         }

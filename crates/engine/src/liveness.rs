@@ -27,6 +27,11 @@ const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
 /// Silent-Face's first net, which taught them.
 const GRAIN_FACTOR: f64 = 2.7;
 
+/// Shares of its view that the grain net sees, one look each; the mean of their margins counts. Which pixels it sees
+/// depends on where the face box lies to a pixel, and every look sees others: on sources that were left out of training
+/// two looks miss fewer attacks than one (`training/notes/2026-11-29-grain-looks.md`).
+const GRAIN_LOOKS: [f64; 2] = [1.0, 0.9];
+
 /// Most by which a channel of the grain net's view is made stronger or weaker.
 const MOST_GAIN: f32 = 3.0;
 
@@ -187,7 +192,7 @@ impl LivenessClassifier {
 
     /// By the views net and the grain net.
     fn judge_large(&self, photo: &Photo, face: &Face) -> Result<Liveness, Rejection> {
-        let mut answers = [Logits([0.0; 3]); VIEWS];
+        let mut margins = [0.0; VIEWS];
         let mut balance = Balance::default();
         for (number, factor) in VIEW_FACTORS.into_iter().enumerate() {
             let view = crop::square_crop(photo, &face.bbox, factor, self.views.size())?;
@@ -195,20 +200,24 @@ impl LivenessClassifier {
                 balance.add(&view);
             }
             // The net answers for every scale; only the answer for the scale that it saw counts.
-            answers[number] = logits(self.views.as_ref(), &view, number, VIEW_FACTORS.len())?;
+            margins[number] =
+                logits(self.views.as_ref(), &view, number, VIEW_FACTORS.len())?.margin();
         }
-        let size = self.grain.size();
         let turn = turn(crop::roll(&face.landmarks));
-        let mut sampled = if turn == 0.0 {
-            crop::sampled_crop(photo, &face.bbox, GRAIN_FACTOR, 1.0, size)
-        } else {
-            crop::turned_sampled_crop(photo, &face.bbox, GRAIN_FACTOR, turn, size)
-        };
-        balance.apply(&mut sampled);
-        answers[VIEWS - 1] = logits(self.grain.as_ref(), &sampled, 0, 1)?;
+        let size = self.grain.size();
+        for share in GRAIN_LOOKS {
+            let mut sampled = if turn == 0.0 {
+                crop::sampled_crop(photo, &face.bbox, GRAIN_FACTOR, share, size)
+            } else {
+                crop::turned_sampled_crop(photo, &face.bbox, GRAIN_FACTOR, share, turn, size)
+            };
+            balance.apply(&mut sampled);
+            let look = logits(self.grain.as_ref(), &sampled, 0, 1)?;
+            margins[VIEWS - 1] += look.margin() / GRAIN_LOOKS.len() as f64;
+        }
         Ok(Liveness {
-            logit: self.settings.fusion.logit(answers.map(Logits::margin)),
-            attack_score: attack_score(&answers),
+            logit: self.settings.fusion.logit(margins),
+            attack_score: attack_score(&margins),
         })
     }
 
@@ -227,7 +236,7 @@ impl LivenessClassifier {
         }
         Ok(Liveness {
             logit,
-            attack_score: attack_score(&[context, grain]),
+            attack_score: attack_score(&[context.margin(), grain.margin()]),
         })
     }
 }
@@ -302,7 +311,7 @@ fn logits(
             Ok(Logits([live, print, screen].map(f64::from)))
         }
         _ => Err(Rejection::Internal(format!(
-            "a liveness net returned {} numbers, not {} finite ones",
+            "a liveness model returned {} numbers instead of {} finite ones",
             numbers.len(),
             3 * scales
         ))),
@@ -310,7 +319,7 @@ fn logits(
 }
 
 /// A net's answer: logits of live, print, screen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Logits([f64; 3]);
 
 impl Logits {
@@ -321,19 +330,17 @@ impl Logits {
         let peak = print.max(screen);
         live - (peak + ((print - peak).exp() + (screen - peak).exp()).ln())
     }
-
-    /// Probability of an attack: of print and screen together. Which of the two it is, the nets can't
-    /// tell well enough for anybody to be told.
-    fn attack(self) -> f64 {
-        1.0 / (1.0 + self.margin().exp())
-    }
 }
 
-/// The mean probability of an attack over the views.
+/// The mean over the views of the probability of an attack, of print and screen together. Which of the two it is, the
+/// nets can't tell well enough for anybody to be told.
 #[expect(clippy::cast_possible_truncation, reason = "a probability")]
-fn attack_score(answers: &[Logits]) -> f32 {
-    let sum: f64 = answers.iter().map(|answer| answer.attack()).sum();
-    (sum / answers.len() as f64) as f32
+fn attack_score(margins: &[f64]) -> f32 {
+    let sum: f64 = margins
+        .iter()
+        .map(|margin| 1.0 / (1.0 + margin.exp()))
+        .sum();
+    (sum / margins.len() as f64) as f32
 }
 
 #[cfg(test)]
@@ -360,7 +367,7 @@ mod tests {
         let logits = Logits([2.0, 0.5, -1.0]);
         let neutral = fusion([0.25; VIEWS], 0.0);
         let score = score([logits.margin(); VIEWS], &neutral);
-        let attack = attack_score(&[logits; VIEWS]);
+        let attack = attack_score(&[logits.margin(); VIEWS]);
         let total = 2f64.exp() + 0.5f64.exp() + (-1f64).exp();
         assert!((f64::from(score) - 2f64.exp() / total).abs() < 1e-6);
         assert!((score + attack - 1.0).abs() < 1e-6);
@@ -369,14 +376,14 @@ mod tests {
     #[test]
     fn the_attack_score_is_the_mean_over_the_views_whichever_attack_they_see() {
         let sure = 40.0;
-        let [live, print, screen] =
-            [[sure, 0.0, 0.0], [0.0, sure, 0.0], [0.0, 0.0, sure]].map(Logits);
+        let [live, print, screen] = [[sure, 0.0, 0.0], [0.0, sure, 0.0], [0.0, 0.0, sure]]
+            .map(|logits| Logits(logits).margin());
         for (views, expected) in [
             ([live; VIEWS], 0.0),
             ([live, print, live, screen], 0.5),
             ([print, screen, live, screen], 0.75),
-            ([Logits([-1e30, 1e30, 1e30]); VIEWS], 1.0),
-            ([Logits([1e30, -1e30, -1e30]); VIEWS], 0.0),
+            ([Logits([-1e30, 1e30, 1e30]).margin(); VIEWS], 1.0),
+            ([Logits([1e30, -1e30, -1e30]).margin(); VIEWS], 0.0),
         ] {
             let found = attack_score(&views);
             assert!((found - expected).abs() < 1e-6, "{views:?}: {found}");

@@ -42,7 +42,7 @@ impl MaskClassifier {
                 Ok(score.max(eyes_covered(&crop, self.network.size() as usize)))
             }
             _ => Err(Rejection::Internal(
-                "the mask net gave no single number".to_owned(),
+                "the mask model did not return a single number".to_owned(),
             )),
         }
     }

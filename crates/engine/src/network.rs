@@ -16,12 +16,9 @@ use crate::{
     error::EngineError,
     runtime::{Backend, Runtime},
 };
-use embedded::TractNetwork;
+use embedded::EmbeddedNetwork;
 
 pub(crate) use onnx_runtime::OnnxRuntime;
-
-/// Version of the embedded runtime.
-pub(crate) const TRACT_VERSION: &str = "0.23";
 
 /// Sides of a net's input in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +64,9 @@ pub(crate) struct Model {
     pub(crate) onnx: &'static [u8],
     /// Side of the largest input, where the file leaves `height` and `width` open.
     pub(crate) largest: Option<u32>,
+    /// Whether its activations have a slope for each channel. On a processor ONNX Runtime takes three times
+    /// as long for these as the embedded runtime.
+    slopes: bool,
 }
 
 /// Every embedded model. Statics, because a file in a constant is in the program once a use.
@@ -85,6 +85,7 @@ pub(crate) static FACE_DETECTOR: Model = Model {
     name: "face-detector",
     onnx: include_bytes!("../models/face-detector.onnx"),
     largest: Some(crop::CANVAS_SIDE),
+    slopes: false,
 };
 
 /// Window about a proposed face → score, box, landmarks.
@@ -92,6 +93,7 @@ pub(crate) static FACE_REFINER: Model = Model {
     name: "face-refiner",
     onnx: include_bytes!("../models/face-refiner.onnx"),
     largest: None,
+    slopes: false,
 };
 
 /// Aligned face → covering.
@@ -99,6 +101,7 @@ pub(crate) static FACE_MASK: Model = Model {
     name: "face-mask",
     onnx: include_bytes!("../models/face-mask.onnx"),
     largest: None,
+    slopes: false,
 };
 
 /// Face with its surroundings, averaged → live, print, screen at each of three scales.
@@ -106,6 +109,7 @@ pub(crate) static LIVENESS_VIEWS: Model = Model {
     name: "liveness-views",
     onnx: include_bytes!("../models/liveness-views.onnx"),
     largest: None,
+    slopes: false,
 };
 
 /// Face with its surroundings, single pixels → live, print, screen.
@@ -113,6 +117,7 @@ pub(crate) static LIVENESS_GRAIN: Model = Model {
     name: "liveness-grain",
     onnx: include_bytes!("../models/liveness-grain.onnx"),
     largest: None,
+    slopes: true,
 };
 
 /// Of a small photo: face with its surroundings, averaged → live, print, screen.
@@ -120,6 +125,7 @@ pub(crate) static LIVENESS_SMALL_CONTEXT: Model = Model {
     name: "liveness-small-context",
     onnx: include_bytes!("../models/liveness-small-context.onnx"),
     largest: None,
+    slopes: false,
 };
 
 /// Of a small photo: face with its surroundings, single pixels → live, print, screen.
@@ -127,6 +133,7 @@ pub(crate) static LIVENESS_SMALL_GRAIN: Model = Model {
     name: "liveness-small-grain",
     onnx: include_bytes!("../models/liveness-small-grain.onnx"),
     largest: None,
+    slopes: true,
 };
 
 /// Names and hashes of [`MODELS`].
@@ -167,13 +174,21 @@ impl Model {
         })
     }
 
-    /// Verifies the model and loads it on a runtime.
+    /// Verifies the model and loads it on a runtime; on the embedded one where that is faster.
     pub(crate) fn load(&self, runtime: &Runtime) -> Result<Box<dyn Network>, EngineError> {
         self.verify()?;
-        let network: Result<Box<dyn Network>, String> = match runtime.backend() {
-            Backend::Embedded => TractNetwork::load(self)
-                .map(|network| Box::new(network) as _)
-                .map_err(|error| format!("{error:#}")),
+        match runtime.backend() {
+            Backend::OnnxRuntime(library) if self.slopes && library.runs_on_processor() => {
+                self.load_on(&Backend::Embedded)
+            }
+            backend => self.load_on(backend),
+        }
+    }
+
+    /// Loads it on this runtime and no other.
+    pub(crate) fn load_on(&self, backend: &Backend) -> Result<Box<dyn Network>, EngineError> {
+        let network: Result<Box<dyn Network>, String> = match backend {
+            Backend::Embedded => EmbeddedNetwork::load(self).map(|network| Box::new(network) as _),
             Backend::OnnxRuntime(library) => library.network(self),
         };
         network.map_err(|reason| EngineError::Network {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use livecheck_image::{ContentBox, DecodedImage};
 
 use crate::detect::Face;
 
@@ -34,75 +34,23 @@ pub struct Photo {
     pub(crate) detect_ms: f32,
 }
 
-/// A part of the upright photo in its whole pixels: `x0` and `y0` are inside, `x1` and `y1` are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ContentBox {
-    /// Left edge.
-    pub x0: u32,
-    /// Top edge.
-    pub y0: u32,
-    /// Right edge.
-    pub x1: u32,
-    /// Bottom edge.
-    pub y1: u32,
-}
-
-impl ContentBox {
-    pub(crate) fn whole(width: u32, height: u32) -> Self {
+impl From<DecodedImage> for Photo {
+    fn from(image: DecodedImage) -> Self {
+        let DecodedImage {
+            width,
+            height,
+            rgb,
+            format,
+            reduction,
+            full_width,
+            full_height,
+        } = image;
         Self {
-            x0: 0,
-            y0: 0,
-            x1: width,
-            y1: height,
-        }
-    }
-
-    /// Width in pixels.
-    #[must_use]
-    pub fn width(&self) -> u32 {
-        self.x1 - self.x0
-    }
-
-    /// Height in pixels.
-    #[must_use]
-    pub fn height(&self) -> u32 {
-        self.y1 - self.y0
-    }
-
-    /// A part of a reduced photo in pixels of the whole one.
-    pub(crate) fn enlarged(self, photo: &Photo) -> Self {
-        let times = |at: u32, side: u32, full: u32| {
-            // The last pixel of a reduced photo may stand for fewer.
-            if at == side {
-                full
-            } else {
-                at * photo.reduction
-            }
-        };
-        let Self { x0, y0, x1, y1 } = self;
-        Self {
-            x0: x0 * photo.reduction,
-            y0: y0 * photo.reduction,
-            x1: times(x1, photo.width, photo.full_width),
-            y1: times(y1, photo.height, photo.full_height),
-        }
-    }
-
-    /// In pixels of which each stands for `reduction` along a side, and only those that lie inside.
-    pub(crate) fn reduced(&self, reduction: u32, width: u32, height: u32) -> Self {
-        let x0 = self.x0.div_ceil(reduction).min(width - 1);
-        let y0 = self.y0.div_ceil(reduction).min(height - 1);
-        // The last pixel of a reduced photo may stand for fewer.
-        let last = |end: u32, full: bool, side: u32| {
-            if full { side } else { end / reduction }
-        };
-        let right = self.x1.div_ceil(reduction) >= width;
-        let bottom = self.y1.div_ceil(reduction) >= height;
-        Self {
-            x0,
-            y0,
-            x1: last(self.x1, right, width).clamp(x0 + 1, width),
-            y1: last(self.y1, bottom, height).clamp(y0 + 1, height),
+            reduction,
+            full_width,
+            full_height,
+            content: ContentBox::whole(full_width, full_height),
+            ..Self::new(width, height, rgb, format)
         }
     }
 }

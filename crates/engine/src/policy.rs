@@ -1,29 +1,42 @@
 //! Limits and thresholds, and the decisions taken with them. Pure: numbers in, decision out.
 
-use std::fmt;
-
+use livecheck_image::{ContentBox, FileLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{BBox, Face},
     error::{EngineError, Rejection},
-    photo::ContentBox,
 };
 
 /// Least share of a face box that must lie within the picture.
 const LEAST_VISIBLE: f32 = 0.75;
 
 /// What an image must satisfy before anything is judged.
+///
+/// ```
+/// use livecheck_engine::{EngineConfig, Limits, Preset};
+///
+/// // Smaller photos than by default, and strict thresholds.
+/// let config = EngineConfig {
+///     limits: Limits {
+///         min_image_side: 240,
+///         ..Limits::default()
+///     },
+///     thresholds: Preset::Strict.thresholds(),
+///     ..EngineConfig::default()
+/// };
+/// assert_eq!(config.limits.min_face_side, 96);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most bytes of the image file. Default 10 MiB: the API's 10 MB.
+    /// Maximum size of the image file in bytes. Default 10 MiB: the API's 10 MB.
     pub max_file_bytes: usize,
-    /// Most pixels, read from the header before anything is decoded. Default 64 million.
+    /// Maximum number of pixels, read from the header before anything is decoded. Default 64 million.
     pub max_pixels: u64,
-    /// Least pixels of the shorter image side. Default 320.
+    /// Minimum length of the shorter image side in pixels. Default 320.
     pub min_image_side: u32,
-    /// Least width of the face box in pixels. Default 96.
+    /// Minimum width of the face box in pixels. Default 96.
     pub min_face_side: u32,
 }
 
@@ -45,11 +58,11 @@ pub struct Thresholds {
     /// A candidate at or above counts as a face. Default 0.75; the model's own recommendation
     /// is 0.60, which also lets partly covered faces pass.
     pub face: f32,
-    /// A face at or above is live. Default 0.90; 0.95 is the stricter recommendation.
+    /// A face at or above is live. Default 0.90; 0.95 is the recommended stricter value.
     pub liveness: f32,
-    /// A face at or above wears a covering. Default 0.50.
+    /// A face at or above counts as covered. Default 0.50.
     pub mask: f32,
-    /// A face at or above that is not live is for people to review. Default: there is no such band.
+    /// A face at or above that is not live is sent to review. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<f32>,
 }
@@ -92,89 +105,22 @@ impl Thresholds {
     }
 }
 
-/// Which size limit an image file broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitExceeded {
-    /// More bytes than allowed.
-    FileBytes {
-        /// Bytes of the file; `None` when reading stopped before its end was known.
-        actual: Option<usize>,
-        /// The limit in force.
-        limit: usize,
-    },
-    /// More pixels than allowed.
-    Pixels {
-        /// Width that the header gives.
-        width: u32,
-        /// Height that the header gives.
-        height: u32,
-        /// The limit in force.
-        limit: u64,
-    },
-}
-
-impl fmt::Display for LimitExceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::FileBytes {
-                actual: Some(actual),
-                limit,
-            } => write!(
-                f,
-                "the image file has {actual} bytes; at most {limit} are allowed"
-            ),
-            Self::FileBytes {
-                actual: None,
-                limit,
-            } => write!(
-                f,
-                "the image file has more than the {limit} bytes that are allowed"
-            ),
-            Self::Pixels {
-                width,
-                height,
-                limit,
-            } => write!(
-                f,
-                "the image is {width}x{height} = {:.1} megapixels; at most {:.1} are allowed",
-                megapixels(u64::from(*width) * u64::from(*height)),
-                megapixels(*limit)
-            ),
+impl Limits {
+    /// Those of them that hold for the file, whatever it shows.
+    #[must_use]
+    pub fn of_file(&self) -> FileLimits {
+        FileLimits {
+            max_bytes: self.max_file_bytes,
+            max_pixels: self.max_pixels,
         }
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn megapixels(pixels: u64) -> f64 {
-    pixels as f64 / 1e6
-}
-
-impl Limits {
     /// `003` when the file is too long.
     ///
     /// # Errors
     /// [`Rejection::TooLarge`].
     pub fn check_file(&self, bytes: usize) -> Result<(), Rejection> {
-        if bytes > self.max_file_bytes {
-            return Err(Rejection::TooLarge(LimitExceeded::FileBytes {
-                actual: Some(bytes),
-                limit: self.max_file_bytes,
-            }));
-        }
-        Ok(())
-    }
-
-    /// `003` when the header announces too many pixels.
-    pub(crate) fn check_pixels(&self, width: u32, height: u32) -> Result<(), Rejection> {
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(Rejection::TooLarge(LimitExceeded::Pixels {
-                width,
-                height,
-                limit: self.max_pixels,
-            }));
-        }
-        Ok(())
+        Ok(self.of_file().check_bytes(bytes)?)
     }
 
     /// `007` when the upright image, or what is left of it without its border, is too small.

@@ -12,15 +12,23 @@ use crate::{
     policy::{Limits, Thresholds},
 };
 
-/// A set of thresholds by the name of what it is for.
+/// A named set of thresholds.
+///
+/// ```
+/// use livecheck_engine::Preset;
+///
+/// assert_eq!(Preset::from_name("strict"), Some(Preset::Strict));
+/// assert_eq!(Preset::from_name("lax"), None);
+/// assert!(Preset::Strict.thresholds().liveness > Preset::Balanced.thresholds().liveness);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// A wrong no is dear: few live people are refused, and more attacks pass.
+    /// For when rejecting live people is costly: few are rejected, and more attacks pass.
     Convenience,
     /// The defaults.
     Balanced,
-    /// A wrong yes is dear: fewer attacks pass, and more live people are refused.
+    /// For when accepting attacks is costly: fewer pass, and more live people are rejected.
     Strict,
 }
 

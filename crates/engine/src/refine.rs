@@ -62,7 +62,7 @@ impl FaceRefiner {
             .map_err(Rejection::Internal)?;
         let Some([logit, x0, y0, x1, y1, points @ ..]) = outputs.first().map(Vec::as_slice) else {
             return Err(Rejection::Internal(
-                "the face refiner gave no face".to_owned(),
+                "the face refiner returned no face".to_owned(),
             ));
         };
         let window = crop::Window::about(&face.bbox, WINDOW_FACTOR);

@@ -168,7 +168,7 @@ impl Runtime {
                 Some(found) => open(&found),
                 None => Err(EngineError::Runtime {
                     library: PathBuf::from(library_name()),
-                    reason: format!("it lies in none of {}", LIBRARY_FOLDERS.join(", ")),
+                    reason: format!("it is in none of {}", LIBRARY_FOLDERS.join(", ")),
                 }),
             },
             (RuntimeChoice::Auto, None) => Ok(match find_library().map(|found| open(&found)) {
@@ -188,7 +188,7 @@ impl Runtime {
         match &self.backend {
             Backend::Embedded => RuntimeInfo {
                 name: "embedded",
-                version: format!("tract {}", crate::network::TRACT_VERSION),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             Backend::OnnxRuntime(library) => RuntimeInfo {
                 name: "onnxruntime",

@@ -19,9 +19,9 @@ pub(crate) fn run<'a>(
     let expected: BTreeMap<String, Vec<[f64; 2]>> = serde_json::from_str(EXPECTED)
         .map_err(|e| EngineError::SelfTest(format!("its expectations cannot be read: {e}")))?;
     for (name, network) in networks {
-        let expected = expected
-            .get(name)
-            .ok_or_else(|| EngineError::SelfTest(format!("nothing is expected of {name}")))?;
+        let expected = expected.get(name).ok_or_else(|| {
+            EngineError::SelfTest(format!("no expected output is recorded for {name}"))
+        })?;
         let actual = answers(network).map_err(|reason| EngineError::Network { name, reason })?;
         let close = actual.len() == expected.len()
             && actual.iter().flatten().zip(expected.iter().flatten()).all(
@@ -30,7 +30,7 @@ pub(crate) fn run<'a>(
             );
         if !close {
             return Err(EngineError::SelfTest(format!(
-                "{name} answers {actual:?} where {expected:?} is expected"
+                "{name} returned {actual:?}, expected {expected:?}"
             )));
         }
     }

@@ -1,7 +1,7 @@
-//! Bytes that are no readable image are refused with `002`, in words that help; nothing panics.
+//! Bytes that are not a readable image are rejected with `002`, with a helpful reason; nothing panics.
 
 use image::{DynamicImage, ImageFormat};
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Rejection};
+use livecheck_engine::{Engine, EngineConfig, Rejection};
 use livecheck_testing::drawn;
 
 fn engine() -> Engine {
@@ -38,7 +38,7 @@ fn other_formats_are_named() {
     };
     for (name, file, says) in [
         ("empty", Vec::new(), "empty"),
-        ("text", b"hello".to_vec(), "no JPEG, PNG or WebP"),
+        ("text", b"hello".to_vec(), "not a JPEG, PNG or WebP"),
         ("GIF", b"GIF89a\x01\0\x01\0".to_vec(), "is GIF;"),
         ("TIFF", b"II*\0\x08\0\0\0".to_vec(), "is TIFF;"),
         ("BMP", b"BM\0\0\0\0".to_vec(), "is BMP;"),
@@ -100,7 +100,7 @@ fn other_formats_are_named() {
         ("JPEG-LS", frame(0xF7, 8), "is JPEG-LS;"),
     ] {
         let refusal = refusal(&engine, &file);
-        assert_eq!(refusal.code(), ErrorCode::UnreadableImage, "{name}");
+        assert_eq!(refusal.code(), "002", "{name}");
         assert!(refusal.to_string().contains(says), "{name}: {refusal}");
     }
 }
@@ -121,10 +121,7 @@ fn flipped_bits_never_panic() {
             // Either it can still be read, or it is refused with a code of its own.
             if let Err(refusal) = engine.decode(&file) {
                 assert!(
-                    matches!(
-                        refusal.code(),
-                        ErrorCode::UnreadableImage | ErrorCode::ImageTooLarge
-                    ),
+                    matches!(refusal.code(), "002" | "003"),
                     "byte {at}: {refusal}"
                 );
             }
@@ -164,7 +161,7 @@ fn what_is_missing_is_counted() {
         ),
     ] {
         let refusal = refusal(&engine, &file);
-        assert_eq!(refusal.code(), ErrorCode::UnreadableImage, "{name}");
+        assert_eq!(refusal.code(), "002", "{name}");
         assert!(refusal.to_string().contains(says), "{name}: {refusal}");
     }
 }

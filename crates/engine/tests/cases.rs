@@ -38,7 +38,7 @@ fn every_photo_of_the_field_cases_is_read_right() {
                 if verdict.live { "live" } else { "attack" }.to_owned(),
                 format!("score {:.2}, {:?}", verdict.score, verdict.details.image),
             ),
-            Err(refusal) => (refusal.code().code().to_owned(), refusal.to_string()),
+            Err(refusal) => (refusal.code().to_owned(), refusal.to_string()),
         };
         println!("{name}: {answer} ({expected}): {detail}");
         if expected.split('|').any(|one| one == answer) {

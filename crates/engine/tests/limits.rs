@@ -1,7 +1,7 @@
 //! Every limit at its edge.
 
 use image::{DynamicImage, ImageFormat};
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Thresholds};
+use livecheck_engine::{Engine, EngineConfig, Limits, Thresholds};
 use livecheck_testing::drawn;
 
 fn engine_with(limits: Limits) -> Engine {
@@ -20,7 +20,7 @@ fn a_file_of_exactly_ten_mebibytes_passes_and_one_byte_more_does_not() {
     engine.decode(&file).expect("exactly the limit");
     file.push(0);
     let refusal = engine.decode(&file).expect_err("one byte more");
-    assert_eq!(refusal.code(), ErrorCode::ImageTooLarge);
+    assert_eq!(refusal.code(), "003");
     assert!(refusal.to_string().contains("10485761"), "{refusal}");
 }
 
@@ -29,9 +29,9 @@ fn too_many_pixels_are_refused_from_the_header() {
     let engine = engine_with(Limits::default());
     // Neither file has pixels: the first is only found out because its header is acceptable.
     for (width, height, code) in [
-        (8000, 8000, ErrorCode::UnreadableImage),
-        (8001, 8000, ErrorCode::ImageTooLarge),
-        (50_000, 50_000, ErrorCode::ImageTooLarge),
+        (8000, 8000, "002"),
+        (8001, 8000, "003"),
+        (50_000, 50_000, "003"),
     ] {
         let refusal = engine
             .decode(&drawn::png_header(width, height))
@@ -43,11 +43,7 @@ fn too_many_pixels_are_refused_from_the_header() {
 #[test]
 fn the_shorter_side_must_reach_the_limit() {
     let engine = engine_with(Limits::default());
-    for (width, height, code) in [
-        (319, 2000, ErrorCode::ResolutionTooLow),
-        (2000, 319, ErrorCode::ResolutionTooLow),
-        (320, 320, ErrorCode::FaceCount),
-    ] {
+    for (width, height, code) in [(319, 2000, "007"), (2000, 319, "007"), (320, 320, "051")] {
         let refusal = engine
             .check(&drawn::jpeg(width, height))
             .expect_err("no face");
@@ -63,7 +59,7 @@ fn the_upright_size_counts() {
     };
     let turned = drawn::with_orientation(&drawn::jpeg(200, 99), 6);
     let refusal = engine_with(limits).check(&turned).expect_err("too small");
-    assert_eq!(refusal.code(), ErrorCode::ResolutionTooLow);
+    assert_eq!(refusal.code(), "007");
     assert!(refusal.to_string().contains("99x200"), "{refusal}");
 }
 
@@ -129,5 +125,5 @@ fn a_picture_without_a_face_has_no_face() {
     let refusal = engine_with(Limits::default())
         .check(&drawn::file(&blank, ImageFormat::Png))
         .expect_err("no face");
-    assert_eq!(refusal.code(), ErrorCode::FaceCount);
+    assert_eq!(refusal.code(), "051");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use image::{DynamicImage, ImageFormat, RgbImage, imageops};
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Rejection, Verdict};
+use livecheck_engine::{Engine, EngineConfig, Limits, Rejection, Verdict};
 use livecheck_testing::real;
 use serde::Deserialize;
 
@@ -139,7 +139,7 @@ fn pictures_without_a_face_have_none() {
         .iter()
         .filter(|(_, outcome)| match outcome {
             Err(Rejection::FaceCount { scores, .. }) => !scores.is_empty(),
-            Err(rejection) => rejection.code() != ErrorCode::ResolutionTooLow,
+            Err(rejection) => rejection.code() != "007",
             Ok(_) => true,
         })
         .map(|(name, _)| name)
@@ -274,7 +274,7 @@ fn two_faces_are_counted() {
         .write_to(&mut file, ImageFormat::Png)
         .expect("a PNG");
     let refusal = engine().check(file.get_ref()).expect_err("two faces");
-    assert_eq!(refusal.code(), ErrorCode::FaceCount);
+    assert_eq!(refusal.code(), "051");
     assert!(
         refusal.to_string().starts_with("2 faces found"),
         "{refusal}"

@@ -4,7 +4,7 @@
 use std::{io::Cursor, path::Path};
 
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops};
-use livecheck_engine::{Engine, EngineConfig, ErrorCode, Limits, Photo, Rejection};
+use livecheck_engine::{Engine, EngineConfig, Limits, Photo, Rejection};
 use livecheck_testing::{
     drawn::{self, Sampling},
     real,
@@ -132,10 +132,7 @@ fn limits_hold_for_the_whole_photo() {
             .check(&file)
             .expect_err("no face")
     };
-    for (side, code) in [
-        (HEIGHT, ErrorCode::FaceCount),
-        (HEIGHT + 1, ErrorCode::ResolutionTooLow),
-    ] {
+    for (side, code) in [(HEIGHT, "051"), (HEIGHT + 1, "007")] {
         let refusal = refusal(Limits {
             min_image_side: side,
             ..Limits::default()
@@ -143,10 +140,7 @@ fn limits_hold_for_the_whole_photo() {
         assert_eq!(refusal.code(), code, "{refusal}");
     }
     let pixels = u64::from(WIDTH) * u64::from(HEIGHT);
-    for (max_pixels, code) in [
-        (pixels, ErrorCode::FaceCount),
-        (pixels - 1, ErrorCode::ImageTooLarge),
-    ] {
+    for (max_pixels, code) in [(pixels, "051"), (pixels - 1, "003")] {
         let refusal = refusal(Limits {
             max_pixels,
             ..Limits::default()
@@ -159,7 +153,7 @@ fn limits_hold_for_the_whole_photo() {
 fn damage_is_refused_or_read_and_never_panics() {
     let engine = engine();
     let whole = drawn::sampled_jpeg_of(&drawn::pattern(WIDTH, HEIGHT), Sampling::Quartered, 9);
-    let allowed = [ErrorCode::UnreadableImage, ErrorCode::ImageTooLarge];
+    let allowed = ["002", "003"];
     // Every header byte would take minutes; these are spread over header and data.
     let header = (0..700).step_by(23);
     let data = (700..whole.len()).step_by(whole.len() / 30);
@@ -173,7 +167,7 @@ fn damage_is_refused_or_read_and_never_panics() {
     for percent in (0..100).step_by(9) {
         let cut = &whole[..whole.len() * percent / 100];
         let refusal = engine.decode(cut).expect_err("cut off");
-        assert_eq!(refusal.code(), ErrorCode::UnreadableImage, "{percent} %");
+        assert_eq!(refusal.code(), "002", "{percent} %");
     }
 }
 

@@ -126,14 +126,14 @@ impl Comparison {
 #[non_exhaustive]
 pub enum CalibrateError {
     /// The rate asked for is out of range.
-    #[error("the error rate asked for is {0}; allowed is 0.001 to 0.5")]
+    #[error("the requested error rate is {0}; allowed is 0.001 to 0.5")]
     Rate(f64),
     /// Too few photos got a score.
     #[error("too little data for this operating point: {}", .0.join("; "))]
     TooLittle(Vec<String>),
     /// The scores do not tell the classes apart.
     #[error(
-        "the scores do not tell these live people from these attacks (AUC {auc:.3}): no calibration mends that; check the labels"
+        "the scores do not separate these live people from these attacks (AUC {auc:.3}), and no calibration can fix that: check the labels"
     )]
     NoSeparation {
         /// Area under the ROC curve.
@@ -364,7 +364,7 @@ fn enough(
     let mut missing = Vec::new();
     let mut need = |what: &str, least: u64, found: u64| {
         if found < least {
-            missing.push(format!("it needs {least} {what}, {found} got a score"));
+            missing.push(format!("it needs {least} {what}; {found} got a score"));
         }
     };
     let bona_fide = count(&|species| species.is_none());
@@ -404,7 +404,7 @@ fn enough(
     let attacked_people = people_in(&|(_, attack)| *attack);
     if live_people < folds || attacked_people < folds {
         missing.push(format!(
-            "it needs at least {folds} people in either class, {live_people} were presented live and {attacked_people} in attacks"
+            "it needs at least {folds} people in each class; there are {live_people} in live photos and {attacked_people} in attacks"
         ));
     }
     if missing.is_empty() {
@@ -706,13 +706,13 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("needs 60 bona fide presentations, 30 got"),
+                .contains("needs 60 bona fide presentations; 30 got"),
             "{error}"
         );
         let error = calibrate(String::new(), &few, 0, OperatingPoint::Apcer(0.01))
             .expect_err("30 of a kind");
         for words in [
-            "needs 300 attacks of the kind print, 30",
+            "needs 300 attacks of the kind print; 30",
             "needs 300 attacks of the kind screen",
             "needs 50 bona fide",
         ] {

@@ -313,7 +313,7 @@ pub(crate) fn read_rows(
             return Err(DataError::Row {
                 line,
                 reason: format!(
-                    "it has {} fields, the line of column names has {}",
+                    "it has {} fields, the header line has {}",
                     row.len(),
                     header.len()
                 ),
@@ -378,14 +378,14 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Presentation>, DataError> {
         if !class.is_dir() {
             if is_image(&class) {
                 return Err(DataError::Layout(format!(
-                    "{name} lies beside the folders of the classes: put each image into live/, print/, screen/ or attack/"
+                    "{name} is next to the class folders: put each image into live/, print/, screen/ or attack/"
                 )));
             }
             continue;
         }
         let label = Label::parse(&name).ok_or_else(|| {
             DataError::Layout(format!(
-                "the folder {name} is no class: name the folders live, print, screen or attack, or write a manifest"
+                "the folder {name} is not a class: name the folders live, print, screen or attack, or write a manifest"
             ))
         })?;
         let species = match label {

@@ -107,7 +107,7 @@ fn people(figures: &Figures) -> String {
         (0, _) => "an unknown number of people".to_owned(),
         (known, 0) => plural(known, "person", "people"),
         (known, without) => format!(
-            "{}, and {without} photos of people who are not told",
+            "{}, and {without} photos of unnamed people",
             plural(known, "person", "people")
         ),
     }
@@ -144,9 +144,9 @@ fn in_short(report: &Report) -> Markup {
                     }
                 }
             }
-            h3 { "What came out at the threshold " (threshold) }
+            h3 { "Results at the threshold " (threshold) }
             @if !report.reasons.is_empty() {
-                p { "Some photos were refused without a verdict:" }
+                p { "Some photos were rejected without a verdict:" }
                 ul.refused {
                     @for reason in &report.reasons {
                         li { (reason.count) " of " (report.data.presentations) " refused: " (reason) }
@@ -160,20 +160,20 @@ fn in_short(report: &Report) -> Markup {
             p {
                 "Two things can go wrong. A " strong { "live person is refused" }
                 ": that is annoying and costs a second try, whether the photo was taken for an attack or got no verdict. An " strong { "attack passes" }
-                ": somebody got through with a picture of another person. A higher threshold trades more of the first for fewer of the second. Each kind of attack is counted apart, and the worst one matters: an attacker chooses."
+                ": somebody got through with a picture of another person. A higher threshold trades more of the first for fewer of the second. Each kind of attack is counted separately, and the worst one matters: attackers choose."
             }
             p {
-                "The ranges behind each figure say how far chance alone may have moved it: of a hundred ranges made like this, about 95 hold the true rate. “By photos” takes each photo for a draw of its own; “by people” draws people with all their photos, which are much alike. Plan with the wider of the two, and with its upper end."
+                "The ranges behind each figure say how far chance alone may have moved it: of a hundred ranges made like this, about 95 hold the true rate. “By photos” treats each photo as an independent draw; “by people” draws people with all their photos, which are much alike. Plan with the wider of the two, and with its upper end."
             }
             p {
-                "A photo without a usable face gets no verdict. It is in the first figure, people turned away, and in none of the others; the tables below count it apart."
+                "A photo without a usable face gets no verdict. It counts in the first figure, people turned away, and in none of the others; the tables below list it separately."
             }
             h3 { "What nobody should conclude" }
             ul {
                 li { "That these rates hold for other cameras, light, people or attackers. They were measured on this data and speak for photos like these." }
                 li { "Anything about attacks that are not here: " (not_here(&report.overall)) "." }
                 li { "That the rates are equal for everybody: people were not sorted by age, sex or skin." }
-                li { "That the best threshold found here is as good elsewhere: whoever chooses it on this data must measure it on other people." }
+                li { "That the best threshold found here is as good elsewhere: if you choose it on this data, measure it on other people." }
                 li { "A certification. The definitions are those of ISO/IEC 30107-3; a test by an accredited laboratory is something else." }
             }
             (warnings(&groups))
@@ -250,13 +250,13 @@ fn warnings(groups: &[(&str, &Figures)]) -> Markup {
     for (name, figures) in groups {
         if figures.subjects > 0 && figures.subjects < FEW_PEOPLE {
             warnings.push(format!(
-                "{name} shows only {}. What is peculiar to a few people moves these figures.",
+                "{name} shows only {}. Peculiarities of a few people affect these figures.",
                 plural(figures.subjects, "person", "people")
             ));
         }
         if figures.without_subject > 0 {
             warnings.push(format!(
-                "{name} does not tell who is on {} of its photos: ranges by people take each of them for another person and are too narrow.",
+                "{name} does not say who is on {} of its photos: ranges by people count each of them as a different person and are too narrow.",
                 figures.without_subject
             ));
         }
@@ -276,7 +276,7 @@ fn warnings(groups: &[(&str, &Figures)]) -> Markup {
             }
             if responses.non_response.rate >= MANY_SILENT {
                 warnings.push(format!(
-                    "{name}: {} of the photos of the class {class} got no verdict. They are in no error rate below; see the table of refusals.",
+                    "{name}: {} of the photos of the class {class} got no verdict. They count in no error rate below; see the table of rejections.",
                     percent(responses.non_response.rate)
                 ));
             }
@@ -427,7 +427,7 @@ fn estimate(estimate: Option<Estimate>, shown: impl Fn(f64) -> String) -> Markup
 fn separation(figures: &Figures) -> Markup {
     let auc = |value: f64| format!("{value:.4}");
     html! {
-        h3 { "How well the two are told apart at any threshold" }
+        h3 { "How well the two are separated at any threshold" }
         div.scroll { table {
             thead { tr {
                 th scope="col" { "live against" }
@@ -490,9 +490,9 @@ fn stable(stability: &Stability) -> Markup {
         section {
             h2 { "Stability" }
             p {
-                "What becomes of the same photos in other light, noisier, compressed, framed or turned, and when the face box lies a little differently, at the threshold "
+                "The same photos in other light, noisier, compressed, framed or rotated, and with a slightly different face box, at the threshold "
                 (number(stability.threshold))
-                ". Each row says how many verdicts turn, and how large the errors are then; photos that no longer get a verdict are counted apart. Of the small disturbances, marked •, none should turn more than "
+                ". Each row says how many verdicts change, and the resulting error rates; photos that no longer get a verdict are counted separately. No small disturbance, marked •, should change more than "
                 (percent(stability.allowed)) " of the verdicts."
             }
             @if !stability.worst.is_empty() {
@@ -562,7 +562,7 @@ fn subjects(report: &Report) -> Markup {
         @if !report.subjects.is_empty() {
             section {
                 h2 { "People" }
-                p { "One line for each person: errors at the threshold in force. A person who is refused again and again points to light, a camera or a face that the system does not get along with." }
+                p { "One line per person: errors at the threshold in force. A person who is rejected again and again points to lighting, a camera or a face that the system handles badly." }
                 details {
                     summary { (plural(report.subjects.len() as u64, "person", "people")) }
                     div.scroll { table {
@@ -606,9 +606,9 @@ fn method(report: &Report) -> Markup {
             }
             h3 { "Ranges" }
             p {
-                "95 %, two-sided. “By photos”: the exact interval of Clopper and Pearson, which takes every photo for an independent draw. “By people”: the percentile bootstrap over people, "
+                "95 %, two-sided. “By photos”: the exact interval of Clopper and Pearson, which treats every photo as an independent draw. “By people”: the percentile bootstrap over people, "
                 (report.bootstrap_resamples) " resamples, seed " (report.bootstrap_seed)
-                "; none for fewer than " (crate::bootstrap::LEAST_SUBJECTS) " people, and of no use where no error was seen."
+                "; none for fewer than " (crate::bootstrap::LEAST_SUBJECTS) " people, and is meaningless where no error was seen."
             }
             h3 { "System and data" }
             div.scroll { table.facts { tbody {

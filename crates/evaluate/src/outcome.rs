@@ -116,7 +116,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, DataError> {
                     return Err(DataError::Row {
                         line,
                         reason: format!(
-                            "the score {text:?} is no number from 0 to 1; bring other scales there by a rising map, which changes no figure but those at fixed thresholds"
+                            "the score {text:?} is not a number from 0 to 1; map other scales to that range with an increasing function, which changes only the figures at fixed thresholds"
                         ),
                     });
                 }
@@ -125,7 +125,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, DataError> {
                 return Err(DataError::Row {
                     line,
                     reason: format!(
-                        "it has the score {score} and the error code {code}: one of them must be empty"
+                        "it has both the score {score} and the error code {code}: leave one of them empty"
                     ),
                 });
             }

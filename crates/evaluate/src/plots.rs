@@ -74,13 +74,13 @@ pub(crate) fn all(figures: &Figures, threshold: f64) -> Vec<Plot> {
     if figures.det.values().any(|points| points.len() > 2) {
         add(
             "Trade-off between the errors (DET)",
-            "Each point of a line is one threshold. The nearer a line runs to the lower left corner, the better the two kinds of photo are told apart; where it crosses the diagonal, both errors are equal (D-EER). Both axes are stretched by the probit, so that small error rates can be read.",
+            "Each point of a line is one threshold. The nearer a line runs to the lower left corner, the better the two kinds of photo are separated; where it crosses the diagonal, both error rates are equal (D-EER). Both axes are stretched by the probit, so that small error rates can be read.",
             draw(|area| det(area, figures)),
         );
     }
     add(
         "Where the scores lie",
-        "Share of each class's photos by score. Good scores put live people at the right and attacks at the left; what overlaps is where errors come from.",
+        "Share of each class's photos by score. Good scores put live people at the right and attacks at the left; errors come from where they overlap.",
         draw(|area| histogram(area, figures, threshold)),
     );
     if figures.reliability.bins.len() > 1 {

@@ -41,7 +41,7 @@ pub struct Reasons(BTreeMap<Kind, Seen>);
 impl Reasons {
     /// Counts a refusal by the engine.
     pub fn add(&mut self, rejection: &Rejection) {
-        let code = rejection.code().code();
+        let code = rejection.code();
         match rejection {
             Rejection::ImageTooSmall {
                 width,
@@ -134,9 +134,9 @@ impl Reasons {
 /// What an error code means, in a few words.
 pub(crate) fn code_words(code: &str) -> &'static str {
     match code {
-        "002" => "no readable image",
+        "002" => "unreadable image",
         "003" => "file too large",
-        "005" => "failure of the system",
+        "005" => "system failure",
         "007" => "image or face too small",
         "051" => "no face, or several",
         "052" => "face covering",

@@ -35,7 +35,7 @@ impl Answer {
         match live {
             Ok(true) => Self::Live,
             Ok(false) => Self::Attack,
-            Err(rejection) => Self::NoVerdict(rejection.code().code()),
+            Err(rejection) => Self::NoVerdict(rejection.code()),
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
-use livecheck_server::upload::UploadError;
+use livecheck_upload::UploadError;
 
 use crate::upload::{BOUNDARY, CONTENT_TYPES, LIMIT, parse};
 

@@ -1,7 +1,6 @@
 //! Bars and fills at the edges of a photo.
 
 use image::{Rgb, RgbImage, imageops};
-use livecheck_engine::{Photo, fuzzing};
 
 /// Longest side of the pictures, pixels.
 const LONGEST: u32 = 255;
@@ -26,18 +25,17 @@ pub fn borders(input: &[u8]) {
         }
     }
     let (width, height) = image.dimensions();
-    let photo = fuzzing::photo(width, height, image.clone().into_raw());
-    let left = check(&photo);
+    let left = check(width, height, image.as_raw());
     let (width, height) = (left[2] - left[0], left[3] - left[1]);
     let inner = imageops::crop_imm(&image, left[0], left[1], width, height).to_image();
-    check(&fuzzing::photo(width, height, inner.into_raw()));
+    check(width, height, inner.as_raw());
 }
 
 /// Left, top, right and bottom of what is left of a photo.
-pub(crate) fn check(photo: &Photo) -> [u32; 4] {
-    let left = fuzzing::content(photo);
-    assert!(left.x0 < left.x1 && left.x1 <= photo.width, "{left:?}");
-    assert!(left.y0 < left.y1 && left.y1 <= photo.height, "{left:?}");
+pub(crate) fn check(width: u32, height: u32, rgb: &[u8]) -> [u32; 4] {
+    let left = livecheck_image::content(width, height, rgb);
+    assert!(left.x0 < left.x1 && left.x1 <= width, "{left:?}");
+    assert!(left.y0 < left.y1 && left.y1 <= height, "{left:?}");
     [left.x0, left.y0, left.x1, left.y1]
 }
 

@@ -30,9 +30,9 @@ pub fn exif(block: &[u8]) {
         png,
         drawn::webp_with_exif(&pattern, block),
     ] {
-        let photo =
+        let image =
             pixels(&file).unwrap_or_else(|refusal| panic!("refused for its EXIF block: {refusal}"));
-        let size = (photo.width, photo.height);
+        let size = (image.width, image.height);
         assert!(
             [(WIDTH, HEIGHT), (HEIGHT, WIDTH)].contains(&size),
             "{size:?}"

@@ -1,7 +1,17 @@
 //! The headers that name a session and a key.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use livecheck_server::fuzzing::{api_key, session_token};
+use livecheck_server::sent::{sent_key, sent_token};
+use livecheck_store::{ApiKey, SessionToken};
+
+fn session_token(headers: &HeaderMap) -> Option<SessionToken> {
+    sent_token(headers)?.token
+}
+
+fn api_key(headers: &HeaderMap) -> Option<ApiKey> {
+    let value = sent_key(headers)?.to_str().ok()?;
+    ApiKey::parse(value.trim())
+}
 
 /// Characters of a session token.
 const TOKEN_CHARS: usize = 32;

@@ -1,8 +1,6 @@
 //! Request bodies in the three forms.
 
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue};
-use livecheck_server::upload::{Form, Upload, UploadError};
+use livecheck_upload::{Form, Upload, UploadError};
 
 /// Most bytes of an image file: small, so that inputs reach it.
 pub(crate) const LIMIT: usize = 4096;
@@ -50,11 +48,7 @@ pub fn upload(input: &[u8]) {
 
 /// Parses a body in pieces of a size.
 pub(crate) fn parse(content_type: &[u8], body: &[u8], piece: usize) -> Result<Upload, UploadError> {
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_bytes(content_type) {
-        headers.insert(CONTENT_TYPE, value);
-    }
-    let mut form = Form::new(&headers, LIMIT)?;
+    let mut form = Form::new([content_type], [], LIMIT)?;
     let mut received = 0;
     for chunk in body.chunks(piece.max(1)) {
         form.push(chunk)?;

@@ -2,8 +2,8 @@
 
 use std::panic::catch_unwind;
 
-use livecheck_engine::{Limits, fuzzing};
 use livecheck_fuzzing::{large_jpeg, seeds};
+use livecheck_image::{FileLimits, ScaledJpeg};
 
 /// Of the bits behind the header so many are left as they are for each that is flipped.
 const EVERY: usize = 5;
@@ -20,7 +20,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
 }
 
 fn is_read(file: &[u8]) -> bool {
-    fuzzing::reduced_jpeg(file, &Limits::default()).is_some()
+    ScaledJpeg::read(file, &FileLimits::default(), 0).is_ok_and(|jpeg| jpeg.is_some())
 }
 
 #[test]

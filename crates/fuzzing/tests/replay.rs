@@ -57,7 +57,7 @@ fn the_seeds_hold_no_finding() {
     let seeds = seeds::all();
     for (target, run) in TARGETS {
         let mut inputs = 0;
-        for (_, name, bytes) in seeds.iter().filter(|(of, ..)| *of == target) {
+        for (_, name, bytes) in seeds.iter().filter(|(of, ..)| of == target) {
             eprintln!("{target}/{name}");
             run(bytes);
             inputs += 1;

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow.parquet
+
 from livecheck_engine import Engine
 
 #: A batch is in memory as a whole: with photos of 200 KB these are 400 MB. DuckDB's vectors have 2,048 rows.

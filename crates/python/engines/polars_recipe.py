@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import polars
+
 from livecheck_engine import Engine
 
 #: A batch is in memory as a whole: with photos of 200 KB these are 50 MB.

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow
-from livecheck_engine import Engine
 from pyspark.sql import SparkSession
+
+from livecheck_engine import Engine
 
 COLUMNS = (
     "file string, file_hex string, success boolean, liveness boolean, score float,"

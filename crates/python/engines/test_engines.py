@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+
 from livecheck_engine import Engine
 
 HERE = Path(__file__).resolve().parent

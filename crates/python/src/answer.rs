@@ -1,6 +1,7 @@
 //! The outcome of one photo as a Python object.
 
-use livecheck_engine::{Rejection, Row, Verdict};
+use livecheck_contract::{ErrorCode, FileName, Row};
+use livecheck_engine::{Rejection, Verdict};
 use pyo3::prelude::*;
 
 /// The outcome of one photo: a verdict, or the error code that says why there is none.
@@ -14,13 +15,25 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn new(outcome: &Result<Verdict, Rejection>) -> Self {
         Self {
-            row: Row::new(None, outcome.as_ref()),
+            row: row(None, outcome),
             review: outcome.as_ref().is_ok_and(|verdict| {
                 let thresholds = &verdict.details.thresholds;
                 thresholds.needs_review(verdict.score)
             }),
         }
     }
+}
+
+/// The outcome as a row.
+pub(crate) fn row(name: Option<FileName>, outcome: &Result<Verdict, Rejection>) -> Row {
+    let outcome = match outcome {
+        Ok(verdict) => Ok((verdict.live, verdict.score)),
+        Err(rejection) => {
+            let code = ErrorCode::from_digits(rejection.code()).unwrap_or(ErrorCode::Internal);
+            Err((code, rejection.to_string()))
+        }
+    };
+    Row::new(name, outcome)
 }
 
 #[pymethods]

@@ -150,7 +150,7 @@ impl Engine {
             .finish(py)
     }
 
-    /// Name and version of the inference runtime in force, such as ``"embedded tract 0.23"``.
+    /// Name and version of the inference runtime in force, such as ``"embedded 0.1.0"``.
     #[getter]
     fn runtime(&self) -> String {
         self.judge.runtime().info().to_string()

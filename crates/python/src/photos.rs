@@ -7,7 +7,7 @@ use arrow_array::{
 };
 use arrow_data::ArrayData;
 use arrow_pyarrow::FromPyArrow;
-use livecheck_engine::FileName;
+use livecheck_contract::FileName;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     intern,

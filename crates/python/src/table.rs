@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_pyarrow::{IntoPyArrow, Table};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use livecheck_engine::Row;
+use livecheck_contract::Row;
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
 /// Rows of one batch: a table of any number of photos stays below Arrow's 2 GB per column of text.

@@ -13,10 +13,12 @@ use std::{
     time::Duration,
 };
 
-use livecheck_engine::{Engine, Rejection, Row, Verdict};
+use livecheck_contract::Row;
+use livecheck_engine::{Engine, Rejection, Verdict};
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
 use crate::{
+    answer,
     photos::{Input, Job},
     table::Rows,
 };
@@ -31,7 +33,7 @@ const SIGNALS: Duration = Duration::from_millis(50);
 pub(crate) fn judge(engine: &Engine, photo: Option<&[u8]>) -> Result<Verdict, Rejection> {
     let Some(photo) = photo else {
         return Err(Rejection::UnreadableImage(
-            "there is no photo: the value is null".to_owned(),
+            "the photo is missing: the value is null".to_owned(),
         ));
     };
     catch_unwind(AssertUnwindSafe(|| engine.check(photo)))
@@ -80,7 +82,7 @@ fn pass_on(
     jobs: &SyncSender<Job>,
     incoming: &Receiver<(usize, Row)>,
 ) -> PyResult<Rows> {
-    let gone = || PyRuntimeError::new_err("the threads that judge have ended");
+    let gone = || PyRuntimeError::new_err("the judging threads have stopped");
     let mut rows = Rows::new();
     let mut early = BTreeMap::new();
     let (mut begun, mut taken, mut due) = (0, 0, 0);
@@ -130,7 +132,7 @@ impl Pool<'_> {
     fn work(&self, results: &Sender<(usize, Row)>) {
         while let Some(Job { at, photo, name }) = self.next() {
             let outcome = judge(self.engine, photo.bytes());
-            let row = Row::new(name, outcome.as_ref());
+            let row = answer::row(name, &outcome);
             if results.send((at, row)).is_err() {
                 return;
             }

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from livecheck_engine import Engine
 from photos import ROOT
+
+from livecheck_engine import Engine
 
 #: Many of the real photos are webcam pictures, smaller than what is judged by default.
 SMALL = {"min_image_side": 200, "min_face_side": 40}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pyarrow
 from conftest import SMALL
-from livecheck_engine import Engine
 from photos import drawn, hostile, real
+
+from livecheck_engine import Engine
 
 PHOTOS = 900
 HOSTILE = 100
@@ -48,7 +49,7 @@ def test_a_thousand_photos_are_judged_as_by_the_command_line(
         files.append(tmp_path / f"{number:04}.jpg")
         files[-1].write_bytes(photo)
     # A name that is no UTF-8, and one with everything that CSV has to quote.
-    for at, name in ((0, b"\xff\xfe.jpg"), (1, 'a "b",\n c.jpg'.encode())):
+    for at, name in ((0, b"\xff\xfe.jpg"), (1, b'a "b",\n c.jpg')):
         files[at] = files[at].rename(tmp_path / os.fsdecode(name))
     assert len(files) == PHOTOS + HOSTILE
 

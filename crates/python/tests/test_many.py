@@ -13,8 +13,9 @@ from typing import Any
 import polars
 import pyarrow
 import pytest
-from livecheck_engine import Engine
 from photos import SAMPLE
+
+from livecheck_engine import Engine
 
 #: Two verdicts and two refusals.
 PHOTOS = [SAMPLE, b"no photo", None, SAMPLE]

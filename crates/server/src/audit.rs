@@ -48,11 +48,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) enum AuditError {
     #[error("{0}")]
     Failed(String),
-    #[error("the audit log did not take the line within {} seconds", PATIENCE.as_secs())]
+    #[error("the line was not written to the audit log within {} seconds", PATIENCE.as_secs())]
     TooSlow,
 }
 
-/// What the log says of one image. Nothing else may be added: see docs/PRIVACY.md.
+/// What the log says of one image. Nothing else may be added: see docs/operate/PRIVACY.md.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line<'a> {
     request_id: &'a str,
@@ -119,7 +119,7 @@ impl<'a> Line<'a> {
                     },
                     _ => Scores::default(),
                 };
-                (rejection.code().code(), scores)
+                (rejection.code(), scores)
             }
         };
         Self {
@@ -195,7 +195,7 @@ impl Audit {
         };
         let mut file = AuditFile::open(path, config, metrics.audit())?;
         if let Some(last) = &file.last {
-            tracing::info!(seq = last.seq, "the audit log goes on behind this line");
+            tracing::info!(seq = last.seq, "the audit log continues after this line");
         }
         let (lines, mut waiting) = mpsc::channel::<Waiting>(WAITING);
         let counted = metrics.audit();
@@ -361,7 +361,9 @@ impl AuditFile {
         }
         let there = std::fs::symlink_metadata(&self.path);
         if !there.is_ok_and(|there| same_file(&own, &there)) {
-            self.changed("the audit log was moved, deleted or replaced: it goes on in a new file");
+            self.changed(
+                "the audit log was moved, deleted or replaced: it continues in a new file",
+            );
             // The chain goes on: what is missing shows.
             self.file = open_private(&self.path)?;
             self.bytes = self.file.metadata()?.len();
@@ -370,7 +372,7 @@ impl AuditFile {
             return Ok(());
         }
         if own.len() != self.bytes {
-            self.changed("the audit log was cut or written to by somebody else");
+            self.changed("the audit log was truncated or written to by another process");
             self.bytes = own.len();
             self.whole = last_line(&mut self.file)?.0;
         }
@@ -500,7 +502,7 @@ fn open_private(path: &Path) -> io::Result<File> {
         options.custom_flags(i32::try_from(flags).unwrap_or_default());
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
             return Err(io::Error::other(
-                "it is a symbolic link: name the file itself, so that nobody can point it elsewhere",
+                "it is a symbolic link, which could be pointed elsewhere: name the file itself",
             ));
         }
     }
@@ -518,7 +520,7 @@ fn open_private(path: &Path) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(io::Error::other(
-            "another process writes it: every server needs an audit log of its own",
+            "another process writes it: each server needs its own audit log",
         )),
         // Some network file systems have no locks; one writer is then the operator's to see to.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),

@@ -1,7 +1,7 @@
 //! Who is asking: the API key (`001`), its rate limit, and the session token (`061`, `062`). Wrong ones
 //! beyond so many are answered with `005` and 429; right ones are always served.
 
-mod sent;
+pub mod sent;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_store::{KeyRecord, Rate, RateDecision, SessionState, TokenHash};
 use sha2::{Digest as _, Sha256};
 
@@ -61,7 +61,7 @@ async fn key(app: &App, request: &Parts) -> Result<Arc<KeyRecord>, ApiError> {
     if known.sandbox && app.config.access.sandbox == Switch::Off {
         return Err(ApiError::new(
             ErrorCode::ApiKey,
-            "this is a sandbox key, and this server answers none",
+            "this is a sandbox key, and this server does not accept sandbox keys",
         ));
     }
     Ok(known)

@@ -146,7 +146,7 @@ impl Front {
             tracing::debug!(%error, %peer, "the connection ended early");
         }
         if let Err(error) = leftover.close().await {
-            tracing::debug!(%error, %peer, "the connection could not be closed gently");
+            tracing::debug!(%error, %peer, "the connection could not be closed gracefully");
         }
     }
 

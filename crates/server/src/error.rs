@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{ErrorCode, Finding, Rejection};
+use livecheck_contract::{ErrorCode, Failure};
+use livecheck_engine::{Finding, Rejection};
 use livecheck_store::StoreError;
-use serde::Serialize;
+use livecheck_upload::UploadError;
 
-use crate::upload::{ReadError, UploadError};
+use crate::upload::ReadError;
 
 /// How long a client should wait when the server is overloaded, starting or stopping.
 const RETRY_SOON: Duration = Duration::from_secs(1);
@@ -35,25 +36,6 @@ pub(crate) struct ApiError {
     /// What a person could improve, when somebody asked for details.
     findings: Option<Vec<Finding>>,
     /// Whether the request's key is a sandbox key.
-    sandbox: bool,
-}
-
-/// The body of every failed request.
-#[derive(Debug, Serialize)]
-pub(crate) struct Failure {
-    /// Always `false`.
-    success: bool,
-    /// The three digits of the error.
-    error_code: &'static str,
-    /// The fixed text of the error code.
-    error_message: &'static str,
-    /// One plain sentence about this very request, with the figures.
-    error_detail: String,
-    /// What a person could improve; only when details were asked for and there was a photo to look at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings: Option<Vec<Finding>>,
-    /// Only with sandbox keys.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     sandbox: bool,
 }
 
@@ -148,14 +130,11 @@ impl ApiError {
         }
     }
 
-    pub(crate) fn body(&self) -> Failure {
+    pub(crate) fn body(&self) -> Failure<Finding> {
         Failure {
-            success: false,
-            error_code: self.code.code(),
-            error_message: self.code.message(),
-            error_detail: self.detail.clone(),
             findings: self.findings.clone(),
             sandbox: self.sandbox,
+            ..Failure::new(self.code, &self.detail)
         }
     }
 }
@@ -207,7 +186,9 @@ impl From<ReadError> for ApiError {
 
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.code(), rejection.to_string())
+        // Digits that the table lacks would be a defect of ours.
+        let code = ErrorCode::from_digits(rejection.code()).unwrap_or(ErrorCode::Internal);
+        Self::new(code, rejection.to_string())
     }
 }
 

@@ -50,7 +50,7 @@ pub fn configured(access: &AccessConfig) -> Result<Option<ImageKey>, ServerError
     // The text is a secret, perhaps a mistyped one: not repeated.
     let key = key.ok_or_else(|| {
         wrong(format!(
-            "it does not hold {} hexadecimal digits and nothing else",
+            "it must contain {} hexadecimal digits and nothing else",
             2 * IMAGE_KEY_BYTES
         ))
     })?;

@@ -13,9 +13,6 @@ mod client;
 pub mod config;
 mod connection;
 mod error;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod guesses;
 mod image_key;
 mod judge;
@@ -45,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use audit::{AuditReport, shown as audit_name, verify as verify_audit};
+#[doc(hidden)]
+pub use auth::sent;
 pub use config::{ConfigError, ServerConfig};
 pub use image_key::configured as configured_image_key;
 pub use judge::Judge;
@@ -97,7 +96,7 @@ pub enum ServerError {
         source: io::Error,
     },
     /// The system gave no thread.
-    #[error("the threads that judge could not be started: {0}")]
+    #[error("the judging threads could not be started: {0}")]
     Threads(io::Error),
     /// The self-test failed; nothing was judged.
     #[error(transparent)]
@@ -324,7 +323,7 @@ async fn drain(app: &App, front: &Front, in_order: bool) {
     {
         tracing::warn!(
             connections = front.connections.len(),
-            "stopping although requests are under way"
+            "stopping with requests still in progress"
         );
         front.killed.cancel();
         front.connections.wait().await;
@@ -370,10 +369,10 @@ where
 
 fn told(app: &App, what: &str, (count, error): (u64, Option<StoreError>)) {
     if count > 0 {
-        tracing::debug!(count, what, "forgot what was long over");
+        tracing::debug!(count, what, "purged expired rows");
     }
     if let Some(error) = error {
         app.metrics.store_failed();
-        tracing::warn!(%error, what, "what was long over could not be forgotten");
+        tracing::warn!(%error, what, "expired rows could not be purged");
     }
 }

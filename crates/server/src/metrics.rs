@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use livecheck_engine::{ErrorCode, Verdict};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::Verdict;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -305,7 +306,7 @@ impl Metrics {
             Family::new_with_constructor(durations);
         registry.register(
             "http_request_duration_seconds",
-            "Time from a request's head to its answer",
+            "Time from a request's headers to its response",
             request_seconds.clone(),
         );
         let in_flight = Gauge::default();
@@ -320,44 +321,40 @@ impl Metrics {
             let live = live.to_owned();
             drop(verdicts.get_or_create(&VerdictLabel { live }));
         }
-        registry.register(
-            "verdicts",
-            "Photos judged, by the answer to liveness",
-            verdicts.clone(),
-        );
+        registry.register("verdicts", "Judged photos, by verdict", verdicts.clone());
         let reviews = Counter::default();
         registry.register(
             "reviews",
-            "Photos judged whose score lies in the review band",
+            "Judged photos with a score in the review band",
             reviews.clone(),
         );
         let sandbox = Family::default();
         registry.register(
             "sandbox_requests",
-            "Requests with sandbox keys, by HTTP status and error code; no other metric of answers counts them",
+            "Requests with sandbox keys, by HTTP status and error code; no other response metric counts them",
             sandbox.clone(),
         );
         let keys = KeyCounts::default();
         registry.register(
             "key_requests",
-            "Requests answered, by the name of their key; 100 names at most, further keys count as (other)",
+            "Requests answered, by key name; 100 names at most, further keys count as (other)",
             keys.requests.clone(),
         );
         registry.register(
             "key_refusals",
-            "Those answered with an error code, by the name of their key",
+            "Requests answered with an error code, by key name",
             keys.refusals.clone(),
         );
         let resident = Gauge::default();
         registry.register(
             "resident_memory_bytes",
-            "Memory of the process that is in use, as the system tells it; 0 where it does not",
+            "Resident memory of the process as reported by the system; 0 if it does not report it",
             resident.clone(),
         );
         let upload_memory = Gauge::default();
         registry.register(
             "upload_memory_bytes",
-            "Memory for images that wait; upload_memory bounds it",
+            "Memory for waiting images; bounded by upload_memory",
             upload_memory.clone(),
         );
         let rejections = Family::default();
@@ -389,7 +386,7 @@ impl Metrics {
         let busy = Gauge::default();
         registry.register(
             "pool_tickets",
-            "Requests that hold a place in the pool: being judged or waiting",
+            "Requests in the pool: being judged or waiting",
             busy.clone(),
         );
         let connections = Family::default();
@@ -409,13 +406,13 @@ impl Metrics {
         }
         registry.register(
             "connections_full",
-            "Connections that came when all places, or all of their address, were taken: an idle one made room, or they were refused",
+            "Connections that arrived when a connection limit, in all or per address, was reached: an idle one made room, or they were refused",
             connections_full.clone(),
         );
         let answer_memory = Gauge::default();
         registry.register(
             "answer_memory_bytes",
-            "Memory for answers that clients have still to read; answer_memory bounds it",
+            "Memory for responses not yet read by clients; bounded by answer_memory",
             answer_memory.clone(),
         );
         let store_errors = Counter::default();
@@ -425,18 +422,14 @@ impl Metrics {
             store_errors.clone(),
         );
         let panics = Counter::default();
-        registry.register(
-            "panics",
-            "Panics that were caught; each is a defect",
-            panics.clone(),
-        );
+        registry.register("panics", "Panics caught; each is a bug", panics.clone());
         let auth_failures = Family::default();
         for why in AuthFailure::ALL {
             drop(auth_failures.get_or_create(&why.label()));
         }
         registry.register(
             "auth_failures",
-            "Wrong keys, wrong session tokens, and requests slowed down because of them",
+            "Wrong keys, wrong session tokens, and requests throttled because of them",
             auth_failures.clone(),
         );
         let replays: Family<OutcomeLabel, Counter> = Family::default();
@@ -446,7 +439,7 @@ impl Metrics {
         }
         registry.register(
             "replays",
-            "Files that came again within their window, by what was done",
+            "Files sent again within the replay window, by action taken",
             replays.clone(),
         );
         let [written, lost] = ["written", "lost"]
@@ -459,7 +452,7 @@ impl Metrics {
         let file_changes = Counter::default();
         registry.register(
             "audit_file_changes",
-            "Times that the audit log was found moved, deleted, cut, written to by others or opened to them",
+            "Times the audit log was found moved, deleted, truncated, written to by others or accessible to them",
             file_changes.clone(),
         );
         let audit = AuditLines {
@@ -470,7 +463,7 @@ impl Metrics {
         let log_dropped = Counter::default();
         registry.register(
             "log_lines_dropped",
-            "Lines of the log that were dropped since nobody read them, or since they could not be written",
+            "Log lines dropped because nobody read them, or because they could not be written",
             log_dropped.clone(),
         );
         let log_stalled = Gauge::default();
@@ -487,7 +480,7 @@ impl Metrics {
         );
         registry.register(
             "build",
-            "The build that runs",
+            "The running build",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
         let models: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
@@ -496,7 +489,7 @@ impl Metrics {
                 .get_or_create(&vec![("name", model.name), ("sha256", model.sha256)])
                 .set(1);
         }
-        registry.register("model_info", "The models inside, each 1", models);
+        registry.register("model_info", "The built-in models, each 1", models);
         Self {
             registry,
             score_registry,

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use livecheck_engine::{Check, ErrorCode};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::Check;
 use serde_json::json;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
@@ -328,7 +329,7 @@ fn example_detail(code: ErrorCode, status: u16) -> &'static str {
         (E::Internal, 429) => {
             "this key may send 10 requests a second and 20 at once; try again in 0.4 seconds"
         }
-        (E::Internal, 503) => "the server is judging as many images as it can: try again shortly",
+        (E::Internal, 503) => "the server is busy judging other images: try again shortly",
         (E::Internal, _) => {
             "the server failed on this request; its log has the reason under the request id"
         }

@@ -2,7 +2,8 @@
 //! answer and no photo is judged.
 
 use axum::http::{HeaderMap, StatusCode};
-use livecheck_engine::{BBox, Details, ErrorCode, Face, ImageInfo, Quality, Thresholds, Timings};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::{BBox, Details, Face, ImageInfo, Quality, Thresholds, Timings};
 
 use crate::error::ApiError;
 use crate::judge::Judge;
@@ -41,17 +42,14 @@ impl Scenario {
             "review" => Some(Self::Review),
             "429" => Some(Self::TooManyRequests),
             "503" => Some(Self::Overloaded),
-            code => ErrorCode::ALL
-                .into_iter()
-                .find(|known| known.code() == code)
-                .map(Self::Error),
+            code => ErrorCode::from_digits(code).map(Self::Error),
         };
         named.filter(|_| only).ok_or_else(|| {
             let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.code()).collect();
             ApiError::new(
                 ErrorCode::BadRequest,
                 format!(
-                    "the header {HEADER} names the answer, once: live, attack, review, {}, 429 or 503",
+                    "the header {HEADER} must be sent once and name the response: live, attack, review, {}, 429 or 503",
                     codes.join(", ")
                 ),
             )

@@ -37,7 +37,7 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 #[non_exhaustive]
 pub enum TelemetryError {
     /// `log_level` is no filter.
-    #[error("log_level is {value:?}, which is no log filter: {reason}")]
+    #[error("log_level is {value:?}, which is not a log filter: {reason}")]
     Filter {
         /// The setting.
         value: String,

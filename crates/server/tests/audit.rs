@@ -372,13 +372,13 @@ async fn what_was_changed_in_a_log_is_found() {
         }
     };
     let problems = || found(path).problems;
-    // Changed, removed, put in twice, put in by hand, in the other order.
+    // Changed, removed, put in twice, inserted by hand, in the other order.
     for (what, text) in [
         ("was changed", first.replacen("\"live\"", "\"attack\"", 1)),
         ("was changed", first.replacen("2023-11-14", "2023-11-15", 1)),
-        ("moved, or put in twice", format!("{one}{first}")),
+        ("moved or inserted twice", format!("{one}{first}")),
         (
-            "put in by hand",
+            "inserted by hand",
             format!("{one}{{\"verdict\":\"live\"}}\n{}", &first[one.len()..]),
         ),
     ] {

@@ -136,7 +136,12 @@ fn a_wrong_setting_names_itself_its_origin_and_what_is_allowed() {
             Some("[pool]\nqueue = 1"),
             &[],
             &[],
-            &["[pool]", "line 1", "settings have none", "`queue = ...`"],
+            &[
+                "[pool]",
+                "line 1",
+                "settings have no sections",
+                "`queue = ...`",
+            ],
         ),
         (Some("queue = "), &[], &[], &["livecheck.toml", "not TOML"]),
         (

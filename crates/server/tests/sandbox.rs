@@ -12,7 +12,7 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use common::{Answer, Running, config, image_form, send, start, start_with};
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_server::config::Switch;
 use livecheck_store::{Clock, KeyThresholds, NewKey, Rate, Threshold};
 use serde_json::json;

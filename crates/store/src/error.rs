@@ -20,7 +20,7 @@ pub enum StoreError {
 
     /// The database was written by a newer release.
     #[error(
-        "the database has schema version {found}, this release knows up to {known}: \
+        "the database has schema version {found}, this release supports up to {known}: \
          run the newer release, or restore the backup made before the upgrade"
     )]
     SchemaTooNew {
@@ -38,8 +38,7 @@ pub enum StoreError {
 
     /// A rate outside what the limiter can count.
     #[error(
-        "a rate of {per_second} per second with a burst of {burst} can't be used: \
-         0.001 to 1000000 per second and a burst of 1 to 1000000 can"
+        "a rate of {per_second} per second with a burst of {burst} can't be used: allowed are 0.001 to 1000000 per second and a burst of 1 to 1000000"
     )]
     BadRate {
         /// Requests per second that were asked for, as text.
@@ -49,7 +48,7 @@ pub enum StoreError {
     },
 
     /// A threshold outside 0 to 1.
-    #[error("a threshold of {0} can't be used: 0 to 1 can")]
+    #[error("a threshold of {0} can't be used: allowed is 0 to 1")]
     BadThreshold(String),
 
     /// A key of this name exists and isn't revoked.
@@ -58,13 +57,13 @@ pub enum StoreError {
 
     /// Keys can't be imported: one of them has a name or a hash that a key here has.
     #[error(
-        "nothing was imported: a key here has the name or the hash of one of them under another id; revoke or rotate it first"
+        "nothing was imported: a key in this database has the name or the hash of one of them but another id; revoke or rotate it first"
     )]
     ImportClash,
 
     /// No live key has this id or name.
     #[error(
-        "no live key has the id or name {0:?}: the list of keys shows ids, names and which are revoked or expired"
+        "no valid key has the id or name {0:?}: the list of keys shows ids, names and which are revoked or expired"
     )]
     KeyNotFound(String),
 

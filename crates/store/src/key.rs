@@ -120,7 +120,7 @@ pub struct KeyThresholds {
     pub liveness: Option<Threshold>,
     /// Score from which a candidate counts as a face.
     pub face: Option<Threshold>,
-    /// Score from which a face wears a covering.
+    /// Minimum score for a face to count as covered.
     pub mask: Option<Threshold>,
     /// Score from which a face that isn't live is for people to review.
     pub review: Option<Threshold>,
@@ -157,7 +157,7 @@ pub struct NewKey {
     pub name: String,
     /// First moment at which the key no longer works; `None`: it works until revoked.
     pub expires_at: Option<Timestamp>,
-    /// Whether liveness checks with this key need a session token.
+    /// Whether liveness checks with this key require a session token.
     pub require_session: bool,
     /// The key's own rate limit; `None`: the server's default counts.
     pub rate: Option<Rate>,

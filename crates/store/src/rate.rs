@@ -12,7 +12,16 @@ use crate::{StoreError, Timestamp};
 /// has stepped since. Without it a clock set ahead for a moment would lock a key out until then.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
-/// A rate limit: so many requests a second on average, so many at once.
+/// A rate limit: requests per second on average, and at once.
+///
+/// ```
+/// use livecheck_store::Rate;
+///
+/// let rate = Rate::new(10.0, 20)?;
+/// assert_eq!(rate.burst(), 20);
+/// assert!(Rate::new(0.0, 20).is_err());
+/// # Ok::<(), livecheck_store::StoreError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Requests per 1000 seconds.

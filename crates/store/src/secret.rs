@@ -30,6 +30,15 @@ const SHOWN_CHARS: usize = 4;
 /// An API key in clear: `lck_`, or `lck_test_` for a sandbox key, and 43 characters of base64url.
 ///
 /// Not printable by accident: `Debug` says `[redacted]`, there is no `Display`.
+///
+/// ```
+/// use livecheck_store::ApiKey;
+///
+/// let text = format!("lck_{}", "A".repeat(43));
+/// let key = ApiKey::parse(&text).expect("the form of a key");
+/// assert!(key.shown().starts_with("lck_"));
+/// assert!(ApiKey::parse("lck_too-short").is_none());
+/// ```
 #[derive(Clone)]
 pub struct ApiKey(String);
 
@@ -193,7 +202,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        StoreError::Failed(format!("the system gave no random numbers: {error}"))
+        StoreError::Failed(format!("the system returned no random numbers: {error}"))
     })?;
     Ok(bytes)
 }

@@ -591,7 +591,7 @@ enum Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Duplicate => Self::Failed("a row of this kind exists already".to_owned()),
+            Failure::Duplicate => Self::Failed("such a row exists already".to_owned()),
             Failure::Dangling => Self::Failed("the row this refers to doesn't exist".to_owned()),
             Failure::Other(error) => error,
         }
@@ -603,7 +603,7 @@ async fn limited<B: Backend, T>(
 ) -> Result<T, Failure> {
     let Ok(answer) = tokio::time::timeout(CALL_TIMEOUT, call).await else {
         return Err(Failure::Other(StoreError::Unavailable(format!(
-            "no answer within {} s",
+            "no response within {} s",
             CALL_TIMEOUT.as_secs()
         ))));
     };
@@ -627,7 +627,7 @@ pub(crate) fn translate<B: Backend>(error: &sqlx::Error) -> StoreError {
             }
         }
         sqlx::Error::PoolTimedOut => {
-            StoreError::Unavailable("no connection could be had in time".to_owned())
+            StoreError::Unavailable("no connection was available in time".to_owned())
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -1043,5 +1043,5 @@ impl<B: Backend> Store for SqlStore<B> {
 fn only(rows: Vec<Row>) -> Result<Row, StoreError> {
     rows.into_iter()
         .next()
-        .ok_or_else(|| StoreError::Failed("an answer that can't be empty was".to_owned()))
+        .ok_or_else(|| StoreError::Failed("a response that can't be empty was".to_owned()))
 }

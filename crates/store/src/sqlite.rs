@@ -152,7 +152,7 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
             Err(StoreError::BadAddress(match folder {
                 Some(folder) if !folder.exists() => {
                     format!(
-                        "the folder {} doesn't exist: make it first",
+                        "the folder {} doesn't exist: create it first",
                         folder.display()
                     )
                 }

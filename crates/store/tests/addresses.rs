@@ -58,7 +58,7 @@ async fn bad_addresses_are_explained() {
             "postgres://db/livecheck?passwort=hunter2",
             "unknown parameter",
         ),
-        (&missing, "missing doesn't exist: make it first"),
+        (&missing, "missing doesn't exist: create it first"),
         (folder, "can't be opened for writing"),
         (&no_database, "file is not a database"),
     ];

@@ -146,6 +146,19 @@ pub(crate) fn install(name: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Installs the Node packages of a folder as its lock file has them.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_node_packages(folder: &str) -> Result<()> {
+    install(
+        &format!("install {folder}"),
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(root().join(folder)),
+    )
+}
+
 /// The last lines that are not blank.
 pub(crate) fn last_lines(text: &str, count: usize) -> Vec<&str> {
     let mut lines: Vec<&str> = text

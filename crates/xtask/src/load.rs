@@ -1,12 +1,12 @@
-//! Load, endurance and rude clients against a running service on this machine, each for a bounded
-//! time, and every answer held against what was sent. The measured figures are in
-//! `docs/RELIABILITY.md`.
+//! Load, endurance and abusive clients against a running service on this machine, each for a bounded
+//! time, and every response compared with what was sent. The measured figures are in
+//! `docs/evidence/RELIABILITY.md`.
 
+mod abuse;
 mod binary;
 mod client;
 mod process;
 mod requests;
-mod rude;
 
 use std::{
     cell::RefCell,
@@ -31,7 +31,7 @@ use requests::{Request, Requests, is_refusal};
 /// What can be measured.
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Offer 1, 2 and 10 times of what the service can do; hold every answer against what was sent.
+    /// Offer 1, 2 and 10 times the capacity of the service; compare every response with what was sent.
     Load {
         #[command(flatten)]
         options: Options,
@@ -39,7 +39,7 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
-    /// Keep the service busy and see that memory and open files do not grow.
+    /// Keep the service busy and check that memory and open files do not grow.
     Soak {
         #[command(flatten)]
         options: Options,
@@ -47,10 +47,10 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 15)]
         minutes: u64,
     },
-    /// Time an honest client beside rude ones: slow, silent, pipelining, flooding, leaving, deaf, and
-    /// such as take all connections or, on HTTP/2, all memory.
-    #[command(visible_alias = "abuse")]
-    Rude {
+    /// Time an honest client next to abusive ones: slow, silent, pipelining, flooding, disconnecting, not reading, and
+    /// those that take all connections or, on HTTP/2, all memory.
+    #[command(alias = "rude")]
+    Abuse {
         #[command(flatten)]
         options: Options,
         /// How long each kind lasts.
@@ -86,7 +86,7 @@ impl Task {
         match self {
             Self::Load { options, seconds } => load(options, *seconds),
             Self::Soak { options, minutes } => soak(options, *minutes),
-            Self::Rude { options, seconds } => rude(options, *seconds),
+            Self::Abuse { options, seconds } => abuse(options, *seconds),
             Self::Chaos { binary, minutes } => test_of_chaos(
                 "a_bad_night",
                 binary.as_deref(),
@@ -296,9 +296,9 @@ fn soak(options: &Options, minutes: u64) -> Result<()> {
     })
 }
 
-/// Rude clients for `seconds` each, and an honest one beside them.
-fn rude(options: &Options, seconds: u64) -> Result<()> {
-    with_service(options, async |target| rude::all(target, seconds).await)
+/// Abusive clients for `seconds` each, and an honest one next to them.
+fn abuse(options: &Options, seconds: u64) -> Result<()> {
+    with_service(options, async |target| abuse::all(target, seconds).await)
 }
 
 fn with_service(options: &Options, run: impl AsyncFnOnce(&Target) -> Result<()>) -> Result<()> {
@@ -438,7 +438,7 @@ struct Outcome {
     /// Wrong requests that got the answer they deserve.
     corrected: usize,
     /// Answers that are not true, by what they are.
-    lies: BTreeMap<String, usize>,
+    incorrect: BTreeMap<String, usize>,
     /// Requests without an answer, by what happened.
     lost: BTreeMap<String, usize>,
     /// Requests that were not sent, since too many were under way.
@@ -453,8 +453,8 @@ impl Outcome {
             Ok(answer) if request.fits(&answer) => self.corrected += 1,
             Ok(answer) if is_refusal(&answer) => self.refused.0.push(took),
             Ok(answer) => {
-                let lie = format!("{} gets {} {}", request.name, answer.status, answer.code);
-                *self.lies.entry(lie).or_default() += 1;
+                let text = format!("{} gets {} {}", request.name, answer.status, answer.code);
+                *self.incorrect.entry(text).or_default() += 1;
             }
             Err(error) => *self.lost.entry(error).or_default() += 1,
         }
@@ -462,10 +462,10 @@ impl Outcome {
 
     /// That every request was sent and answered with the truth.
     fn must_be_true(&self) -> Result<()> {
-        if !self.lies.is_empty() || !self.lost.is_empty() || self.unsent > 0 {
+        if !self.incorrect.is_empty() || !self.lost.is_empty() || self.unsent > 0 {
             bail!(
-                "lies {:?}, lost {:?}, not sent {}",
-                self.lies,
+                "incorrect {:?}, lost {:?}, not sent {}",
+                self.incorrect,
                 self.lost,
                 self.unsent
             );
@@ -488,7 +488,7 @@ impl std::fmt::Display for Outcome {
         write!(
             f,
             "offered {:.1}/s ({}), judged {:.1}/s ({}): p50 {:.0} ms, p99 {:.0} ms; refused {} = {:.1} % \
-             (p50 {:.1} ms, p99 {:.1} ms); corrected {}; lies {}; lost {}; not sent {}; \
+             (p50 {:.1} ms, p99 {:.1} ms); invalid ones answered {}; incorrect {}; lost {}; not sent {}; \
              resident {}-{} MiB (peak {}); files {}-{}",
             self.offered as f64 / self.seconds,
             self.offered,
@@ -502,7 +502,7 @@ impl std::fmt::Display for Outcome {
             milliseconds(&self.refused, 50.0),
             milliseconds(&self.refused, 99.0),
             self.corrected,
-            self.lies.values().sum::<usize>(),
+            self.incorrect.values().sum::<usize>(),
             self.lost.values().sum::<usize>(),
             self.unsent,
             resident.iter().min().unwrap_or(&0),

@@ -1,10 +1,14 @@
 //! Set-up and test automation: `cargo xtask test` and `cargo xtask ci`; and figures of a service
-//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask rude` (or `abuse`).
+//! under load: `cargo xtask load`, `cargo xtask soak`, `cargo xtask abuse`.
 //!
 //! Whatever a test needs and this machine lacks is installed where that is allowed; what had to
 //! be left out is listed at the end, so that a green run never hides a test that did not run.
 
+#[cfg(feature = "api")]
+mod api;
 mod console;
+mod dist;
+mod lint;
 #[cfg(feature = "load")]
 mod load;
 mod python;
@@ -50,26 +54,36 @@ enum Task {
         /// Also build the Python module's wheel, install Spark, DuckDB and Polars (1 GB) and test it by itself and on them.
         #[arg(long, conflicts_with = "training")]
         engines: bool,
-        /// Install nothing: run the Rust tests alone, but for the longest, with what this machine has.
+        /// Install nothing: run only the Rust tests, except the slowest, with what this machine has.
         #[arg(long, conflicts_with_all = ["training", "engines"])]
         quick: bool,
     },
-    /// What CI runs: format, clippy, docs, deny, audit, then every test, without data and with it.
+    /// Run ruff, mypy and Biome over the Python and JavaScript in this repository.
+    Lint,
+    /// What CI runs: format, clippy, docs, linters, deny, audit, then every test, without data and with it.
     Ci,
-    /// Hold the locked dependencies against the database of known holes.
+    /// Check the locked dependencies against the database of known vulnerabilities.
     Audit,
-    /// Write the list of what the program is made of: target/livecheck.cdx.json (`CycloneDX`).
+    /// Write the bill of materials: target/livecheck.cdx.json (`CycloneDX`).
     Sbom,
+    /// Build the packages of a release into target/dist/TARGET, the same bytes each time.
+    Dist(dist::Options),
+    /// List the public API of the engine's crate: crates/engine/public-api.txt.
+    Api {
+        /// Write nothing: fail when the file is not the API.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build the face detector of the capture page: web/face-detector.wasm.
     Wasm {
-        /// Write nothing: fail when the file is not what its sources give.
+        /// Write nothing: fail if the file differs from what its sources give.
         #[arg(long)]
         check: bool,
     },
     #[cfg(feature = "load")]
     #[command(flatten)]
     Load(load::Task),
-    /// `load`, `soak`, `rude`, which are compiled when they are asked for.
+    /// `load`, `soak`, `abuse`, which are compiled on demand.
     #[cfg(not(feature = "load"))]
     #[command(external_subcommand)]
     Load(Vec<OsString>),
@@ -94,9 +108,12 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Test { engines: true, .. } => suites::test(Scope::Engines),
         Task::Test { quick: true, .. } => suites::test(Scope::Quick),
         Task::Test { .. } => suites::test(Scope::All),
+        Task::Lint => lint::lint(),
         Task::Ci => ci(),
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
+        Task::Dist(options) => dist::run(options),
+        Task::Api { check } => api(*check),
         Task::Wasm { check: true } => wasm::check(),
         Task::Wasm { check: false } => wasm::write(),
         #[cfg(feature = "load")]
@@ -107,6 +124,20 @@ fn run_task(task: &Task) -> Result<()> {
             .arg("--")
             .args(arguments)),
     }
+}
+
+#[cfg(feature = "api")]
+fn api(check: bool) -> Result<()> {
+    if check { api::check() } else { api::write() }
+}
+
+/// Compiled when it is asked for.
+#[cfg(not(feature = "api"))]
+fn api(check: bool) -> Result<()> {
+    run(cargo()
+        .args(["run", "--quiet", "--package", "xtask", "--features", "api"])
+        .args(["--", "api"])
+        .args(check.then_some("--check")))
 }
 
 /// The repository.
@@ -122,12 +153,12 @@ fn ci() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo()
         .args(["clippy", "--workspace", "--all-targets", "--locked"])
-        .args(["--features", "xtask/load"])
+        .args(["--features", "xtask/load,xtask/api"])
         .args(["--", "--deny", "warnings"]))?;
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
-    // The one crate that others may depend on, and what it is with no feature.
+    // The crate that others may depend on, and what it is with no feature.
     run(cargo().args([
         "check",
         "--package",
@@ -136,8 +167,11 @@ fn ci() -> Result<()> {
         "--locked",
     ]))?;
     run(cargo()
-        .args(["package", "--package", "livecheck-engine", "--locked"])
+        .args(["package", "--package", "livecheck-image"])
+        .args(["--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
+    api(true)?;
+    lint::lint()?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)
         .args(["--log-level", "error", "check"])

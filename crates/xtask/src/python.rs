@@ -55,6 +55,12 @@ impl Environment {
         locks: &["crates/python/requirements-build.lock"],
     };
 
+    /// Makes the wheel of the Python client.
+    pub(crate) const PACKAGES: Self = Self {
+        name: "packages",
+        locks: &["crates/xtask/requirements/packages.lock"],
+    };
+
     /// Tests of the Python module.
     pub(crate) const MODULE: Self = Self {
         name: "module",

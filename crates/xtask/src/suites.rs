@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::{
     console::{self, Captured, capture, last_lines, say},
-    python,
+    dist, python,
     report::{Failure, Findings, Format},
     root,
     rust::{self, Built},
@@ -313,6 +313,8 @@ impl Prepared {
             ("OpenAPI", python::Environment::OPENAPI),
             ("clients", python::Environment::CLIENTS),
             ("deployment", python::Environment::DEPLOYMENT),
+            (PACKAGES, python::Environment::CLIENTS),
+            (PACKAGES, python::Environment::PACKAGES),
         ];
         if matches!(scope, Scope::Engines | Scope::Ci) {
             environments.extend([
@@ -328,18 +330,18 @@ impl Prepared {
         for (suite, environment) in environments {
             prepared.note(suite, environment.commands().map(|_| ()));
         }
-        for folder in JAVASCRIPT {
+        prepared.note(PACKAGES, dist::prepare());
+        for (suite, folder) in JAVASCRIPT
+            .map(|folder| (folder, folder))
+            .into_iter()
+            .chain([("deployment", "deploy/tools")])
+        {
             let installed = if system::node_present() {
-                console::install(
-                    &format!("install {folder}"),
-                    Command::new("npm")
-                        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                        .current_dir(root().join(folder)),
-                )
+                console::install_node_packages(folder)
             } else {
                 Err(anyhow!("npm is not installed"))
             };
-            prepared.note(folder, installed);
+            prepared.note(suite, installed);
         }
         if !system::chromium_present() {
             prepared.note(PAGE, Err(anyhow!("Chromium is not installed")));
@@ -365,6 +367,9 @@ const MODULE: &str = "Python module";
 
 /// The Python module in Spark and others.
 const ENGINES: &str = "engines";
+
+/// The packages of a release, made of the program of the tests.
+const PACKAGES: &str = "packages";
 
 /// The tests of the capture page.
 const PAGE: &str = "web/tests";
@@ -449,6 +454,23 @@ fn suites(scope: Scope) -> Vec<Suite> {
             }),
         });
     }
+    let with_module = matches!(scope, Scope::Engines | Scope::Ci);
+    suites.push(Suite {
+        name: PACKAGES,
+        format: Format::Pytest,
+        uses_data: false,
+        command: Box::new(move |binary| {
+            let (packages, root) = dist::for_tests(binary, with_module)?;
+            let mut command = pytest(python::Environment::CLIENTS)?;
+            command
+                .arg("deploy/packages")
+                .env("LIVECHECK_PACKAGES", packages);
+            if let Some(root) = root {
+                command.env("LIVECHECK_ROOTFS", root);
+            }
+            Ok((command, None))
+        }),
+    });
     if matches!(scope, Scope::Training | Scope::Ci) {
         suites.push(Suite {
             name: "training",

@@ -3,8 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs,
-    path::Path,
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
 
@@ -12,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{cargo, python::Environment, root, run, shown};
+use crate::{cargo, console, python::Environment, root, run, shown};
 
 /// The tool that writes the list, and the version whose options are used here.
 const CYCLONEDX: (&str, &str) = ("cargo-cyclonedx", "0.5.9");
@@ -67,23 +69,30 @@ fn was_audited(status: ExitStatus, said: &str) -> Result<bool> {
 /// licence, checksum and source.
 ///
 /// # Errors
-/// A tool that fails, a list that is not what CycloneDX publishes as its schema, or one that lacks a
-/// crate of the program or names another.
+/// As [`components`].
 pub(crate) fn sbom() -> Result<()> {
+    components("livecheck", None, None).map(|_| ())
+}
+
+/// Writes the list of a package of the workspace (`CycloneDX` 1.5), as it is built for a target (`None`:
+/// this machine's), and returns its path. With an `epoch` (seconds since 1970) the list depends on
+/// no clock and on no folder.
+///
+/// # Errors
+/// A tool that fails, a list that is not what CycloneDX publishes as its schema, or one that lacks a
+/// crate of the package or names another.
+pub(crate) fn components(
+    package: &str,
+    target: Option<&str>,
+    epoch: Option<&str>,
+) -> Result<PathBuf> {
     let (tool, version) = CYCLONEDX;
-    let tools = root().join("target/tools");
-    // Unoptimised: it runs once, for a second.
-    run(cargo()
-        .args(["install", tool, "--version", version, "--locked", "--debug"])
-        .arg("--root")
-        .arg(&tools))?;
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(std::iter::once(tools.join("bin")).chain(env::split_paths(&path)))?;
-    let manifest = root().join("crates/cli/Cargo.toml");
-    run(cargo()
+    let tools = tools(tool, version)?;
+    let mut command = cargo();
+    command
         .arg("cyclonedx")
         .arg("--manifest-path")
-        .arg(&manifest)
+        .arg(root().join("crates/cli/Cargo.toml"))
         .args([
             "--format",
             "json",
@@ -92,36 +101,86 @@ pub(crate) fn sbom() -> Result<()> {
             "--no-build-deps",
         ])
         .args(["--override-filename", "livecheck.cdx"])
-        .env("PATH", path))?;
-    // The tool writes one list into the folder of every crate of the workspace; the program's counts.
-    let target = root().join("target/livecheck.cdx.json");
+        .args(target.iter().flat_map(|target| ["--target", target]))
+        .envs(epoch.map(|epoch| ("SOURCE_DATE_EPOCH", epoch)))
+        .env("PATH", with_tools(&tools)?);
+    run(&mut command)?;
+    // The tool writes one list into the folder of every crate of the workspace; one counts.
+    let list = root().join(format!("target/{package}.cdx.json"));
     for folder in fs::read_dir(root().join("crates"))? {
-        let written = folder?.path().join("livecheck.cdx.json");
+        let folder = folder?.path();
+        let written = folder.join("livecheck.cdx.json");
         if written.exists() {
-            if written.starts_with(root().join("crates/cli")) {
-                fs::copy(&written, &target)?;
+            let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
+            if manifest.contains(&format!("\nname = \"{package}\"\n")) {
+                fs::copy(&written, &list)?;
             }
             fs::remove_file(&written)?;
         }
     }
-    let crates = crates()?;
-    prune(&target, &crates)?;
+    // The one crate that lies deeper.
+    let _ = fs::remove_file(root().join("crates/browser-detector/wasm/livecheck.cdx.json"));
+    let crates = crates(package, target)?;
+    prune(&list, &crates)?;
+    if let Some(epoch) = epoch {
+        fix(&list, epoch)?;
+    }
     run(Command::new(Environment::SBOM.tool("python")?)
         .args(["-c", VALIDATOR])
-        .arg(&target))?;
-    let components = check(&target, &crates)?;
+        .arg(&list))?;
+    let components = check(&list, &crates)?;
     println!(
         "\n{}: valid CycloneDX 1.5, {components} components",
-        target.display()
+        list.display()
     );
+    Ok(list)
+}
+
+/// The folder of a tool that is built from its crate, unless it is there already.
+pub(crate) fn tools(package: &str, version: &str) -> Result<PathBuf> {
+    let tools = root().join("target/tools");
+    // Unoptimised: it runs once, for a second.
+    console::install(
+        &format!("install {package}"),
+        cargo()
+            .args(["install", package, "--version", version])
+            .args(["--locked", "--debug", "--root"])
+            .arg(&tools)
+            .env_remove("CARGO_TARGET_DIR"),
+    )?;
+    Ok(tools.join("bin"))
+}
+
+/// A PATH that begins with a folder of tools.
+pub(crate) fn with_tools(folder: &Path) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(env::split_paths(&path));
+    Ok(env::join_paths(folders)?)
+}
+
+/// Takes out of a list what differs from run to run and from folder to folder.
+fn fix(list: &Path, epoch: &str) -> Result<()> {
+    let text = fs::read_to_string(list)?.replace(&root().display().to_string(), "/livecheck");
+    let mut bom: Value = serde_json::from_str(&text)?;
+    if let Some(bom) = bom.as_object_mut() {
+        bom.remove("serialNumber");
+    }
+    let time = Command::new("date")
+        .args(["--utc", "+%Y-%m-%dT%H:%M:%SZ", "--date"])
+        .arg(format!("@{epoch}"))
+        .output()
+        .context("date cannot be started")?;
+    bom["metadata"]["timestamp"] = String::from_utf8_lossy(&time.stdout).trim().into();
+    fs::write(list, serde_json::to_string_pretty(&bom)?)?;
     Ok(())
 }
 
-/// The crates of the program as cargo resolves them, `name@version`.
-fn crates() -> Result<BTreeSet<String>> {
+/// The crates of a package as cargo resolves them, `name@version`.
+fn crates(package: &str, target: Option<&str>) -> Result<BTreeSet<String>> {
     let mut tree = cargo();
-    tree.args(["tree", "--package", "livecheck", "--edges", "normal"])
-        .args(["--prefix", "none", "--no-dedupe", "--locked"]);
+    tree.args(["tree", "--package", package, "--edges", "normal"])
+        .args(["--prefix", "none", "--no-dedupe", "--locked"])
+        .args(target.iter().flat_map(|target| ["--target", target]));
     let output = tree.output().context("cargo tree cannot be started")?;
     if !output.status.success() {
         bail!("{} failed: {}", shown(&tree), output.status);

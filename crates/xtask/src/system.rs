@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 13] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -67,6 +67,16 @@ const NEEDS: [Need; 11] = [
         package: "prometheus",
         present: promtool_present,
     },
+    Need {
+        what: "mmdebstrap (installation of the Debian package in a clean root folder)",
+        package: "mmdebstrap",
+        present: mmdebstrap_present,
+    },
+    Need {
+        what: "buildah (build of the container file)",
+        package: "buildah",
+        present: buildah_present,
+    },
 ];
 
 fn postgres_present() -> bool {
@@ -106,6 +116,15 @@ fn promtool_present() -> bool {
     succeeds(Command::new("promtool").arg("--version"))
 }
 
+/// Whether a minimal Debian can be made.
+pub(crate) fn mmdebstrap_present() -> bool {
+    succeeds(Command::new("mmdebstrap").arg("--version"))
+}
+
+fn buildah_present() -> bool {
+    succeeds(Command::new("buildah").arg("--version"))
+}
+
 /// Whether the capture page can be tested.
 pub(crate) fn chromium_present() -> bool {
     succeeds(Command::new("chromium").arg("--version"))
@@ -143,7 +162,7 @@ pub(crate) fn prepare() -> Vec<String> {
 }
 
 /// On a Debian-like system, as root.
-fn may_install() -> bool {
+pub(crate) fn may_install() -> bool {
     let root = Command::new("id").arg("-u").output();
     let root = root.is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     root && Path::new("/usr/bin/apt-get").exists()

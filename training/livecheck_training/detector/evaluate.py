@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,13 +93,19 @@ def figures(matches: list[Match], threshold: float) -> dict[str, Rate | float]:
         ]
         out[name] = rate(hits)
 
+    def large_of_kind(kind: str, label: str, side: float) -> bool:
+        return label == kind and side >= LARGE
+
+    def labelled_between(low: float, high: float, label: str, side: float) -> bool:
+        return label != "unlabelled" and low <= side < high
+
     recall(f"recall, labelled faces ≥ {LARGE} px", lambda label, side: label != "unlabelled" and side >= LARGE)
     for kind, text in (("with_mask", "with mask"), ("without_mask", "without mask"), ("incorrect", "mask worn wrongly"), ("", "teacher box")):
-        recall(f"recall ≥ {LARGE} px, {text}", lambda label, side, kind=kind: label == kind and side >= LARGE)
+        recall(f"recall ≥ {LARGE} px, {text}", partial(large_of_kind, kind))
     recall(f"recall ≥ {LARGE} px, unlabelled", lambda label, side: label == "unlabelled" and side >= LARGE)
     for low, high in SIDES:
         text = f"{low} to {high} px" if high < 10_000 else f"from {low} px"
-        recall(f"recall, labelled, {text}", lambda label, side, a=low, b=high: label != "unlabelled" and a <= side < b)
+        recall(f"recall, labelled, {text}", partial(labelled_between, low, high))
 
     free = [m for m in matches if not m.sample.labels]
     out["face-free images with a face"] = rate([bool((m.extra >= threshold).any()) for m in free])
@@ -201,7 +209,8 @@ def evaluate(data: Path, cache: Path, teachers: Path, model: Path, refiner: Path
         f"YuNet {POINTS_INPUT}": teacher,
     }
     means = {s.name: mean_points(teacher, s, random) for s in samples if s.source == PORTRAITS}
-    columns, record = {}, {
+    columns: dict[str, dict[str, Any]] = {}
+    record: dict[str, Any] = {
         "onnx_sha256": sha256_of(model),
         "refiner_sha256": sha256_of(refiner),
         "faces_manifest": images.manifest_sha256,

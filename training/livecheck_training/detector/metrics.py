@@ -88,19 +88,22 @@ def validate(finder: Finder, samples: list[Sample], false_share: float = 0.01) -
     face-free pictures reaches; ``selection`` is the recall of large labelled faces
     there, less the landmark error, so that neither is bought with the other."""
     matches = find_all(finder, samples)
-    large, small, errors, overlaps = [], [], [], []
+    large_scores: list[float] = []
+    small_scores: list[float] = []
+    errors: list[float] = []
+    overlaps: list[float] = []
     for m in matches:
         sides = short_sides(m.sample)
         for label, side, score, error, overlap in zip(m.sample.labels, sides, m.scores, m.errors, m.overlaps):
             if label == "unlabelled":
                 continue
-            (large if side >= LARGE else small).append(score)
+            (large_scores if side >= LARGE else small_scores).append(score)
             if side >= LARGE and score > 0:
                 overlaps.append(overlap)
                 if not np.isnan(error):
                     errors.append(error)
     free = np.array([m.extra.max(initial=0.0) for m in matches if not len(m.sample.boxes)])
-    large, small = np.array(large), np.array(small)
+    large, small = np.array(large_scores), np.array(small_scores)
     level = max(float(np.quantile(free, 1 - false_share)), LOWEST)
     recall = float((large >= level).mean())
     # The median stands for frontal faces; profiles have no eye distance to speak of.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -81,7 +82,7 @@ def _measure(net: Detector, batches: Iterable[Tensor]) -> None:
     """Gives every normalisation the statistics of its input without changing what
     the network computes."""
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    sums = {n: [0.0, 0.0, 0] for n in norms}
+    sums: dict[nn.BatchNorm2d, list[Any]] = {n: [0.0, 0.0, 0] for n in norms}
 
     def collect(norm: nn.BatchNorm2d, inputs: tuple[Tensor], _: Tensor) -> None:
         flat = inputs[0].double().transpose(0, 1).flatten(1)

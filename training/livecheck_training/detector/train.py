@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -138,8 +139,9 @@ def train(
     print(f"images: {data.counts()}; step {step} of {settings.steps}", flush=True)
     # A resumed run draws other views than the unbroken one would have.
     views = ViewMaker(data, seed + step, view_settings)
-    grids = {}
-    sums, seen, begun = {}, 0, time.time()
+    grids: dict[Any, Any] = {}
+    sums: dict[str, float] = {}
+    seen, begun = 0, time.time()
     while step < settings.steps:
         for group in optimizer.param_groups:
             group["lr"] = settings.rate_at(step)

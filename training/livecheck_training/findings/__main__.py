@@ -8,7 +8,7 @@ Some of them get the ten faults of `faults.py`: every second one pushes the limi
 as far as its faults are still named, the others say how many are. `pad_dev` and the `dev` part of `webcams` say how
 many of the live people refused are told why; they choose nothing.
 
-Writes `crates/engine/src/findings/limits.rs`, `notes/findings.json` and the table of `docs/FINDINGS.md`; build the
+Writes `crates/engine/src/findings/limits.rs`, `notes/findings.json` and the table of `docs/evidence/FINDINGS.md`; build the
 program anew after it. With `--keep-limits` it only measures.
 """
 
@@ -32,7 +32,7 @@ from .faults import FAULTS, Box
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = ROOT / "crates/engine/src/findings/limits.rs"
 NOTES = ROOT / "training/notes/findings.json"
-PAGE = ROOT / "docs/FINDINGS.md"
+PAGE = ROOT / "docs/evidence/FINDINGS.md"
 MARK = "<!-- From here on: python -m livecheck_training.findings -->\n"
 
 FALSE_TO_CHOOSE = 0.017
@@ -257,7 +257,7 @@ def rust(limits: dict[str, float]) -> str:
 
 
 def table(result: dict[str, Any]) -> str:
-    """What `docs/FINDINGS.md` says below its mark."""
+    """What `docs/evidence/FINDINGS.md` says below its mark."""
     false, apart = result["untouched"], result["untouched, by limits of the other half"]
     lines = [
         f"{false['with a false finding']} of {false['portraits']} untouched portraits have a finding",

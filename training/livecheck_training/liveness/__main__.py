@@ -53,8 +53,8 @@ def main() -> None:
     elif arguments.command == "grain":
         # Blocks that have learnt already are joined from the beginning.
         apart = 0.0 if arguments.start else GrainSettings.apart
-        settings = GrainSettings(samples=arguments.samples or GrainSettings.samples, apart=apart, seed=arguments.seed)
-        train_grain(scenes(), arguments.teachers, work / "grain-views", taught, settings, sets, arguments.makers, arguments.start)
+        grain_settings = GrainSettings(samples=arguments.samples or GrainSettings.samples, apart=apart, seed=arguments.seed)
+        train_grain(scenes(), arguments.teachers, work / "grain-views", taught, grain_settings, sets, arguments.makers, arguments.start)
     elif arguments.command == "tune":
         tune(scenes(), arguments.teachers, work / "liveness-views", checkpoint, tuned, TuneSettings())
     elif arguments.command == "export":

@@ -21,6 +21,9 @@ SIZE = 80
 FACTOR = 2.7
 """Sides of the view in sides of the face box, where the frame has room."""
 
+CLOSER = 0.8
+"""Share of the view that the second crop of a doubtful face takes, as `closer` of `liveness.json` has it."""
+
 BLOCKS = (
     # stride, hidden channels, channels out; stride 1 adds to its input
     (2, 112, 64),

@@ -164,7 +164,8 @@ def learn(
         images = wait_for(views / "train", settings, turn)
         rng = np.random.default_rng((settings.seed, turn))
         order = rng.permutation(len(images))[: settings.round * 1000]
-        started, sums, batches = time.monotonic(), {}, len(order) // settings.batch
+        started, batches = time.monotonic(), len(order) // settings.batch
+        sums: dict[str, float] = {}
         for b in range(batches):
             batch = varied(images[order[b * settings.batch : (b + 1) * settings.batch]], rng)
             net.train()

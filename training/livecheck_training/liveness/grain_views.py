@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from .scenes import Scene
 from .tune import plain_shot
 from .views import Studio, moved, reencoded
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 FRAMES = 250
 """Frames of a shard."""

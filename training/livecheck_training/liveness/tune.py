@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from .scenes import Scene
 from .train import live_loss, load, measure, to_tensor, type_loss
 from .views import FRAME_CHANCES, FRAMES, SCREEN, UNKNOWN, Shot, Studio
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 PLAIN = 0.75
 """Share of the views that are plain windows."""
@@ -70,8 +71,8 @@ def plain_shot(studio: Studio, rng: Rng, size: tuple[int, int] | None = None) ->
     if rng.random() < 0.35:
         frame = degrade.light(frame, rng)
     if rng.random() < 0.25:
-        small = tuple(max(24, int(v * rng.uniform(0.5, 0.9))) for v in size)
-        frame = degrade.rescale(degrade.rescale(frame, small, rng), size, rng)
+        width, height = (max(24, int(v * rng.uniform(0.5, 0.9))) for v in size)
+        frame = degrade.rescale(degrade.rescale(frame, (width, height), rng), size, rng)
     if rng.random() < 0.7:
         frame = degrade.camera(frame, rng)
     return Shot(frame, box, SCREEN if scene.kind == "replay" else UNKNOWN)

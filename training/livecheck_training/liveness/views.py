@@ -9,6 +9,7 @@ other boxes and re-encoded, all with the same target.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -19,7 +20,7 @@ from ..teachers import SilentFacePair
 from .net import FACTOR, SIZE
 from .scenes import Scene
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 CROPS = 3
 """Crops of each view: as it is, moved box, moved box on a re-encoded or smaller frame."""
@@ -111,15 +112,15 @@ class Studio:
         if rng.random() < self.presented:
             kind = "print" if rng.random() < 0.5 else "screen"
         frame, box = self.compose(scene, box, size, kind, rng)
-        attack = {"print": PRINT, "screen": SCREEN}.get(kind, SCREEN if scene.kind == "replay" else UNKNOWN)
+        attack = {"print": PRINT, "screen": SCREEN}.get(kind or "", SCREEN if scene.kind == "replay" else UNKNOWN)
         if kind and scene.kind == "replay":
             attack = UNKNOWN  # a screen within a screen or print
         calm = rng.random() < CALM
         if not calm:
             frame = degrade.light(frame, rng)
         if not calm and rng.random() < 0.3:
-            small = tuple(max(24, int(v * rng.uniform(0.35, 0.9))) for v in size)
-            frame = degrade.rescale(degrade.rescale(frame, small, rng), size, rng)
+            width, height = (max(24, int(v * rng.uniform(0.35, 0.9))) for v in size)
+            frame = degrade.rescale(degrade.rescale(frame, (width, height), rng), size, rng)
         return Shot(degrade.camera(frame, rng), box, attack)
 
     def compose(

@@ -7,12 +7,14 @@ isn't, so that no class is enlarged; a patch keeps its native pixels in most vie
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from PIL import Image
 
 from .. import degrade
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 SIZE = 144
 """Side of a view, in pixels: the shortest side of the photos."""

@@ -23,30 +23,29 @@ def main() -> None:
         action.add_argument("--seed", type=int, default=1)
         return action
 
-    train = add("train", "train, or go on from the last checkpoint")
-    train.add_argument("--steps", type=int, help="length of the run")
-    train.add_argument("--rate", type=float, help="peak learning rate")
-    train.add_argument("--start", type=Path, help="best.pt of an earlier run whose weights to start from")
-    export = add("export", "checkpoint to ONNX")
-    export.add_argument("--checkpoint", help="file in --work", default="best.pt")
-    sheet = add("sheet", "draw training windows, for the eye")
-    sheet.add_argument("--start", type=Path, help="best.pt of an earlier run: windows of a run that goes on from it")
-    sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="keep it out of the repository")
+    train_arguments = add("train", "train, or go on from the last checkpoint")
+    train_arguments.add_argument("--steps", type=int, help="length of the run")
+    train_arguments.add_argument("--rate", type=float, help="peak learning rate")
+    train_arguments.add_argument("--start", type=Path, help="best.pt of an earlier run whose weights to start from")
+    export_arguments = add("export", "checkpoint to ONNX")
+    export_arguments.add_argument("--checkpoint", help="file in --work", default="best.pt")
+    sheet_arguments = add("sheet", "draw training windows, for the eye")
+    sheet_arguments.add_argument("--start", type=Path, help="best.pt of an earlier run: windows of a run that goes on from it")
+    sheet_arguments.add_argument("--out", type=Path, default=Path("sheet.png"), help="keep it out of the repository")
     args = parser.parse_args()
     if args.action == "train":
-        from .train import TrainSettings
-        from .train import train as run
+        from .train import TrainSettings, train
 
         chosen = {k: getattr(args, k) for k in ("steps", "rate") if getattr(args, k) is not None}
-        run(args.data, args.cache, args.teachers, args.detector, args.work, args.seed, TrainSettings(**chosen), args.start)
+        train(args.data, args.cache, args.teachers, args.detector, args.work, args.seed, TrainSettings(**chosen), args.start)
     elif args.action == "export":
-        from .export import export as run
+        from .export import export
 
-        run(args.data, args.cache, args.teachers, args.detector, args.work / args.checkpoint)
+        export(args.data, args.cache, args.teachers, args.detector, args.work / args.checkpoint)
     else:
-        from .sheet import sheet as run
+        from .sheet import sheet
 
-        run(args.data, args.cache, args.teachers, args.detector, args.seed, args.start, args.out)
+        sheet(args.data, args.cache, args.teachers, args.detector, args.seed, args.start, args.out)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ skin, light and grain of a face without its shape.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from PIL import Image, ImageFilter
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 FINGERS = (2, 6)
 """From the first number of fingers to below the second."""

@@ -57,8 +57,8 @@ def mean_points(teacher: YuNet, sample: Sample, random: np.random.Generator) -> 
     sums, counts = np.zeros((len(sample.boxes), 5, 2)), np.zeros(len(sample.boxes))
     for _ in range(PASSES):
         scale = SIDE / max(sample.image.shape[:2]) * np.exp(random.uniform(-SPREAD, SPREAD))
-        corner = tuple(int(v) for v in random.integers(0, 96, 2))
-        seen = match(sample, teacher.detect_at(sample.image, scale, corner, LEAST_SCORE))
+        left, top = (int(v) for v in random.integers(0, 96, 2))
+        seen = match(sample, teacher.detect_at(sample.image, scale, (left, top), LEAST_SCORE))
         there = ~np.isnan(seen.points).any((1, 2))
         sums[there] += seen.points[there]
         counts += there

@@ -23,7 +23,7 @@ def sheet(
     """Draws windows with the box and points asked for, and the score beneath."""
     data = read_training_data(data_folder, cache, teachers)
     data = replace(data, faces=averaged(data.faces, teachers, cache))
-    maker = seen_by(data, detector, cache, seed, start and load(start)[0])(seed)
+    maker = seen_by(data, detector, cache, seed, load(start)[0] if start else None)(seed)
     rows = [np.concatenate([tile(maker.window()) for _ in range(COLUMNS)], 1) for _ in range(ROWS)]
     Image.fromarray(np.concatenate(rows)).save(out)
 

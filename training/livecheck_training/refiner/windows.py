@@ -215,7 +215,7 @@ class WindowMaker:
     def _face(self) -> Window:
         s, draw = self.settings, self.random.random()
         groups = ((s.large, self._large), (s.any_face, self._any), (s.crop, self._crops), (1.0, self._portraits))
-        for share, group in groups:
+        for share, group in groups:  # noqa: B007, the last one drawn is used below
             draw -= share
             if draw < 0:
                 break

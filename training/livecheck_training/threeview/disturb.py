@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from .. import degrade
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 

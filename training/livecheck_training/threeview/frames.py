@@ -131,7 +131,8 @@ def patch_frames(recapture: ImageSet) -> list[Frame]:
 
 def made_frames(scenes: list[Scene], models: Path, teachers: Path, count: int, seed: int, attacks_only: bool = False) -> list[Frame]:
     """Views of the scenes as `liveness.views` makes them, prints and screens among them."""
-    studio, rng, teach, out = Studio(scenes, presented=0.6), np.random.default_rng(seed), Teachers(teachers, models), []
+    studio, rng, teach = Studio(scenes, presented=0.6), np.random.default_rng(seed), Teachers(teachers, models)
+    out: list[Frame] = []
     real = [(s, b) for s in scenes if s.kind == "real" for b in s.faces if min(b[2] - b[0], b[3] - b[1]) >= 48]
     while len(out) < count:
         if attacks_only:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from .disturb import disturbed, framed, tilted
 from .frames import LIVE, PRINT, SCREEN, Frame, held_out
 from .net import FACTORS, SIZE, VIEWS
 
-Rng = np.random.Generator
+Rng: TypeAlias = np.random.Generator
 
 SHARES = {"webcam": 12, "made": 6, "scene": 4, "patch": 2}
 """Frames of each kind in a batch."""

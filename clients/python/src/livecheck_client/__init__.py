@@ -9,10 +9,12 @@
 ...         print("take another photo" if error.can_retake else error)
 ...     else:
 ...         print(result.liveness, result.score)
+
+Without blocking: :mod:`livecheck_client.aio`.
 """
 
 from ._answers import Details, Result
-from ._client import Livecheck, Photo, Session
+from ._client import Livecheck, Session
 from ._errors import (
     ApiError,
     ApiKeyError,
@@ -29,6 +31,7 @@ from ._errors import (
     UnreachableError,
     UnreadableImageError,
 )
+from ._protocol import Photo
 
 __all__ = [
     "ApiError",

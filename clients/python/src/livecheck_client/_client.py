@@ -1,27 +1,29 @@
-"""The client itself."""
+"""The client that waits for each answer."""
 
 from __future__ import annotations
 
-import os
-import random
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any, Union, cast
 
 import requests
 
-from ._answers import Details, Result
-from ._errors import BY_CODE, ApiError, UnexpectedAnswerError, UnreachableError
-
-#: The bytes of an image file, the path of one, or a file opened for reading bytes.
-Photo = Union[bytes, bytearray, memoryview, "os.PathLike[str]", IO[bytes]]
-
-#: Seconds before the first retry when the server names no time; doubles with each further one.
-_FIRST_WAIT = 0.5
-
-#: Most times the wait that the server names by which a retry comes later.
-_MOST_SPREAD = 8.0
+from ._answers import Result
+from ._errors import ApiError, UnreachableError
+from ._protocol import (
+    Answer,
+    Photo,
+    Request,
+    Response,
+    Retries,
+    check_request,
+    read_answer,
+    read_photo,
+    result_of,
+    session_request,
+    token_of,
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,7 @@ class Livecheck:
         self._url = url.rstrip("/")
         self._api_key = api_key
         self._timeout = timeout
-        self._retries = retries
-        self._max_wait = max_wait
+        self._retries = Retries(retries, max_wait)
         self._http = http if http is not None else requests.Session()
         self._sleep = sleep
 
@@ -105,42 +106,22 @@ class Livecheck:
         :raises UnreachableError: no answer.
         :raises UnexpectedAnswerError: an answer that isn't of this API.
         """
-        answer, answered_id = self._send(
-            "POST",
-            "/liveness/",
-            {
-                "x-session-token": session_token,
-                "x-request-id": request_id,
-                "x-livecheck-sandbox": sandbox,
-            },
-            files={"image": ("photo", _read(photo))},
-            data={"details": "true"} if details else None,
+        request = check_request(
+            self._api_key,
+            read_photo(photo),
+            session_token=session_token,
+            details=details,
+            request_id=request_id,
+            sandbox=sandbox,
         )
-        try:
-            result = answer["result"]
-            return Result(
-                liveness=bool(result["liveness"]),
-                score=float(result["score"]),
-                details=cast("Details | None", result.get("details")),
-                request_id=answered_id,
-                review=bool(result.get("review", False)),
-                sandbox=bool(answer.get("sandbox", False)),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UnexpectedAnswerError(
-                f"the answer holds no result: {answer!r}"
-            ) from error
+        return result_of(self._send(request))
 
     def open_session(self) -> Session:
         """Opens a session: a token for a few checks.
 
         :raises LivecheckError: as :meth:`check`.
         """
-        answer, _ = self._send("GET", "/session/", {})
-        token = answer.get("session_token")
-        if not isinstance(token, str):
-            raise UnexpectedAnswerError("the answer holds no session token")
-        return Session(self, token)
+        return Session(self, token_of(self._send(session_request(self._api_key))))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -152,95 +133,31 @@ class Livecheck:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(
-        self, method: str, path: str, headers: dict[str, str | None], **body: Any
-    ) -> tuple[dict[str, Any], str]:
-        """The answer of a successful request and its id."""
-        attempt = 0
-        while True:
-            response = self._once(method, path, headers, **body)
-            request_id = response.headers.get("X-Request-Id", "")
-            answer = _json(response)
-            if answer.get("success") is True:
-                return answer, request_id
-            error = _error(answer, response, request_id)
-            wait = self._wait(error, attempt)
-            if wait is None:
-                raise error
+    def _send(self, request: Request) -> Answer:
+        """The answer of a successful request, after as many tries as it takes."""
+        for attempt in itertools.count():
+            response = self._once(request)
+            try:
+                return read_answer(response)
+            except ApiError as error:
+                wait = self._retries.wait(error, attempt)
+                if wait is None:
+                    raise
             self._sleep(wait)
-            attempt += 1
+        raise AssertionError("the number of tries is limited")
 
-    def _once(
-        self, method: str, path: str, headers: dict[str, str | None], **body: Any
-    ) -> requests.Response:
-        sent = {name: value for name, value in headers.items() if value is not None}
-        sent["x-api-key"] = self._api_key
+    def _once(self, request: Request) -> Response:
         try:
-            return self._http.request(
-                method,
-                self._url + path,
-                headers=sent,
+            response = self._http.request(
+                request.method,
+                self._url + request.path,
+                headers=request.headers,
+                files=request.files,
+                data=request.data,
                 timeout=self._timeout,
                 # The key must not follow to wherever a redirect points.
                 allow_redirects=False,
-                **body,
             )
         except requests.RequestException as error:
-            raise UnreachableError(f"no answer from {self._url}: {error}") from error
-
-    def _wait(self, error: ApiError, attempt: int) -> float | None:
-        """Seconds before the next try; ``None``: no further one."""
-        is_busy = error.code == "005" and error.http_status in (429, 503)
-        if not is_busy or attempt >= self._retries:
-            return None
-        if error.retry_after is None:
-            # Spread, so that clients that failed together don't come back together.
-            wait = _FIRST_WAIT * 2.0**attempt * random.uniform(0.5, 1.0)
-            return min(wait, self._max_wait)
-        if error.retry_after > self._max_wait:
-            return None
-        # Wider, the more tries were in vain: so many clients find room one after the other.
-        spread = min(2.0**attempt, _MOST_SPREAD)
-        return error.retry_after * (1.0 + spread * random.random())
-
-
-def _read(photo: Photo) -> bytes:
-    """The file's bytes: whole, so that a retry can send them again."""
-    if isinstance(photo, (bytes, bytearray, memoryview)):
-        return bytes(photo)
-    if isinstance(photo, os.PathLike):
-        with open(photo, "rb") as file:
-            return file.read()
-    if hasattr(photo, "read"):
-        return photo.read()
-    raise TypeError(
-        f"a photo is bytes, a pathlib.Path or a file opened with 'rb', not {type(photo).__name__}"
-    )
-
-
-def _json(response: requests.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict) and isinstance(answer.get("success"), bool):
-        return answer
-    raise UnexpectedAnswerError(
-        f"HTTP {response.status_code} from {response.url} is no answer of Livecheck: "
-        "is the address right, and what stands in front of the server?"
-    )
-
-
-def _error(
-    answer: dict[str, Any], response: requests.Response, request_id: str
-) -> ApiError:
-    code = str(answer.get("error_code", ""))
-    retry_after = response.headers.get("Retry-After", "")
-    return BY_CODE.get(code, ApiError)(
-        code,
-        str(answer.get("error_message", "")),
-        str(answer.get("error_detail", "")),
-        http_status=response.status_code,
-        request_id=request_id,
-        retry_after=float(retry_after) if retry_after.isdigit() else None,
-    )
+            raise UnreachableError(f"no response from {self._url}: {error}") from error
+        return Response(response.status_code, response.headers, response.content, response.url)

@@ -10,15 +10,15 @@ class LivecheckError(Exception):
 
 
 class UnreachableError(LivecheckError):
-    """No answer: the server can't be reached, or didn't answer in time."""
+    """No response: the server can't be reached, or didn't respond in time."""
 
 
 class UnexpectedAnswerError(LivecheckError):
-    """An answer that isn't of this API: usually a proxy's, or a wrong address."""
+    """A response that isn't from this API: usually a proxy's, or a wrong address."""
 
 
 class ApiError(LivecheckError):
-    """The server answered with an error code. Codes this version doesn't know come as this type."""
+    """The server responded with an error code. Codes unknown to this version have this type."""
 
     #: Whether another photo by the end user can help.
     can_retake: ClassVar[bool] = False
@@ -60,7 +60,7 @@ class SessionLimitError(ApiError):
 
 
 class UnreadableImageError(ApiError):
-    """``002``: the file is no readable JPEG, PNG or WebP."""
+    """``002``: the file is not a readable JPEG, PNG or WebP."""
 
     can_retake = True
 
@@ -72,11 +72,11 @@ class ImageTooLargeError(ApiError):
 
 
 class BadRequestError(ApiError):
-    """``004``: the request isn't in the form the server expects."""
+    """``004``: the request isn't in the format the server expects."""
 
 
 class ServerError(ApiError):
-    """``005``: the server failed (500), is busy or stopping (503), or the key is over its rate (429)."""
+    """``005``: the server failed (500), is busy or stopping (503), or a limit is reached (429)."""
 
 
 class ResolutionTooLowError(ApiError):

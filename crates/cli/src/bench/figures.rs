@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Instant};
 
-use livecheck_engine::{ErrorCode, Timings};
+use livecheck_engine::Timings;
 use serde::Serialize;
 
 /// A duration.
@@ -123,8 +123,8 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    pub(super) fn note(&mut self, code: ErrorCode) {
-        *self.refused.entry(code.code()).or_default() += 1;
+    pub(super) fn note(&mut self, code: &'static str) {
+        *self.refused.entry(code).or_default() += 1;
     }
 
     pub(super) fn merge(&mut self, other: Self) {

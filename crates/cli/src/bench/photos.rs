@@ -70,7 +70,7 @@ impl Photos {
             });
         }
         Ok(Self {
-            origin: "faces drawn here: name a folder of photos for figures of your own".to_owned(),
+            origin: "drawn faces: name a folder of photos to measure your own".to_owned(),
             groups,
         })
     }

@@ -33,7 +33,7 @@ pub(super) fn judge(engine: &Engine) -> Result<()> {
             Err(rejection) => json!({
                 "file": name,
                 "total_ms": total,
-                "error_code": rejection.code().code(),
+                "error_code": rejection.code(),
             }),
         };
         stdout::write(format!("{answer}\n"))?;

@@ -124,7 +124,7 @@ fn draw_refusal(photo: Photo, refused: &Refused, thresholds: &Thresholds) -> Res
         }
     }
     let mut lines = vec![
-        rejection.code().code().to_owned(),
+        rejection.code().to_owned(),
         format!("FACES  {}", counted.len()),
     ];
     match rejection {
@@ -159,7 +159,7 @@ impl Drawing {
     fn on(photo: Photo) -> Result<Self> {
         let dot = (photo.width.min(photo.height) / SIDE_PER_DOT).max(1);
         let image = RgbImage::from_raw(photo.width, photo.height, photo.rgb)
-            .context("the photo has fewer pixels than its size tells")?;
+            .context("the photo has fewer pixels than its size says")?;
         Ok(Self {
             image,
             dot: i64::from(dot),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use livecheck_engine::{Details, FileName, Finding, Rejection, Row, Verdict};
+use livecheck_contract::{ErrorCode, FileName, Row};
+use livecheck_engine::{Details, Finding, Rejection, Verdict};
 use serde::Serialize;
 
 /// What judging one file gave.
@@ -105,8 +106,8 @@ fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
                 rejection,
                 findings,
             }) => Answer::Rejection {
-                error_code: rejection.code().code(),
-                error_message: rejection.code().message(),
+                error_code: rejection.code(),
+                error_message: code(rejection).message(),
                 error_detail: rejection.to_string(),
                 findings: findings.as_deref().filter(|_| details),
             },
@@ -117,12 +118,19 @@ fn json_row(file: &Path, outcome: &Outcome, details: bool) -> String {
     row
 }
 
+fn code(rejection: &Rejection) -> ErrorCode {
+    ErrorCode::from_digits(rejection.code()).unwrap_or(ErrorCode::Internal)
+}
+
 fn needs_review(verdict: &Verdict) -> bool {
     verdict.details.thresholds.needs_review(verdict.score)
 }
 
 fn csv_row(file: &Path, outcome: &Outcome) -> String {
-    let outcome = outcome.as_ref().map_err(|refused| &refused.rejection);
+    let outcome = match outcome {
+        Ok(verdict) => Ok((verdict.live, verdict.score)),
+        Err(Refused { rejection, .. }) => Err((code(rejection), rejection.to_string())),
+    };
     let row = Row::new(Some(FileName::of(file)), outcome);
     csv_line(&row.fields())
 }
@@ -155,7 +163,7 @@ fn table_row(file: &Path, outcome: &Outcome, details: bool) -> String {
             format!("{:.3}  {file}", verdict.score),
         ),
         Err(Refused { rejection, .. }) => (
-            rejection.code().code(),
+            rejection.code(),
             AnsiColor::Yellow,
             format!("-      {file}: {rejection}"),
         ),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use livecheck_engine::{FileName, Row};
+use livecheck_contract::{FileName, Row};
 use serde::Deserialize;
 
 use super::report::{self, Format, Outcome};
@@ -45,7 +45,7 @@ impl Answer {
     pub(super) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Ok(verdict) => Self::verdict(verdict.live),
-            Err(refused) => Self::None(refused.rejection.code().code().to_owned()),
+            Err(refused) => Self::None(refused.rejection.code().to_owned()),
         }
     }
 }
@@ -80,7 +80,7 @@ impl Results {
             .len();
         if size > 0 && existing == Existing::Refuse {
             bail!(
-                "{shown} exists and holds {size} bytes: add --resume to go on with it or --force to overwrite it, or give another --output"
+                "{shown} exists and holds {size} bytes: add --resume to continue it or --force to overwrite it, or give another --output"
             );
         }
         let mut results = Self {
@@ -96,7 +96,7 @@ impl Results {
             results
                 .file
                 .set_len(whole)
-                .with_context(|| format!("{shown} cannot be cut to its whole rows"))?;
+                .with_context(|| format!("{shown} cannot be truncated to its complete rows"))?;
         }
         if whole == 0 {
             results.append(&report::head(format))?;
@@ -134,7 +134,7 @@ impl Results {
         let mut whole = 0;
         let foreign = |number: usize| {
             format!(
-                "row {number} of {shown} is no result of `check` in this format: give another --output or --format"
+                "row {number} of {shown} is not a result of `check` in this format: give another --output or --format"
             )
         };
         loop {

@@ -1,9 +1,9 @@
 //! Nasty files and bodies sent to the service as a process: each gets its answer, the next honest
-//! request is served, and memory stays within what docs/RELIABILITY.md promises.
+//! request is served, and memory stays within what docs/evidence/RELIABILITY.md promises.
 
 use std::io::{Read, Write};
 
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_server::ServerConfig;
 use livecheck_testing::{drawn, http2, nasty};
 use serde_json::Value;

@@ -1,101 +1,95 @@
-//! The embedded runtime: [tract](https://docs.rs/tract-onnx), pure Rust, on the calling thread.
+//! The embedded runtime: the nets of this product and no others, in safe Rust, on the calling thread.
+//!
+//! A file is read into a list of layers ([`graph`]), which is laid out in memory for each size of input
+//! ([`program`]) and run by kernels that use the vectors of the processor ([`kernels`]). Why not a runtime for
+//! all nets: `docs/explain/decisions/0006-own-embedded-runtime.md`.
 
-mod depthwise;
-mod prelu;
+mod faces;
+mod graph;
+mod kernels;
+mod onnx;
+mod program;
+#[cfg(test)]
+mod tests;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use tract_onnx::{
-    prelude::*,
-    tract_hir::{infer::Factoid, internal::DimLike},
-};
+use prost::Message;
+use pulp::Arch;
 
 use super::{InputSize, Model, Network};
+use graph::Graph;
+use program::Program;
 
-/// A net, optimised for this machine and each size of its input.
-pub(super) struct TractNetwork {
-    onnx: &'static [u8],
+/// A net, laid out for each size of its input that came.
+pub(super) struct EmbeddedNetwork {
+    graph: Arc<Graph>,
     size: u32,
-    plans: RwLock<Vec<(InputSize, Arc<TypedRunnableModel>)>>,
+    programs: RwLock<Vec<(InputSize, Arc<Program>)>>,
 }
 
-impl TractNetwork {
-    /// Reads the file and optimises the net for its largest input.
-    pub(super) fn load(model: &Model) -> TractResult<Self> {
-        let read = read(model.onnx)?;
-        let fact = read.input_fact(0)?;
-        let side = fact
-            .shape
-            .concretize()
-            .and_then(|shape| shape.last()?.to_usize().ok())
-            .map(u32::try_from)
-            .transpose()?
-            .or(model.largest)
-            .ok_or_else(|| TractError::msg("its input has no fixed size"))?;
-        let size = InputSize::square(side);
-        let plan = optimised(read, size)?;
-        Ok(Self {
-            onnx: model.onnx,
-            size: side,
-            plans: RwLock::new(vec![(size, plan)]),
-        })
-    }
-
-    /// The net for inputs of this size, optimised when it is the first.
-    fn plan(&self, size: InputSize) -> TractResult<Arc<TypedRunnableModel>> {
-        let find = |plans: &[(InputSize, Arc<TypedRunnableModel>)]| {
-            let found = plans.iter().find(|(known, _)| *known == size);
-            found.map(|(_, plan)| Arc::clone(plan))
+impl EmbeddedNetwork {
+    /// Reads the file and lays the net out for its largest input.
+    pub(super) fn load(model: &Model) -> Result<Self, String> {
+        let file = onnx::Model::decode(model.onnx)
+            .map_err(|error| format!("the file is not ONNX: {error}"))?;
+        let graph = Graph::read(&file)?;
+        let side = model.largest.or(graph.side);
+        let network = Self {
+            size: side.ok_or("its input has no fixed size")?,
+            graph: Arc::new(graph),
+            programs: RwLock::default(),
         };
-        if let Some(plan) = find(&self.plans.read().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(plan);
+        network.program(InputSize::square(network.size))?;
+        Ok(network)
+    }
+
+    /// The net for inputs of this size, laid out when it is the first.
+    fn program(&self, size: InputSize) -> Result<Arc<Program>, String> {
+        let find = |programs: &[(InputSize, Arc<Program>)]| {
+            let found = programs.iter().find(|(known, _)| *known == size);
+            found.map(|(_, program)| Arc::clone(program))
+        };
+        let known = self.programs.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = find(&known) {
+            return Ok(program);
         }
+        drop(known);
         // Whoever comes at the same time waits here, and finds it done.
-        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = find(&plans) {
-            return Ok(plan);
+        let mut programs = self
+            .programs
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = find(&programs) {
+            return Ok(program);
         }
-        let plan = optimised(read(self.onnx)?, size)?;
-        plans.push((size, Arc::clone(&plan)));
-        Ok(plan)
+        let [_, _, rows, columns] = size.shape();
+        let program = Program::new(Arc::clone(&self.graph), [rows, columns], Arch::new())
+            .ok_or_else(|| format!("the net takes no input of {columns}x{rows} pixels"))?;
+        let program = Arc::new(program);
+        programs.push((size, Arc::clone(&program)));
+        Ok(program)
     }
 }
 
-fn read(onnx: &[u8]) -> TractResult<InferenceModel> {
-    let mut reader = tract_onnx::onnx();
-    prelu::register(&mut reader);
-    reader.model_for_read(&mut std::io::Cursor::new(onnx))
-}
-
-fn optimised(model: InferenceModel, size: InputSize) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut model = model
-        .with_input_fact(0, f32::fact(size.shape()).into())?
-        .into_typed()?
-        .into_decluttered()?;
-    depthwise::rewrite(&mut model)?;
-    model.into_optimized()?.into_runnable()
-}
-
-impl Network for TractNetwork {
+impl Network for EmbeddedNetwork {
     fn size(&self) -> u32 {
         self.size
     }
 
     fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String> {
-        let run = || -> TractResult<Vec<Vec<f32>>> {
-            let input: Tensor = tract_ndarray::Array4::from_shape_vec(size.shape(), planes)?.into();
-            self.plan(size)?
-                .run(tvec!(input.into_tvalue()))?
-                .iter()
-                .map(|output| {
-                    Ok(output
-                        .to_plain_array_view::<f32>()?
-                        .iter()
-                        .copied()
-                        .collect())
-                })
-                .collect()
-        };
-        run().map_err(|error| format!("{error:#}"))
+        let [_, channels, rows, columns] = size.shape();
+        if planes.len() != channels * rows * columns {
+            return Err(format!(
+                "{} numbers are no {columns}x{rows} pixels",
+                planes.len()
+            ));
+        }
+        let outputs = self.program(size)?.run(&planes);
+        Ok(if self.graph.faces {
+            faces::answers(&outputs, columns)
+        } else {
+            outputs.into_iter().map(|output| output.values).collect()
+        })
     }
 }

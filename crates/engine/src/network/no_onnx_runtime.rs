@@ -28,6 +28,10 @@ impl OnnxRuntime {
         match *self {}
     }
 
+    pub(super) fn runs_on_processor(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn library(&self) -> &RuntimeLibrary {
         match *self {}
     }

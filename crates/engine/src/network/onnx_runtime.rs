@@ -76,6 +76,11 @@ impl OnnxRuntime {
         &self.library.version
     }
 
+    /// Whether no graphics card or other device was chosen.
+    pub(super) fn runs_on_processor(&self) -> bool {
+        self.provider.is_none()
+    }
+
     pub(crate) fn library(&self) -> &RuntimeLibrary {
         &self.library.file
     }

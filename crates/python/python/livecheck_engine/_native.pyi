@@ -87,7 +87,7 @@ class Engine:
     ) -> Engine: ...
     @property
     def runtime(self) -> str:
-        """Name and version of the inference runtime in force, such as ``"embedded tract 0.23"``."""
+        """Name and version of the inference runtime in force, such as ``"embedded 0.1.0"``."""
 
     def check(self, photo: bytes | bytearray | memoryview | None) -> Answer:
         """Judges one photo: the bytes of a JPEG, PNG or WebP file.

@@ -84,7 +84,7 @@ fn check(
 ) -> Option<Link> {
     let text = String::from_utf8_lossy(text);
     let Ok(line) = serde_json::from_str::<serde_json::Value>(&text) else {
-        report.torn.push(format!("{at} is not whole"));
+        report.torn.push(format!("{at} is incomplete"));
         return before;
     };
     let stamp = Stamp::deserialize(&line);
@@ -93,7 +93,7 @@ fn check(
             report.unchained += 1;
         } else {
             report.problems.push(format!(
-                "{at} has no sequence, time or chain: put in by hand"
+                "{at} has no sequence, time or chain: inserted by hand"
             ));
         }
         return before;
@@ -107,7 +107,7 @@ fn check(
         ));
     } else if stamp.seq < expected {
         report.problems.push(format!(
-            "{at} has number {} where {expected} must follow: moved, or put in twice",
+            "{at} has number {} where {expected} must follow: moved or inserted twice",
             stamp.seq
         ));
     } else if before.is_some() || stamp.seq == 1 {

@@ -3,13 +3,16 @@
 use axum::http::{HeaderMap, HeaderValue};
 use livecheck_store::SessionToken;
 
-pub(crate) const API_KEY: &str = "x-api-key";
-pub(crate) const SESSION_TOKEN: &str = "x-session-token";
+/// The header that names the key.
+pub const API_KEY: &str = "x-api-key";
+/// The header that names the session token.
+pub const SESSION_TOKEN: &str = "x-session-token";
 /// Another name of the same header, which some clients send.
-pub(crate) const SESSION_KEY: &str = "x-session-key";
+pub const SESSION_KEY: &str = "x-session-key";
 
 /// The one key header of a request.
-pub(crate) fn sent_key(headers: &HeaderMap) -> Option<&HeaderValue> {
+#[must_use]
+pub fn sent_key(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut values = headers.get_all(API_KEY).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value),
@@ -18,15 +21,16 @@ pub(crate) fn sent_key(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// The session token of a request.
-pub(crate) struct SentToken {
+pub struct SentToken {
     /// The header that it came in.
-    pub(crate) header: &'static str,
+    pub header: &'static str,
     /// `None` when what was sent has not the form of a token.
-    pub(crate) token: Option<SessionToken>,
+    pub token: Option<SessionToken>,
 }
 
 /// The session token of a request, under either of its names; `None` when it sends none.
-pub(crate) fn sent_token(headers: &HeaderMap) -> Option<SentToken> {
+#[must_use]
+pub fn sent_token(headers: &HeaderMap) -> Option<SentToken> {
     let mut values = [SESSION_TOKEN, SESSION_KEY].into_iter().flat_map(|header| {
         let values = headers.get_all(header).iter();
         values.map(move |value| (header, value))

@@ -19,7 +19,7 @@ impl ServerConfig {
             self.access.database = Secret::parse(&text).ok_or_else(|| wrong(
                 "database_file",
                 path,
-                "it is empty; it must hold the address of the database, such as postgres://user:password@host/database",
+                "it is empty; it must contain the address of the database, such as postgres://user:password@host/database",
             ))?;
         }
         if let Some(path) = &self.network.admin_token_file {
@@ -34,7 +34,7 @@ impl ServerConfig {
                 wrong(
                     "admin_token_file",
                     path,
-                    "it does not hold 32 to 256 visible characters and nothing else",
+                    "it must contain 32 to 256 visible characters and nothing else",
                 )
             })?;
             self.network.admin_token = Some(token);

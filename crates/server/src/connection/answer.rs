@@ -86,7 +86,7 @@ where
             tokio::select! {
                 () = served => {}
                 // A stream that is dropped is reset.
-                () = progress.stalls(write_timeout) => tracing::debug!("a client took nothing of its answer"),
+                () = progress.stalls(write_timeout) => tracing::debug!("a client did not read its response"),
                 () = activity.close.cancelled() => {}
             }
         });

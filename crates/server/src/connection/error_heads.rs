@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::http::StatusCode;
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::ApiError;
@@ -72,7 +72,7 @@ fn bare_error(bytes: &[u8]) -> Option<StatusCode> {
 fn answer(status: StatusCode) -> Vec<u8> {
     let detail = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "the request's head is larger than the server accepts: send fewer or shorter headers"
+            "the request's headers are larger than the server accepts: send fewer or shorter headers"
         }
         StatusCode::URI_TOO_LONG => "the request's address is longer than the server accepts",
         _ => "the request is not valid HTTP",
@@ -111,7 +111,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorHeads<S> {
         {
             tracing::info!(
                 status = status.as_u16(),
-                "answered a request without a valid head"
+                "responded to a request without valid headers"
             );
             self.substitute = answer(status);
             self.written = 0;

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use livecheck_engine::ErrorCode;
+use livecheck_contract::ErrorCode;
 use livecheck_store::{ApiKey, SessionToken};
 use percent_encoding::percent_decode_str;
 use tracing::Instrument;
@@ -152,7 +152,7 @@ fn check_head(request: &Request) -> Result<(), ApiError> {
     if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(ApiError::new(
             ErrorCode::BadRequest,
-            "the header Expect asks for something unknown: the server knows 100-continue",
+            "the header Expect has an unknown value: only 100-continue is supported",
         )
         .with_status(StatusCode::EXPECTATION_FAILED));
     }
@@ -171,11 +171,11 @@ fn turned_away(app: &App, full: Full) -> ApiError {
     let network = &app.config.network;
     ApiError::unavailable(match full {
         Full::All => {
-            "all connections that the server can hold have requests under way: try again shortly"
+            "all connections that the server allows have requests in progress: try again shortly"
                 .to_owned()
         }
         Full::Address => format!(
-            "as many connections as one address may have ({}) have requests under way: use fewer, or try again shortly",
+            "all connections that one address may have ({}) have requests in progress: use fewer, or try again shortly",
             network.max_connections_per_address
         ),
     })

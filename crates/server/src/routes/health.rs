@@ -6,20 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use livecheck_contract::Health;
 
 use crate::app::{App, Now};
 use crate::telemetry;
-
-/// The body of `/healthz` and `/readyz`.
-#[derive(Serialize)]
-pub(crate) struct Health {
-    /// `ok`, or why not.
-    status: &'static str,
-    /// Only where nobody reads the log, which no readiness depends on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'static str>,
-}
 
 /// The process is up.
 pub(crate) async fn healthz() -> Response {

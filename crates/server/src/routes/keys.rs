@@ -8,7 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{ErrorCode, Preset};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::Preset;
 use livecheck_store::{
     ApiKey, KeyChange, KeyRecord, KeySelector, KeyThresholds, NewKey, ReplayPolicy, StoreError,
     Threshold, Timestamp,
@@ -229,7 +230,9 @@ pub(crate) async fn set(
     let (now, sent) = authorised(&app, request)?;
     let settings: Settings = body(sent).await?;
     if settings.name.is_some() || settings.sandbox.is_some() {
-        return Err(wrong("name and sandbox of a key can't be changed"));
+        return Err(wrong(
+            "the name of a key, and whether it is a sandbox key, can't be changed",
+        ));
     }
     let (which, change) = (KeySelector::from(&*which), settings.change(now)?);
     keys::check_change(app.store.as_ref(), &which, &change)

@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Request, Version};
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::{Details, ErrorCode, Photo, Rejection, Thresholds, Verdict};
+use livecheck_contract::ErrorCode;
+use livecheck_engine::{Details, Photo, Rejection, Thresholds, Verdict};
 use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
+use livecheck_upload::{Upload, details_flag};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -26,7 +28,7 @@ use crate::pool::{Job, JobError, Lane, Ticket};
 use crate::router::RequestId;
 use crate::sandbox::{self, Scenario};
 use crate::shares::Tenant;
-use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved, Upload};
+use crate::upload::{self, HTTP2_STREAM_WINDOW, ReadError, ReadLimits, Reserved};
 
 /// `{"success": true, "result": …}`.
 #[derive(Serialize)]
@@ -185,14 +187,14 @@ fn details_wanted(query: &str, upload: &Upload) -> Result<bool, ApiError> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if name == "details" {
-            wanted |= upload::details_flag(value.as_bytes())?;
+            wanted |= details_flag(value.as_bytes())?;
         }
     }
     Ok(wanted)
 }
 
 fn overloaded(app: &App, tenant: &Tenant) -> ApiError {
-    ApiError::unavailable("the server is judging as many images as it can: try again shortly")
+    ApiError::unavailable("the server is busy judging other images: try again shortly")
         .retry_after(app.pool.come_back(tenant))
 }
 
@@ -328,7 +330,7 @@ impl Check {
             if refuse {
                 return Err(ApiError::new(
                     ErrorCode::UnreadableImage,
-                    "this very file was judged before with this key, and a file is judged once: take a new photo",
+                    "this file was judged before with this key, and each file is judged only once: take a new photo",
                 ));
             }
         }
@@ -484,9 +486,9 @@ impl Check {
             .record(&line, self.app.clock.now(), &self.app.metrics)
             .await
             .map_err(|error| {
-                tracing::error!(%error, "a judgement was withheld");
+                tracing::error!(%error, "a verdict was withheld");
                 ApiError::unavailable(
-                    "the judgement could not be recorded, so it is withheld: try again shortly",
+                    "the verdict could not be recorded, so it is withheld: try again shortly",
                 )
             })
     }
@@ -522,7 +524,7 @@ impl Check {
                 self.app.config.times.judge_timeout.as_secs()
             )),
             Failed::ClientGone | Failed::Job(JobError::Dropped) => {
-                ApiError::unavailable("the request was given up before the image was judged")
+                ApiError::unavailable("the request was abandoned before the image was judged")
             }
             Failed::Job(JobError::Panicked) => {
                 self.app.metrics.panicked();

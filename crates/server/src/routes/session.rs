@@ -8,9 +8,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use livecheck_engine::ErrorCode;
+use livecheck_contract::{ErrorCode, Session};
 use livecheck_store::{KeyRecord, Rate};
-use serde::Serialize;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -18,18 +17,6 @@ use crate::error::ApiError;
 
 /// When to come back where the key has as many open sessions as it may have.
 const RETRY_LATER: Duration = Duration::from_secs(60);
-
-/// The body of an opened session.
-#[derive(Serialize)]
-pub(crate) struct Session {
-    /// Always `true`.
-    success: bool,
-    /// 32 characters of base64url: the value of the header `x-session-token`.
-    session_token: String,
-    /// Only with sandbox keys.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    sandbox: bool,
-}
 
 pub(crate) async fn open(State(app): State<Arc<App>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
@@ -95,7 +82,7 @@ async fn within_limits(app: &App, key: &KeyRecord) -> Result<(), ApiError> {
             .inspect_err(|_| app.metrics.store_failed())?;
         if open >= most {
             let detail = format!(
-                "this key has {open} open sessions, the most that it may have; a session ends {} minutes after it was opened",
+                "this key has {open} open sessions, the maximum allowed; a session expires {} minutes after it was opened",
                 access.session_lifetime.as_secs().div_ceil(60)
             );
             return Err(too_many(detail, RETRY_LATER));

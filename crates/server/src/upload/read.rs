@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
+use livecheck_upload::{Form, Upload, UploadError, body_limit};
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Form, Reserved, SMALL_BODY, Upload, UploadError, body_limit};
+use super::budget::{Reserved, SMALL_BODY};
 
 /// How long a body may take.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +38,10 @@ pub enum ReadError {
     #[error("{0}")]
     TooSlow(String),
     /// The connection broke, or the transfer encoding is wrong.
-    #[error("the request body could not be received to its end")]
+    #[error("the request body could not be received completely")]
     Broken,
     /// All memory for uploads is taken (HTTP 503).
-    #[error("the server is receiving as many images as it can hold: try again shortly")]
+    #[error("the server is busy receiving other images: try again shortly")]
     NoMemory,
 }
 
@@ -63,7 +64,12 @@ pub async fn read(
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(UploadError::BodyTooLarge { limit }.into());
     }
-    let mut form = Form::new(headers, limits.file_bytes)?;
+    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let mut form = Form::new(
+        values(CONTENT_TYPE),
+        values(CONTENT_ENCODING),
+        limits.file_bytes,
+    )?;
     if !memory.grow_to(limits.window) {
         return Err(ReadError::NoMemory);
     }

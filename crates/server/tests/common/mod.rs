@@ -465,7 +465,7 @@ impl Answer {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
         assert_eq!(self.header("content-type"), "application/json");
         assert!(!self.header("x-request-id").is_empty());
-        let known = livecheck_engine::ErrorCode::ALL
+        let known = livecheck_contract::ErrorCode::ALL
             .into_iter()
             .find(|known| known.code() == code)
             .unwrap();

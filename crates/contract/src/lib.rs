@@ -1,0 +1,13 @@
+//! What the API says: error codes, the bodies of answers, and the row of text that stands for one photo.
+//! The HTTP service, the command line and the Python module all speak from here.
+//!
+//! Plain data: nothing here decides anything.
+#![forbid(unsafe_code)]
+
+mod answers;
+mod error_code;
+mod row;
+
+pub use answers::{Failure, Health, Session};
+pub use error_code::ErrorCode;
+pub use row::{FileName, Row};

@@ -1,0 +1,392 @@
+//! A net for inputs of one size: where its maps lie, and the steps from one to the next.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pulp::{Arch, Scalar128b, Simd, WithSimd};
+
+use super::{
+    graph::{Graph, Layer, Operation, Pair, Window},
+    kernels::{Dense, Depthwise, GROUP, Places},
+};
+
+/// A map, zeros around it included.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    rows: usize,
+    columns: usize,
+    channels: usize,
+    /// Numbers of a pixel.
+    pitch: usize,
+    /// Zeros on each side, in pixels.
+    edge: usize,
+}
+
+impl Map {
+    fn length(&self) -> usize {
+        (self.rows + 2 * self.edge) * (self.columns + 2 * self.edge) * self.pitch
+    }
+
+    /// Where the pixel lies that is `row` and `column` from the first one of the zeros.
+    fn beyond_edge(&self, row: usize, column: usize) -> usize {
+        (row * (self.columns + 2 * self.edge) + column) * self.pitch
+    }
+
+    fn at(&self, row: usize, column: usize) -> usize {
+        self.beyond_edge(row + self.edge, column + self.edge)
+    }
+
+    /// Writes the zeros around the map.
+    fn clear_edge(&self, memory: &mut [f32]) {
+        if self.edge == 0 {
+            return;
+        }
+        let row = (self.columns + 2 * self.edge) * self.pitch;
+        let side = self.edge * self.pitch;
+        // Above and below, with the left and right zeros of the rows beside them.
+        let first = self.at(0, 0);
+        let end = self.at(self.rows - 1, self.columns);
+        memory[..first].fill(0.0);
+        memory[end..self.length()].fill(0.0);
+        for number in 1..self.rows {
+            memory[first + number * row - 2 * side..first + number * row].fill(0.0);
+        }
+    }
+
+    /// Each pixel, row by row.
+    fn pixels(self) -> impl Iterator<Item = usize> {
+        (0..self.rows)
+            .flat_map(move |row| (0..self.columns).map(move |column| self.at(row, column)))
+    }
+}
+
+/// The memory of one run.
+type Memory = Vec<Vec<f32>>;
+
+/// A map that leaves the net, without zeros around it: row by row, pixel by pixel, channel by channel.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Output {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) values: Vec<f32>,
+}
+
+/// A net for inputs of one size.
+#[derive(Debug)]
+pub(super) struct Program {
+    graph: Arc<Graph>,
+    arch: Arch,
+    maps: Vec<Map>,
+    /// Where each map lies, as a number of a piece of memory; a piece serves one map after the other.
+    pieces: Vec<usize>,
+    lengths: Vec<usize>,
+    /// Of each layer that is a convolution.
+    places: Vec<Option<Places>>,
+    idle: Mutex<Vec<Memory>>,
+}
+
+impl Program {
+    /// For inputs of `size` pixels, with the vectors of `arch`; `None` where the net does not fit such an input.
+    pub(super) fn new(graph: Arc<Graph>, size: Pair, arch: Arch) -> Option<Self> {
+        let mut sizes = vec![size; graph.channels.len()];
+        let mut channels = graph.channels.clone();
+        let mut edges = vec![0; channels.len()];
+        for layer in &graph.layers {
+            let first = layer.inputs[0];
+            let from = sizes[first];
+            sizes[layer.output] = match &layer.operation {
+                Operation::Dense(window) | Operation::Depthwise(window) => {
+                    edges[first] = edges[first].max(window.edge());
+                    window.outputs(from)?
+                }
+                Operation::Double => from.map(|side| 2 * side),
+                Operation::Flatten => {
+                    channels[layer.output] = channels[first] * from[0] * from[1];
+                    [1, 1]
+                }
+                Operation::Mean | Operation::Concat | Operation::Sigmoid => [1, 1],
+                Operation::Add => from,
+            };
+            let alike = matches!(layer.operation, Operation::Add | Operation::Dense(_));
+            if alike
+                && layer.inputs[1..]
+                    .iter()
+                    .any(|other| sizes[*other] != sizes[layer.output])
+            {
+                return None;
+            }
+        }
+        let maps: Vec<Map> = (0..channels.len())
+            .map(|map| Map {
+                rows: sizes[map][0],
+                columns: sizes[map][1],
+                channels: channels[map],
+                // Of the input no kernel reads vectors.
+                pitch: if map == 0 {
+                    channels[0]
+                } else {
+                    channels[map].next_multiple_of(GROUP)
+                },
+                edge: edges[map],
+            })
+            .collect();
+        let places = graph
+            .layers
+            .iter()
+            .map(|layer| places(layer, &maps))
+            .collect();
+        let (pieces, lengths) = pieces(&graph, &maps);
+        Some(Self {
+            graph,
+            arch,
+            maps,
+            pieces,
+            lengths,
+            places,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Runs the net on three planes of the size that it was made for; the outputs row by row, pixel by pixel,
+    /// channel by channel, each with its columns and rows.
+    pub(super) fn run(&self, planes: &[f32]) -> Vec<Output> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut memory = idle.unwrap_or_else(|| {
+            self.lengths
+                .iter()
+                .map(|length| vec![0.0; *length])
+                .collect()
+        });
+        let input = &mut memory[self.pieces[0]];
+        self.maps[0].clear_edge(input);
+        self.fill(planes, input);
+        for (layer, places) in self.graph.layers.iter().zip(&self.places) {
+            // No layer reads the piece that it writes.
+            let mut output = std::mem::take(&mut memory[self.pieces[layer.output]]);
+            self.maps[layer.output].clear_edge(&mut output);
+            self.step(layer, places.as_ref(), &memory, &mut output);
+            memory[self.pieces[layer.output]] = output;
+        }
+        let outputs = self
+            .graph
+            .outputs
+            .iter()
+            .map(|map| self.output(*map, &memory))
+            .collect();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(memory);
+        outputs
+    }
+
+    fn fill(&self, planes: &[f32], input: &mut [f32]) {
+        let (map, (less, by)) = (self.maps[0], self.graph.scale);
+        for (channel, plane) in planes.chunks_exact(map.rows * map.columns).enumerate() {
+            for (row, values) in plane.chunks_exact(map.columns).enumerate() {
+                let to = &mut input[map.at(row, 0)..][..map.columns * map.pitch];
+                for (to, value) in to.chunks_exact_mut(map.pitch).zip(values) {
+                    to[channel] = (value - less) / by;
+                }
+            }
+        }
+    }
+
+    fn output(&self, map: usize, memory: &Memory) -> Output {
+        let (values, map) = (&memory[self.pieces[map]], self.maps[map]);
+        Output {
+            rows: map.rows,
+            columns: map.columns,
+            values: map
+                .pixels()
+                .flat_map(|at| &values[at..at + map.channels])
+                .copied()
+                .collect(),
+        }
+    }
+
+    /// Runs a kernel with the vectors of this processor; with those that every processor has where it knows
+    /// none of the wider ones.
+    fn dispatch(&self, kernel: impl WithSimd<Output = ()>) {
+        match self.arch {
+            Arch::Scalar => Scalar128b.vectorize(kernel),
+            arch => arch.dispatch(kernel),
+        }
+    }
+
+    fn step(&self, layer: &Layer, places: Option<&Places>, memory: &Memory, output: &mut [f32]) {
+        let data = |input: usize| memory[self.pieces[layer.inputs[input]]].as_slice();
+        let from = self.maps[layer.inputs[0]];
+        let to = self.maps[layer.output];
+        let (weights, bias, activation) = (
+            layer.weights.as_slice(),
+            layer.bias.as_slice(),
+            &layer.activation,
+        );
+        match (&layer.operation, places) {
+            (Operation::Dense(_), Some(places)) => self.dispatch(Dense {
+                weights,
+                bias,
+                activation,
+                places,
+                input: data(0),
+                added: (layer.inputs.len() == 2).then(|| data(1)),
+                output,
+            }),
+            (Operation::Depthwise(_), Some(places)) => self.dispatch(Depthwise {
+                weights,
+                bias,
+                activation,
+                places,
+                input: data(0),
+                output,
+            }),
+            (Operation::Add, _) => {
+                let other = self.maps[layer.inputs[1]];
+                for row in 0..to.rows {
+                    let length = to.columns * to.pitch;
+                    let one = &data(0)[from.at(row, 0)..][..length];
+                    let other = &data(1)[other.at(row, 0)..][..length];
+                    for ((sum, a), b) in output[to.at(row, 0)..][..length]
+                        .iter_mut()
+                        .zip(one)
+                        .zip(other)
+                    {
+                        *sum = a + b;
+                    }
+                }
+            }
+            (Operation::Double, _) => {
+                for row in 0..to.rows {
+                    for column in 0..to.columns {
+                        let pixel = &data(0)[from.at(row / 2, column / 2)..][..to.pitch];
+                        output[to.at(row, column)..][..to.pitch].copy_from_slice(pixel);
+                    }
+                }
+            }
+            (Operation::Mean, _) => {
+                let sums = &mut output[..to.pitch];
+                sums.fill(0.0);
+                for at in from.pixels() {
+                    for (sum, value) in sums.iter_mut().zip(&data(0)[at..]) {
+                        *sum += value;
+                    }
+                }
+                let count = (from.rows * from.columns) as f32;
+                sums.iter_mut().for_each(|sum| *sum /= count);
+            }
+            (Operation::Flatten, _) => {
+                let count = from.rows * from.columns;
+                for (pixel, at) in from.pixels().enumerate() {
+                    for (channel, value) in data(0)[at..][..from.channels].iter().enumerate() {
+                        output[channel * count + pixel] = *value;
+                    }
+                }
+            }
+            (Operation::Concat, _) => {
+                let mut at = 0;
+                for input in 0..layer.inputs.len() {
+                    let channels = self.maps[layer.inputs[input]].channels;
+                    output[at..at + channels].copy_from_slice(&data(input)[..channels]);
+                    at += channels;
+                }
+            }
+            (Operation::Sigmoid, _) => {
+                for (to, from) in output.iter_mut().zip(data(0)).take(to.channels) {
+                    *to = 1.0 / (1.0 + (-from).exp());
+                }
+            }
+            (Operation::Dense(_) | Operation::Depthwise(_), None) => {}
+        }
+    }
+}
+
+fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
+    let (Operation::Dense(window) | Operation::Depthwise(window)) = &layer.operation else {
+        return None;
+    };
+    let (from, to) = (maps[layer.inputs[0]], maps[layer.output]);
+    let Window {
+        kernel,
+        stride,
+        before,
+        ..
+    } = *window;
+    let inputs = (0..to.rows)
+        .flat_map(|row| (0..to.columns).map(move |column| (row, column)))
+        .map(|(row, column)| {
+            from.beyond_edge(
+                row * stride[0] + from.edge - before[0],
+                column * stride[1] + from.edge - before[1],
+            )
+        });
+    let depthwise = matches!(layer.operation, Operation::Depthwise(_));
+    // The taps of a row lie together where pixels do.
+    let together = !depthwise && from.pitch == from.channels;
+    let columns = if together { 1 } else { kernel[1] };
+    let runs = (0..kernel[0])
+        .flat_map(|row| (0..columns).map(move |column| from.beyond_edge(row, column)));
+    Some(Places {
+        inputs: inputs.collect(),
+        runs: runs.collect(),
+        length: if together {
+            kernel[1] * from.channels
+        } else {
+            from.channels
+        },
+        outputs: to.pixels().collect(),
+        added: layer
+            .inputs
+            .get(1)
+            .map_or_else(Vec::new, |added| maps[*added].pixels().collect()),
+    })
+}
+
+/// For each map the number of its piece of memory, and the pieces' lengths. What no layer reads any more makes
+/// room for the next map: the less memory a run goes over, the more of it stays in the cache.
+fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<usize>, Vec<usize>) {
+    let mut last = vec![0; maps.len()];
+    for (number, layer) in graph.layers.iter().enumerate() {
+        for input in &layer.inputs {
+            last[*input] = number;
+        }
+    }
+    for output in &graph.outputs {
+        last[*output] = graph.layers.len();
+    }
+    let (mut pieces, mut lengths) = (vec![0; maps.len()], vec![maps[0].length()]);
+    let mut idle: Vec<usize> = Vec::new();
+    for (number, layer) in graph.layers.iter().enumerate() {
+        let length = maps[layer.output].length();
+        // The smallest that is large enough; otherwise the largest, which grows.
+        let place = (0..idle.len()).min_by_key(|place| {
+            let room = lengths[idle[*place]];
+            (
+                room < length,
+                if room < length {
+                    usize::MAX - room
+                } else {
+                    room
+                },
+            )
+        });
+        let piece = place.map_or(lengths.len(), |place| idle.swap_remove(place));
+        if piece == lengths.len() {
+            lengths.push(0);
+        }
+        lengths[piece] = lengths[piece].max(length);
+        pieces[layer.output] = piece;
+        let mut done: Vec<usize> = layer.inputs.clone();
+        done.sort_unstable();
+        done.dedup();
+        idle.extend(
+            done.into_iter()
+                .filter(|input| last[*input] == number)
+                .map(|input| pieces[input]),
+        );
+    }
+    (pieces, lengths)
+}
