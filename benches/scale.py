@@ -13,7 +13,7 @@ machines of 8, 32 and 128 cores and ten nodes of 8, with the first limit that bi
 - memory: bytes that a check moves, and the bandwidth of the machine;
 - the network: bytes of a photo, and the line.
 
-What is assumed and not measured stands in `Assumed`; every number there is an option. Prints the
+Settings come from the environment, such as `LIVECHECK_RUNTIME=embedded`. What is assumed and not measured stands in `Assumed`; every number there is an option. Prints the
 tables, and draws the curve as an SVG file. Needs Pillow.
 """
 
@@ -51,10 +51,10 @@ class Assumed:
     """Writes a second of one PostgreSQL (docs, SCALING: `take_use` of 32 callers)."""
     writes_per_check: float = 1.0
     """One for a session token."""
-    gigabytes_per_second: float = 20.0
-    """Memory bandwidth of a node with 8 cores; it grows with the cores up to four times of it."""
-    megabytes_per_check: float = 120.0
-    """Memory traffic of a check of 0.9 megapixels beyond the caches: weights of all nets once, maps, pixels."""
+    gigabytes_per_second: float = 25.0
+    """Memory bandwidth for each 8 cores of a node, up to eight times of it."""
+    megabytes_per_check: float = 40.0
+    """Memory traffic of a check of 0.9 megapixels beyond the caches: weights of all nets once, pixels, large maps."""
     gigabits_per_second: float = 10.0
     """The line of a node."""
 
@@ -69,22 +69,28 @@ def sized(photos: list[Path], size: tuple[int, int], folder: Path) -> Path:
     return folder
 
 
-def bench(binary: Path, folder: Path, flags: list[str]) -> dict[int, float]:
+def bench(binary: Path, folder: Path) -> dict[int, float]:
     """Photos a second by workers."""
-    command: list[str | Path] = [binary, "bench", folder, "--workers", "2", "--runs", "6", "--json", *flags]
+    command: list[str | Path] = [binary, "bench", folder, "--workers", "2", "--runs", "6", "--json"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     throughput = said["report"]["groups"][0]["throughput"]
     return {row["workers"]: row["per_second"] for row in throughput}
 
 
+def multipart(photo: bytes) -> tuple[bytes, str]:
+    """A form with the photo, and its type."""
+    head = b'--photo\r\ncontent-disposition: form-data; name="image"; filename="photo.jpg"\r\n\r\n'
+    return head + photo + b"\r\n--photo--\r\n", "multipart/form-data; boundary=photo"
+
+
 class Server:
     """The service on a free port, with a demo key."""
 
-    def __init__(self, binary: Path, flags: list[str]):
+    def __init__(self, binary: Path):
         self.folder = tempfile.TemporaryDirectory()
         environment = os.environ | {"LIVECHECK_LISTEN": "127.0.0.1:0", "HOME": self.folder.name}
         self.process = subprocess.Popen(
-            [binary, *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.folder.name
+            [binary], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.folder.name
         )
         assert self.process.stdout
         said = ""
@@ -102,13 +108,14 @@ class Server:
     def per_second(self, photo: bytes, connections: int, seconds: float) -> tuple[float, float]:
         """Answers a second, and the median time of one in ms."""
         times: list[float] = []
+        body, content_type = multipart(photo)
         until = time.monotonic() + seconds
 
         def client() -> None:
             connection = http.client.HTTPConnection(self.address)
             while time.monotonic() < until:
                 start = time.perf_counter()
-                connection.request("POST", "/liveness/", photo, {"x-api-key": self.key, "content-type": "image/jpeg"})
+                connection.request("POST", "/liveness/", body, {"x-api-key": self.key, "content-type": content_type})
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status == 200:
@@ -132,7 +139,7 @@ def predicted(one: float, two: float, bytes_per_photo: float, assumed: Assumed, 
     """Photos a second, and the limit that bites first."""
     # Contention such that two workers do what was measured, at least nothing.
     contention = max(0.0, 2 * one / two - 1)
-    memory = assumed.gigabytes_per_second * 1e3 * min(cores / 8, 4) if cores > 8 else assumed.gigabytes_per_second * 1e3
+    memory = assumed.gigabytes_per_second * 1e3 * min(max(cores / 8, 1), 8)
     limits = {
         "cores": nodes * one * cores / (1 + contention * (cores - 1)),
         "database": assumed.database_writes / assumed.writes_per_check,
@@ -180,7 +187,6 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos with one face")
     parser.add_argument("--most", type=int, default=12, help="photos that are taken of it (default: 12)")
     parser.add_argument("--seconds", type=float, default=5, help="time for each number of connections (default: 5)")
-    parser.add_argument("--flag", action="append", default=[], help="a flag of the program, such as --flag=--runtime=embedded")
     parser.add_argument("--output", type=Path, help="the SVG file")
     for field in fields(Assumed):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
@@ -195,12 +201,12 @@ def main() -> None:
         print("| megapixels | one worker, photos a second | two workers | ratio |\n|---|---|---|---|")
         for megapixels, size in MEGAPIXELS.items():
             folder = sized(photos, size, Path(work) / str(megapixels))
-            rates[megapixels] = by_workers = bench(arguments.binary, folder, arguments.flag)
+            rates[megapixels] = by_workers = bench(arguments.binary, folder)
             one, two = by_workers[1], by_workers[2]
             print(f"| {megapixels} | {one:.1f} | {two:.1f} | {two / one:.2f} |", flush=True)
         photo = (Path(work) / "0.9" / "0.jpg").read_bytes()
 
-    server = Server(arguments.binary, arguments.flag)
+    server = Server(arguments.binary)
     try:
         print("\n| connections | answers a second | median, ms |\n|---|---|---|")
         for connections in CONNECTIONS:
