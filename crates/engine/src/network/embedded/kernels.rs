@@ -53,6 +53,20 @@ pub(super) struct Places {
     pub(super) added: Vec<usize>,
 }
 
+impl Places {
+    /// The `M` output pixels from `first` on. The last ones come twice where they fill no tile of their own.
+    #[inline(always)]
+    fn tile<const M: usize>(&self, first: usize) -> [usize; M] {
+        let last = self.inputs.len() - 1;
+        let first = first.min(self.inputs.len().saturating_sub(M));
+        let mut pixels = [0; M];
+        for (m, pixel) in pixels.iter_mut().enumerate() {
+            *pixel = (first + m).min(last);
+        }
+        pixels
+    }
+}
+
 /// What is done with the sums of one pixel, from one channel on.
 struct Finish<'a> {
     bias: &'a [f32],
@@ -101,6 +115,26 @@ impl Finish<'_> {
         }
     }
 
+    /// Writes the sums of a tile and applies what follows them.
+    #[inline(always)]
+    fn write<S: Simd, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        pixels: [usize; M],
+        sums: [[S::f32s; N]; M],
+        channel: usize,
+        output: &mut [f32],
+    ) {
+        unrolled!(m < M, {
+            let to = self.places.outputs[pixels[m]] + channel;
+            let to = S::as_mut_simd_f32s(&mut output[to..to + N * S::F32_LANES]).0;
+            unrolled!(n < N, to[n] = sums[m][n]);
+        });
+        for pixel in pixels {
+            self.apply::<S, N>(simd, pixel, channel, output);
+        }
+    }
+
     /// Where the sums of `N` vectors begin.
     #[inline(always)]
     fn start<S: Simd, const N: usize>(&self, simd: S, channel: usize) -> [S::f32s; N] {
@@ -144,23 +178,14 @@ impl Dense<'_> {
             added: self.added,
             places,
         };
-        let count = places.inputs.len();
-        let mut first = 0;
-        while first < count {
-            // The last pixels are done twice where they fill no tile of their own.
-            let first_pixel = first.min(count.saturating_sub(M));
-            let mut pixels = [0; M];
-            let mut bases = [0; M];
-            for m in 0..M {
-                pixels[m] = (first_pixel + m).min(count - 1);
-                bases[m] = places.inputs[pixels[m]];
-            }
+        for first in (0..places.inputs.len()).step_by(M) {
+            let pixels = places.tile::<M>(first);
             let mut sums = [finish.start::<S, N>(simd, channel); M];
             let mut rows = weights.chunks_exact(pitch);
             for run in &places.runs {
                 let mut taps = [&self.input[..0]; M];
                 for m in 0..M {
-                    taps[m] = &self.input[bases[m] + run..][..places.length];
+                    taps[m] = &self.input[places.inputs[pixels[m]] + run..][..places.length];
                 }
                 for (k, row) in rows.by_ref().take(places.length).enumerate() {
                     let row = S::as_simd_f32s(&row[at..at + N * S::F32_LANES]).0;
@@ -174,15 +199,7 @@ impl Dense<'_> {
                     }
                 }
             }
-            unrolled!(m < M, {
-                let to = places.outputs[pixels[m]] + channel;
-                let to = S::as_mut_simd_f32s(&mut self.output[to..to + N * S::F32_LANES]).0;
-                unrolled!(n < N, to[n] = sums[m][n]);
-            });
-            for pixel in pixels {
-                finish.apply::<S, N>(simd, pixel, channel, self.output);
-            }
-            first += M;
+            finish.write::<S, M, N>(simd, pixels, sums, channel, self.output);
         }
     }
 
@@ -258,15 +275,11 @@ impl Depthwise<'_> {
             added: None,
             places,
         };
-        let count = places.inputs.len();
         let width = N * S::F32_LANES;
-        let mut first = 0;
-        while first < count {
-            let first_pixel = first.min(count.saturating_sub(M));
-            let mut pixels = [0; M];
+        for first in (0..places.inputs.len()).step_by(M) {
+            let pixels = places.tile::<M>(first);
             let mut bases = [0; M];
             for m in 0..M {
-                pixels[m] = (first_pixel + m).min(count - 1);
                 bases[m] = places.inputs[pixels[m]] + channel;
             }
             let mut sums = [finish.start::<S, N>(simd, channel); M];
@@ -284,15 +297,7 @@ impl Depthwise<'_> {
                     }
                 }
             }
-            unrolled!(m < M, {
-                let to = places.outputs[pixels[m]] + channel;
-                let to = S::as_mut_simd_f32s(&mut self.output[to..to + N * S::F32_LANES]).0;
-                unrolled!(n < N, to[n] = sums[m][n]);
-            });
-            for pixel in pixels {
-                finish.apply::<S, N>(simd, pixel, channel, self.output);
-            }
-            first += M;
+            finish.write::<S, M, N>(simd, pixels, sums, channel, self.output);
         }
     }
 }
