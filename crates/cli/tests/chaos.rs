@@ -13,8 +13,6 @@ mod process;
 
 #[path = "chaos/frames.rs"]
 mod frames;
-#[path = "chaos/switch.rs"]
-mod switch;
 #[path = "chaos/world.rs"]
 mod world;
 

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod switch;
+
 #[cfg(unix)]
 pub use cluster::PostgresCluster;
+pub use switch::Switch;
 
 /// Set to `1` to make missing PostgreSQL binaries a failure instead of a reason to leave tests out.
 pub const REQUIRE_POSTGRES: &str = "LIVECHECK_REQUIRE_POSTGRES";

@@ -2,17 +2,13 @@
 //! while: connections that remember the old state are dropped at the first sign of it.
 #![expect(clippy::unwrap_used, reason = "a test stops where the store fails")]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use livecheck_store::testing::PostgresCluster;
+use livecheck_store::testing::{PostgresCluster, Switch};
 use livecheck_store::{
     KeyRecord, NewKey, SessionState, Store, StoreError, Timestamp, TokenHash, open,
 };
 use sqlx::{Connection as _, PgConnection};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 
 const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 const END: Timestamp = Timestamp::from_millis(1_780_000_060_000);
@@ -20,43 +16,6 @@ const USES: u32 = 1_000_000;
 
 /// More than a pool has connections.
 const CALLS: u32 = 20;
-
-/// What stands between a service and its databases: an address that leads to one of them.
-struct Switch {
-    address: SocketAddr,
-    port: Arc<AtomicU16>,
-}
-
-impl Switch {
-    async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let port = Arc::new(AtomicU16::new(port));
-        let target = Arc::clone(&port);
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let port = target.load(Ordering::SeqCst);
-                tokio::spawn(async move {
-                    if let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await {
-                        // Ends with either side.
-                        let _ = copy_bidirectional(&mut near, &mut far).await;
-                    }
-                });
-            }
-        });
-        Self { address, port }
-    }
-
-    fn lead_to(&self, port: u16) {
-        self.port.store(port, Ordering::SeqCst);
-    }
-
-    /// The address of a database through it.
-    fn url(&self, direct: &str) -> String {
-        let name = direct.rsplit_once('/').unwrap().1;
-        format!("postgres://livecheck@{}/{name}", self.address)
-    }
-}
 
 async fn with_a_session(store: &dyn Store) -> (KeyRecord, TokenHash) {
     let (key, _) = store.create_key(NewKey::named("alice"), NOW).await.unwrap();
@@ -157,7 +116,7 @@ async fn a_standby_takes_over() {
     let Some(standby) = primary.standby() else {
         return;
     };
-    let switch = Switch::to(primary.port()).await;
+    let switch = Switch::to(primary.port());
     let store = open(&switch.url(&direct)).await.unwrap();
     let (key, token) = with_a_session(&*store).await;
     let before = take(&*store, &key, &token).await;
@@ -207,7 +166,7 @@ async fn a_primary_that_is_stopped_is_left_at_once() {
     let Some(standby) = primary.standby() else {
         return;
     };
-    let switch = Switch::to(primary.port()).await;
+    let switch = Switch::to(primary.port());
     let store = open(&switch.url(&direct)).await.unwrap();
     let (key, token) = with_a_session(&*store).await;
     // Says 57P01 to every connection, once what was committed is on the standby.

@@ -11,13 +11,14 @@ use std::{
 };
 
 use livecheck_store::{
-    Clock as _, SessionState, SessionToken, SystemClock, testing::PostgresCluster,
+    Clock as _, SessionState, SessionToken, SystemClock,
+    testing::{PostgresCluster, Switch},
 };
 use livecheck_testing::drawn;
 use serde_json::Value;
 use tokio::{net::TcpSocket, runtime::Runtime};
 
-use crate::{Fault, common::Bench, left_out, process::Process, shown, succeeds, switch::Switch};
+use crate::{Fault, common::Bench, left_out, process::Process, shown, succeeds};
 
 /// Clients that send photos all the time.
 const CLIENTS: usize = 3;
@@ -96,7 +97,7 @@ struct Clients {
     turn: AtomicUsize,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 enum Outcome {
     Judged,
     Refused,
