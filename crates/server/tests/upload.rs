@@ -9,46 +9,9 @@
 mod common;
 
 use common::{base64, image_form, send, start};
+use livecheck_testing::forms::{IMAGE_PART, MULTIPART, multipart, replaced, sample};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
-const MULTIPART: &str = "multipart/form-data; boundary=XX";
-
-trait ReplaceAll {
-    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8>;
-}
-
-impl ReplaceAll for Vec<u8> {
-    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8> {
-        let mut bytes = self.clone();
-        for at in 0..bytes.len().saturating_sub(1) {
-            if bytes[at..at + 2] == *from {
-                bytes[at..at + 2].copy_from_slice(to);
-            }
-        }
-        bytes
-    }
-}
-
-/// Bytes that use every base64 character, both special ones among them.
-fn sample(length: usize) -> Vec<u8> {
-    let step = |n: usize| n.wrapping_mul(2_654_435_761) >> 7;
-    (0..length).map(|n| step(n).to_le_bytes()[0]).collect()
-}
-
-fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (head, content) in parts {
-        body.extend_from_slice(b"--XX\r\n");
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(b"\r\n\r\n");
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--XX--\r\n");
-    body
-}
-
-const IMAGE_PART: &str = "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg";
 
 #[tokio::test]
 async fn ten_mebibytes_pass_and_one_byte_more_does_not() {
@@ -241,7 +204,7 @@ async fn every_detail_is_true_of_what_was_sent() {
         (
             MULTIPART,
             "",
-            part(IMAGE_PART, b"x").replace_all(b"XX", b"YY"),
+            replaced(&part(IMAGE_PART, b"x"), b"XX", b"YY"),
             400,
             "004",
             "the boundary given in the Content-Type never starts a part in the multipart body",

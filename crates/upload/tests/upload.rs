@@ -7,13 +7,13 @@
 )]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use livecheck_testing::forms::{IMAGE_PART, MULTIPART, multipart, replaced, sample};
 use livecheck_upload::{Form, Upload, UploadError, body_limit};
 
 /// Small, so that edges are cheap to reach.
 const LIMIT: usize = 300;
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
-const MULTIPART: &str = "multipart/form-data; boundary=XX";
 
 fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
@@ -64,42 +64,6 @@ fn malformed(kind: &str, body: impl AsRef<[u8]>) -> String {
     }
 }
 
-trait ReplaceAll {
-    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8>;
-}
-
-impl ReplaceAll for Vec<u8> {
-    fn replace_all(&self, from: &[u8; 2], to: &[u8; 2]) -> Vec<u8> {
-        let mut bytes = self.clone();
-        for at in 0..bytes.len().saturating_sub(1) {
-            if bytes[at..at + 2] == *from {
-                bytes[at..at + 2].copy_from_slice(to);
-            }
-        }
-        bytes
-    }
-}
-
-/// Bytes that use every base64 character, both special ones among them.
-fn sample(length: usize) -> Vec<u8> {
-    let step = |n: usize| n.wrapping_mul(2_654_435_761) >> 7;
-    (0..length).map(|n| step(n).to_le_bytes()[0]).collect()
-}
-
-fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (head, content) in parts {
-        body.extend_from_slice(b"--XX\r\n");
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(b"\r\n\r\n");
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--XX--\r\n");
-    body
-}
-
-const IMAGE_PART: &str = "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg";
 const TEXT_PART: &str = "Content-Disposition: form-data; name=\"image_bytes\"";
 
 #[test]
@@ -590,7 +554,7 @@ fn a_body_without_exactly_one_image_is_malformed() {
         (MULTIPART, b"".to_vec(), "multipart body is empty"),
         (
             MULTIPART,
-            multipart(&[(IMAGE_PART, b"x")]).replace_all(b"XX", b"YY"),
+            replaced(&multipart(&[(IMAGE_PART, b"x")]), b"XX", b"YY"),
             "never starts a part",
         ),
         (MULTIPART, b"--XX--\r\n".to_vec(), "neither"),
