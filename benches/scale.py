@@ -13,17 +13,15 @@ machines of 8, 32 and 128 cores and ten nodes of 8, with the first limit that bi
 - memory: bytes that a check moves, and the bandwidth of the machine;
 - the network: bytes of a photo, and the line.
 
-Settings come from the environment, such as `LIVECHECK_RUNTIME=embedded`. What is assumed and not measured stands in `Assumed`; every number there is an option. Prints the
-tables, and draws the curve as an SVG file. Needs Pillow.
+Settings come from the environment, such as `LIVECHECK_RUNTIME=embedded`. What is assumed and not measured
+stands in `Assumed`; every number there is an option. Prints the tables, and draws the curve as an SVG file.
+Needs Pillow.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
-import re
 import statistics
 import subprocess
 import tempfile
@@ -32,6 +30,7 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from load import Server, body
 from PIL import Image
 
 MEGAPIXELS = {0.3: (640, 480), 0.9: (1280, 720), 12.0: (4000, 3000)}
@@ -77,62 +76,29 @@ def bench(binary: Path, folder: Path) -> dict[int, float]:
     return {row["workers"]: row["per_second"] for row in throughput}
 
 
-def multipart(photo: bytes) -> tuple[bytes, str]:
-    """A form with the photo, and its type."""
-    head = b'--photo\r\ncontent-disposition: form-data; name="image"; filename="photo.jpg"\r\n\r\n'
-    return head + photo + b"\r\n--photo--\r\n", "multipart/form-data; boundary=photo"
+def answers(server: Server, photo: bytes, connections: int, seconds: float) -> tuple[float, float]:
+    """Answers with a verdict a second, and the median time of one in ms."""
+    payload, kind = body(photo)
+    times: list[float] = []
+    until = time.monotonic() + seconds
 
+    def client() -> None:
+        connection = server.connect()
+        while time.monotonic() < until:
+            start = time.perf_counter()
+            connection.request("POST", "/liveness/", payload, {"x-api-key": server.key, "content-type": kind})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                times.append((time.perf_counter() - start) * 1e3)
+        connection.close()
 
-class Server:
-    """The service on a free port, with a demo key."""
-
-    def __init__(self, binary: Path):
-        self.folder = tempfile.TemporaryDirectory()
-        environment = os.environ | {"LIVECHECK_LISTEN": "127.0.0.1:0", "HOME": self.folder.name}
-        self.process = subprocess.Popen(
-            [binary], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.folder.name
-        )
-        assert self.process.stdout
-        said = ""
-        while not (address := re.search(r"http://([\d.]+:\d+)/liveness/", said)):
-            line = self.process.stdout.readline()
-            if not line:
-                raise SystemExit(f"the service did not start:\n{said}")
-            said += line
-        key = re.search(r"x-api-key: (\S+?)['\"]", said, re.IGNORECASE)
-        if not key:
-            raise SystemExit(f"the service said no key:\n{said}")
-        self.address, self.key = address[1], key[1]
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
-
-    def per_second(self, photo: bytes, connections: int, seconds: float) -> tuple[float, float]:
-        """Answers a second, and the median time of one in ms."""
-        times: list[float] = []
-        body, content_type = multipart(photo)
-        until = time.monotonic() + seconds
-
-        def client() -> None:
-            connection = http.client.HTTPConnection(self.address)
-            while time.monotonic() < until:
-                start = time.perf_counter()
-                connection.request("POST", "/liveness/", body, {"x-api-key": self.key, "content-type": content_type})
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == 200:
-                    times.append((time.perf_counter() - start) * 1e3)
-            connection.close()
-
-        threads = [threading.Thread(target=client) for _ in range(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return len(times) / seconds, statistics.median(times) if times else float("nan")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
+    threads = [threading.Thread(target=client) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(times) / seconds, statistics.median(times) if times else float("nan")
 
 
 def predicted(one: float, two: float, bytes_per_photo: float, assumed: Assumed, cores: int, nodes: int) -> tuple[float, str]:
@@ -206,11 +172,12 @@ def main() -> None:
             print(f"| {megapixels} | {one:.1f} | {two:.1f} | {two / one:.2f} |", flush=True)
         photo = (Path(work) / "0.9" / "0.jpg").read_bytes()
 
-    server = Server(arguments.binary)
+    # All connections come from one address.
+    server = Server(arguments.binary, "--max-connections-per-address", "0")
     try:
         print("\n| connections | answers a second | median, ms |\n|---|---|---|")
         for connections in CONNECTIONS:
-            rate, median = server.per_second(photo, connections, arguments.seconds)
+            rate, median = answers(server, photo, connections, arguments.seconds)
             print(f"| {connections} | {rate:.1f} | {median:.0f} |", flush=True)
     finally:
         server.stop()

@@ -186,7 +186,7 @@ impl From<ReadError> for ApiError {
 
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
-        // Digits that the table lacks would be a defect of ours.
+        // Unknown digits would be a bug in our own table.
         let code = ErrorCode::from_digits(rejection.code()).unwrap_or(ErrorCode::Internal);
         Self::new(code, rejection.to_string())
     }
