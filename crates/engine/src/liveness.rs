@@ -21,7 +21,7 @@ use crate::{
 
 /// Sides of the wide, the middle and the near view over the side of the face box, as the views net
 /// was trained on them.
-const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
+pub(crate) const VIEW_FACTORS: [f64; 3] = [4.0, 2.7, 1.5];
 
 /// Side of the view of the grain nets and of the small context net over the side of the face box: that of
 /// Silent-Face's first net, which taught them.

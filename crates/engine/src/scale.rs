@@ -2,7 +2,7 @@
 
 use livecheck_image::{ContentBox, ScaledJpeg};
 
-use crate::{detect::BBox, photo::Photo};
+use crate::{detect::BBox, liveness, photo::Photo};
 
 /// Pixels from which a JPEG is large. Of smaller ones most faces need the half or the whole size.
 pub(crate) const LARGE_PIXELS: u64 = 8_000_000;
@@ -15,8 +15,8 @@ const SEARCH_SIDE: u32 = 480;
 const FACE_WIDTH: f32 = 320.0;
 
 /// Side of the part of a large photo that is made into pixels again, over the longer side of the face:
-/// the widest crop takes 2.7, and the face may be moved by a tenth and be larger by 15 %.
-const PART_FACTOR: f32 = 3.5;
+/// the widest crop, of a face that may be larger by 15 % and moved by a tenth.
+const PART_FACTOR: f32 = 1.15 * liveness::VIEW_FACTORS[0] as f32 + 0.2;
 
 /// The reduction at which faces are searched: 2, 4 or 8.
 pub(crate) fn search_reduction(jpeg: &ScaledJpeg) -> u32 {
