@@ -165,9 +165,8 @@ async def test_of_64_photos_sent_by_16_tasks_none_is_lost(tmp_path: Path, facele
 
     try:
         key = server.key("crowd")
-        # As many tries as a slow machine takes.
         async with (
-            AsyncLivecheck(server.url, key, retries=1000, sleep=sleep) as livecheck,
+            AsyncLivecheck(server.url, key, sleep=sleep) as livecheck,
             anyio.create_task_group() as tasks,
         ):
             for _ in range(16):
