@@ -55,8 +55,8 @@ def one(folder: Path, pattern: str) -> Path:
 def program(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program out of the archive."""
     folder = tmp_path_factory.mktemp("archive")
-    with tarfile.open(one(packages, "livecheck-*-linux-gnu.tar.gz")) as archive:
-        archive.extractall(folder, filter="data")
+    archive = one(packages, "livecheck-*-linux-gnu.tar.gz")
+    subprocess.run(["tar", "--extract", "--file", archive, "--directory", folder], check=True)
     return one(folder, "*/livecheck")
 
 
