@@ -7,10 +7,12 @@
 mod faces;
 mod graph;
 mod kernels;
+mod memory;
 mod onnx;
 mod program;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
