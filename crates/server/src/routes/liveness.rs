@@ -253,13 +253,13 @@ impl Check {
         let thresholds = self.thresholds;
         let queued = Instant::now();
         let metrics = Arc::clone(&self.app);
-        let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
+        let job = self.app.pool.run(&self.ticket, Lane::Fresh, file, move |file| {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = Wiped(judge.decode(&file, &thresholds)?);
+            let photo = Wiped(judge.decode(file, &thresholds)?);
             let memory = memory
                 .photo(photo.0.rgb.len())
                 .ok_or(ApiError::from(ReadError::NoMemory))?;
-            let image = hashed_with.map(|key| key.mac(&file));
+            let image = hashed_with.map(|key| key.mac(file));
             Ok(Decoded {
                 photo,
                 memory,
@@ -370,7 +370,7 @@ impl Check {
         let judge = Arc::clone(&self.app.judge);
         let explain = self.explain;
         let thresholds = self.thresholds;
-        let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
+        let job = self.app.pool.run(&self.ticket, Lane::Begun, photo, move |photo| {
             // No more photos are being judged than there are threads: that needs no counting.
             drop(memory);
             let judged = judge.judge(&photo.0, &thresholds);
@@ -442,9 +442,9 @@ impl Check {
     ) -> Result<Success, ApiError> {
         let judge = Arc::clone(&self.app.judge);
         let file = Zeroizing::new(file);
-        let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
-            let image = judge.inspect(&file);
-            drop((file, memory));
+        let job = self.app.pool.run(&self.ticket, Lane::Fresh, file, move |file| {
+            let image = judge.inspect(file);
+            drop(memory);
             image
         });
         let image = self.wait(job, std::future::pending()).await;
