@@ -1,18 +1,18 @@
 //! What the server asks of the engine. A trait, so that tests can put any verdict behind HTTP.
 
 use livecheck_engine::{
-    Engine, EngineConfig, EngineError, Finding, ImageInfo, ModelInfo, Photo, Rejection, Runtime,
+    Engine, EngineConfig, EngineError, Finding, ImageInfo, Located, ModelInfo, Rejection, Runtime,
     RuntimeInfo, RuntimeLibrary, Thresholds, Verdict,
 };
 
 /// Judges photos, each with the thresholds of its key. All methods but `models` and `config` are blocking and CPU-bound; they are
 /// called on the threads of the [`Pool`](crate::pool::Pool) only.
 pub trait Judge: Send + Sync + 'static {
-    /// See [`Engine::decode`].
+    /// See [`Engine::locate`].
     ///
     /// # Errors
     /// `002` or `003`.
-    fn decode(&self, file: &[u8], thresholds: &Thresholds) -> Result<Photo, Rejection>;
+    fn locate(&self, file: &[u8], thresholds: &Thresholds) -> Result<Located, Rejection>;
 
     /// See [`Engine::inspect`].
     ///
@@ -24,7 +24,7 @@ pub trait Judge: Send + Sync + 'static {
     ///
     /// # Errors
     /// `007`, `051`, `052` or `005`.
-    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection>;
+    fn judge(&self, located: &Located, thresholds: &Thresholds) -> Result<Verdict, Rejection>;
 
     /// See [`Engine::findings`].
     ///
@@ -32,7 +32,7 @@ pub trait Judge: Send + Sync + 'static {
     /// `005`.
     fn findings(
         &self,
-        _photo: &Photo,
+        _located: &Located,
         _judged: Result<&Verdict, &Rejection>,
     ) -> Result<Vec<Finding>, Rejection> {
         Ok(Vec::new())
@@ -62,24 +62,24 @@ pub trait Judge: Send + Sync + 'static {
 }
 
 impl Judge for Engine {
-    fn decode(&self, file: &[u8], thresholds: &Thresholds) -> Result<Photo, Rejection> {
-        with(self, thresholds)?.decode(file)
+    fn locate(&self, file: &[u8], thresholds: &Thresholds) -> Result<Located, Rejection> {
+        with(self, thresholds)?.locate(file)
     }
 
     fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
         Self::inspect(self, file)
     }
 
-    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
-        with(self, thresholds)?.judge(photo)
+    fn judge(&self, located: &Located, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
+        with(self, thresholds)?.judge(located)
     }
 
     fn findings(
         &self,
-        photo: &Photo,
+        located: &Located,
         judged: Result<&Verdict, &Rejection>,
     ) -> Result<Vec<Finding>, Rejection> {
-        Self::findings(self, photo, judged)
+        Self::findings(self, located, judged)
     }
 
     fn self_test(&self) -> Result<(), EngineError> {

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Request, Version};
 use axum::response::{IntoResponse, Response};
 use livecheck_contract::ErrorCode;
-use livecheck_engine::{Details, Photo, Rejection, Thresholds, Verdict};
+use livecheck_engine::{Details, Located, Rejection, Thresholds, Verdict};
 use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
@@ -222,11 +222,11 @@ struct Decoded {
 }
 
 /// A photo whose pixels are overwritten when it is dropped.
-struct Wiped(Photo);
+struct Wiped(Located);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        self.0.rgb.zeroize();
+        self.0.photo.rgb.zeroize();
     }
 }
 
@@ -255,9 +255,9 @@ impl Check {
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = Wiped(judge.decode(&file, &thresholds)?);
+            let photo = Wiped(judge.locate(&file, &thresholds)?);
             let memory = memory
-                .photo(photo.0.rgb.len())
+                .photo(photo.0.photo.rgb.len())
                 .ok_or(ApiError::from(ReadError::NoMemory))?;
             let image = hashed_with.map(|key| key.mac(&file));
             Ok(Decoded {

@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use super::{Model, Network};
-use crate::{
-    error::EngineError,
-    runtime::{ExecutionProvider, RuntimeLibrary},
-};
+use super::{info::RuntimeLibrary, models::Model, network::Network, settings::ExecutionProvider};
+use crate::error::EngineError;
 
 /// A library that no build of this kind loads.
 #[derive(Clone)]

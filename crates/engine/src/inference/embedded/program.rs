@@ -7,6 +7,7 @@ use pulp::{Arch, Scalar128b, Simd, WithSimd};
 use super::{
     graph::{Graph, Layer, Operation, Pair, Window},
     kernels::{Dense, Depthwise, GROUP, Places},
+    output::Output,
 };
 
 /// A map, zeros around it included.
@@ -61,14 +62,6 @@ impl Map {
 
 /// The memory of one run.
 type Memory = Vec<Vec<f32>>;
-
-/// A map that leaves the net, without zeros around it: row by row, pixel by pixel, channel by channel.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Output {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) values: Vec<f32>,
-}
 
 /// A net for inputs of one size.
 #[derive(Debug)]

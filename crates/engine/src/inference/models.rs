@@ -1,60 +1,11 @@
-//! The inference runtimes behind one trait, and the models embedded in this build.
-
-mod embedded;
-#[cfg(not(feature = "onnxruntime"))]
-#[path = "network/no_onnx_runtime.rs"]
-mod onnx_runtime;
-#[cfg(feature = "onnxruntime")]
-mod onnx_runtime;
+//! The models embedded in this build.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    ModelInfo, crop,
-    error::EngineError,
-    runtime::{Backend, Runtime},
-};
-use embedded::EmbeddedNetwork;
-
-pub(crate) use onnx_runtime::OnnxRuntime;
-
-/// Sides of a net's input in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InputSize {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-}
-
-impl InputSize {
-    pub(crate) const fn square(side: u32) -> Self {
-        Self {
-            width: side,
-            height: side,
-        }
-    }
-
-    /// Batch, channels, rows, columns.
-    fn shape(self) -> [usize; 4] {
-        [1, 3, self.height as usize, self.width as usize]
-    }
-}
-
-/// A network with one RGB input, given as three planes of `f32` 0..255.
-pub(crate) trait Network: Send + Sync {
-    /// Side of the largest input in pixels, which is square; most nets take no other.
-    fn size(&self) -> u32;
-
-    /// The outputs in the order of the model file, each flattened row-major. A net is prepared for
-    /// each size when that comes first, and stays so: callers know few sizes.
-    fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String>;
-
-    /// [`Network::run`] on the largest input.
-    fn run_square(&self, planes: Vec<f32>) -> Result<Vec<Vec<f32>>, String> {
-        self.run(planes, InputSize::square(self.size()))
-    }
-}
+use super::info::ModelInfo;
+use crate::error::EngineError;
 
 /// One file of `models/`, as it was embedded.
 pub(crate) struct Model {
@@ -66,7 +17,7 @@ pub(crate) struct Model {
     pub(crate) largest: Option<u32>,
     /// Whether its activations have a slope for each channel. On a processor ONNX Runtime takes three times
     /// as long for these as the embedded runtime.
-    slopes: bool,
+    pub(super) slopes: bool,
 }
 
 /// Every embedded model. Statics, because a file in a constant is in the program once a use.
@@ -80,18 +31,21 @@ pub(crate) static MODELS: [&Model; 7] = [
     &LIVENESS_SMALL_GRAIN,
 ];
 
+/// Longer side of the detector's input, pixels.
+pub(crate) const CANVAS_SIDE: u32 = 320;
+
 /// Photo → faces.
 pub(crate) static FACE_DETECTOR: Model = Model {
     name: "face-detector",
-    onnx: include_bytes!("../models/face-detector.onnx"),
-    largest: Some(crop::CANVAS_SIDE),
+    onnx: include_bytes!("../../models/face-detector.onnx"),
+    largest: Some(CANVAS_SIDE),
     slopes: false,
 };
 
 /// Window about a proposed face → score, box, landmarks.
 pub(crate) static FACE_REFINER: Model = Model {
     name: "face-refiner",
-    onnx: include_bytes!("../models/face-refiner.onnx"),
+    onnx: include_bytes!("../../models/face-refiner.onnx"),
     largest: None,
     slopes: false,
 };
@@ -99,7 +53,7 @@ pub(crate) static FACE_REFINER: Model = Model {
 /// Aligned face → covering.
 pub(crate) static FACE_MASK: Model = Model {
     name: "face-mask",
-    onnx: include_bytes!("../models/face-mask.onnx"),
+    onnx: include_bytes!("../../models/face-mask.onnx"),
     largest: None,
     slopes: false,
 };
@@ -107,7 +61,7 @@ pub(crate) static FACE_MASK: Model = Model {
 /// Face with its surroundings, averaged → live, print, screen at each of three scales.
 pub(crate) static LIVENESS_VIEWS: Model = Model {
     name: "liveness-views",
-    onnx: include_bytes!("../models/liveness-views.onnx"),
+    onnx: include_bytes!("../../models/liveness-views.onnx"),
     largest: None,
     slopes: false,
 };
@@ -115,7 +69,7 @@ pub(crate) static LIVENESS_VIEWS: Model = Model {
 /// Face with its surroundings, single pixels → live, print, screen.
 pub(crate) static LIVENESS_GRAIN: Model = Model {
     name: "liveness-grain",
-    onnx: include_bytes!("../models/liveness-grain.onnx"),
+    onnx: include_bytes!("../../models/liveness-grain.onnx"),
     largest: None,
     slopes: true,
 };
@@ -123,7 +77,7 @@ pub(crate) static LIVENESS_GRAIN: Model = Model {
 /// Of a small photo: face with its surroundings, averaged → live, print, screen.
 pub(crate) static LIVENESS_SMALL_CONTEXT: Model = Model {
     name: "liveness-small-context",
-    onnx: include_bytes!("../models/liveness-small-context.onnx"),
+    onnx: include_bytes!("../../models/liveness-small-context.onnx"),
     largest: None,
     slopes: false,
 };
@@ -131,7 +85,7 @@ pub(crate) static LIVENESS_SMALL_CONTEXT: Model = Model {
 /// Of a small photo: face with its surroundings, single pixels → live, print, screen.
 pub(crate) static LIVENESS_SMALL_GRAIN: Model = Model {
     name: "liveness-small-grain",
-    onnx: include_bytes!("../models/liveness-small-grain.onnx"),
+    onnx: include_bytes!("../../models/liveness-small-grain.onnx"),
     largest: None,
     slopes: true,
 };
@@ -144,7 +98,7 @@ pub(crate) fn infos() -> &'static [ModelInfo] {
 }
 
 /// The hashes this build expects, in the format of `sha256sum`; `training/` writes it at every export.
-const SHA256SUMS: &str = include_str!("../models/SHA256SUMS");
+const SHA256SUMS: &str = include_str!("../../models/SHA256SUMS");
 
 impl Model {
     /// Name and expected hash.
@@ -171,29 +125,6 @@ impl Model {
             name: self.name,
             actual,
             expected,
-        })
-    }
-
-    /// Verifies the model and loads it on a runtime; on the embedded one where that is faster.
-    pub(crate) fn load(&self, runtime: &Runtime) -> Result<Box<dyn Network>, EngineError> {
-        self.verify()?;
-        match runtime.backend() {
-            Backend::OnnxRuntime(library) if self.slopes && library.runs_on_processor() => {
-                self.load_on(&Backend::Embedded)
-            }
-            backend => self.load_on(backend),
-        }
-    }
-
-    /// Loads it on this runtime and no other.
-    pub(crate) fn load_on(&self, backend: &Backend) -> Result<Box<dyn Network>, EngineError> {
-        let network: Result<Box<dyn Network>, String> = match backend {
-            Backend::Embedded => EmbeddedNetwork::load(self).map(|network| Box::new(network) as _),
-            Backend::OnnxRuntime(library) => library.network(self),
-        };
-        network.map_err(|reason| EngineError::Network {
-            name: self.name,
-            reason,
         })
     }
 }

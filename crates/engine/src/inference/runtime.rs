@@ -1,97 +1,19 @@
-//! Which inference runtime the nets run on: the choice ([`RuntimeSettings`]) and what came of it
-//! ([`Runtime`]). The runtimes themselves stand in `network/`.
+//! The runtime that the settings asked for; it loads the models.
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-use serde::{Serialize, Serializer};
-
-use crate::{error::EngineError, network::OnnxRuntime};
-
-/// Which runtime is wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
-pub enum RuntimeChoice {
-    /// ONNX Runtime when its library is found and loads, else the embedded runtime.
-    #[default]
-    Auto,
-    /// The runtime inside this build, which needs no library.
-    Embedded,
-    /// ONNX Runtime or nothing.
-    OnnxRuntime,
-}
-
-impl RuntimeChoice {
-    /// Every choice with its name in the settings.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Auto, "auto"),
-        (Self::Embedded, "embedded"),
-        (Self::OnnxRuntime, "onnxruntime"),
-    ];
-}
-
-/// Hardware that ONNX Runtime may use besides the processor, when its library was built for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub enum ExecutionProvider {
-    /// NVIDIA graphics cards by CUDA.
-    Cuda,
-    /// NVIDIA graphics cards by TensorRT.
-    TensorRt,
-    /// Intel processors and graphics by OpenVINO.
-    OpenVino,
-    /// Apple's processors by Core ML.
-    CoreMl,
-}
-
-impl ExecutionProvider {
-    /// Every provider with its name in the settings.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Cuda, "cuda"),
-        (Self::TensorRt, "tensorrt"),
-        (Self::OpenVino, "openvino"),
-        (Self::CoreMl, "coreml"),
-    ];
-}
-
-/// How the runtime is chosen. The default is the embedded one: a library of the engine's users
-/// loads nothing that it was not told to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeSettings {
-    /// Which one.
-    pub choice: RuntimeChoice,
-    /// The shared library of ONNX Runtime. When it is named, `Auto` means it alone: a library that
-    /// does not load is then an error. `None`: looked for in [`LIBRARY_FOLDERS`].
-    pub library: Option<PathBuf>,
-    /// SHA-256 of the only library that may be loaded, hexadecimal; `None`: any that only root and the
-    /// user of the process can change.
-    pub sha256: Option<String>,
-    /// What ONNX Runtime runs the nets on; `None`: the processor.
-    pub execution_provider: Option<ExecutionProvider>,
-}
-
-impl Default for RuntimeSettings {
-    fn default() -> Self {
-        Self {
-            choice: RuntimeChoice::Embedded,
-            library: None,
-            sha256: None,
-            execution_provider: None,
-        }
-    }
-}
-
-/// Where `Auto` and `OnnxRuntime` look for the library: folders that only an administrator writes
-/// to.
-pub const LIBRARY_FOLDERS: [&str; 7] = [
-    "/usr/local/lib",
-    "/usr/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/opt/onnxruntime/lib",
-    "/opt/homebrew/lib",
-];
+use super::{
+    embedded::EmbeddedNetwork,
+    info::{RuntimeInfo, RuntimeLibrary},
+    models::Model,
+    network::Network,
+    onnx_runtime::OnnxRuntime,
+    settings::{LIBRARY_FOLDERS, RuntimeChoice, RuntimeSettings},
+};
+use crate::error::EngineError;
 
 /// The runtime in force.
 #[derive(Clone)]
@@ -101,39 +23,9 @@ pub struct Runtime {
 }
 
 #[derive(Clone)]
-pub(crate) enum Backend {
+enum Backend {
     Embedded,
     OnnxRuntime(OnnxRuntime),
-}
-
-/// A [`Runtime`] for documents and answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RuntimeInfo {
-    /// `"embedded"` or `"onnxruntime"`.
-    pub name: &'static str,
-    /// Version of the runtime; empty where its library does not tell.
-    pub version: String,
-}
-
-/// The shared library behind a [`Runtime`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RuntimeLibrary {
-    /// Where it was loaded from, without links.
-    #[serde(serialize_with = "lossy")]
-    pub path: PathBuf,
-    /// SHA-256 of the file, lower-case hexadecimal.
-    pub sha256: String,
-}
-
-/// A path that is not UTF-8 as far as it is.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
-}
-
-impl fmt::Display for RuntimeInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.version)
-    }
 }
 
 impl Runtime {
@@ -212,8 +104,34 @@ impl Runtime {
         self.note.as_deref()
     }
 
-    pub(crate) fn backend(&self) -> &Backend {
-        &self.backend
+    /// Verifies a model and loads it; on the embedded runtime where that is faster.
+    pub(crate) fn load_model(&self, model: &Model) -> Result<Box<dyn Network>, EngineError> {
+        model.verify()?;
+        match &self.backend {
+            Backend::OnnxRuntime(library) if model.slopes && library.runs_on_processor() => {
+                Backend::Embedded.load_model(model)
+            }
+            backend => backend.load_model(model),
+        }
+    }
+
+    /// Loads a model on this runtime and no other.
+    #[cfg(test)]
+    pub(crate) fn load_model_here(&self, model: &Model) -> Result<Box<dyn Network>, EngineError> {
+        self.backend.load_model(model)
+    }
+}
+
+impl Backend {
+    fn load_model(&self, model: &Model) -> Result<Box<dyn Network>, EngineError> {
+        let network: Result<Box<dyn Network>, String> = match self {
+            Self::Embedded => EmbeddedNetwork::load(model).map(|network| Box::new(network) as _),
+            Self::OnnxRuntime(library) => library.network(model),
+        };
+        network.map_err(|reason| EngineError::Network {
+            name: model.name,
+            reason,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The maps of a face detector → scores, boxes and landmarks of its cells, as the graph of the file works
 //! them out after its last convolutions (`training/livecheck_training/detector/model.py`, `answers`).
 
-use super::program::Output;
+use super::output::Output;
 
 /// Names of the outputs of a graph that ends so.
 pub(super) const OUTPUTS: [&str; 3] = ["scores", "boxes", "landmarks"];

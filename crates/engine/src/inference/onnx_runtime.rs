@@ -13,12 +13,14 @@ use ort::{
     value::{Tensor, ValueType},
 };
 
-use super::{InputSize, Model, Network};
-use crate::{
-    error::EngineError,
+use super::{
+    info::RuntimeLibrary,
     library,
-    runtime::{ExecutionProvider, RuntimeLibrary},
+    models::Model,
+    network::{InputSize, Network},
+    settings::ExecutionProvider,
 };
+use crate::error::EngineError;
 
 /// The library of this process: it holds one at most, for as long as it lives.
 static LOADED: OnceLock<Library> = OnceLock::new();

@@ -8,6 +8,7 @@ mod faces;
 mod graph;
 mod kernels;
 mod onnx;
+mod output;
 mod program;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prost::Message;
 use pulp::Arch;
 
-use super::{InputSize, Model, Network};
+use super::{
+    models::Model,
+    network::{InputSize, Network},
+};
 use graph::Graph;
 use program::Program;
 

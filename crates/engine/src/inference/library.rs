@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use crate::network::hex;
+use super::{models::hex, settings::LIBRARY_FOLDERS};
 
 /// The SHA-256 of the library at an absolute path without links, lower-case hexadecimal.
 ///
@@ -66,7 +66,7 @@ fn trusted(path: &Path) -> Result<(), String> {
         // In a sticky folder nobody can replace what another user put there.
         let sticky = !is_file && mode & STICKY != 0;
         // Some distributions give these to a group of administrators.
-        let system = crate::runtime::LIBRARY_FOLDERS
+        let system = LIBRARY_FOLDERS
             .iter()
             .any(|known| Path::new(known).starts_with(place));
         let group = mode & GROUP_WRITES != 0 && found.gid() != 0 && !system;

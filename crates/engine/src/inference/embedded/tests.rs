@@ -8,7 +8,8 @@ use pulp::Arch;
 use super::{
     graph::Graph,
     onnx::{Attribute, Model, Named, Node, Tensor},
-    program::{Output, Program},
+    output::Output,
+    program::Program,
 };
 
 /// Numbers between -1 and 1 that repeat nowhere.
