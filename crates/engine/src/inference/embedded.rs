@@ -7,11 +7,14 @@
 mod faces;
 mod graph;
 mod kernels;
+mod memory;
 mod onnx;
 mod output;
 mod program;
 #[cfg(test)]
 mod tests;
+mod window;
+mod winograd;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

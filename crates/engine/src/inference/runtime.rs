@@ -108,7 +108,7 @@ impl Runtime {
     pub(crate) fn load_model(&self, model: &Model) -> Result<Box<dyn Network>, EngineError> {
         model.verify()?;
         match &self.backend {
-            Backend::OnnxRuntime(library) if model.slopes && library.runs_on_processor() => {
+            Backend::OnnxRuntime(library) if model.embedded && library.runs_on_processor() => {
                 Backend::Embedded.load_model(model)
             }
             backend => backend.load_model(model),

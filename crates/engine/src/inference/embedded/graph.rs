@@ -3,57 +3,24 @@
 //! What follows a convolution and needs no look at other pixels is made part of it: the activation, and the
 //! sum with a map from before.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::{
     faces,
     kernels::{Activation, BLOCK, GROUP},
+    memory::Numbers,
     onnx,
+    window::Window,
+    winograd,
 };
-
-/// Two directions, rows first.
-pub(super) type Pair = [usize; 2];
-
-/// The window of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) kernel: Pair,
-    pub(super) stride: Pair,
-    /// Zeros before the first row and column.
-    pub(super) before: Pair,
-    /// Zeros after the last row and column.
-    pub(super) after: Pair,
-}
-
-impl Window {
-    const POINT: Self = Self {
-        kernel: [1, 1],
-        stride: [1, 1],
-        before: [0, 0],
-        after: [0, 0],
-    };
-
-    /// Zeros that a map needs around it.
-    pub(super) fn edge(&self) -> usize {
-        self.before.into_iter().chain(self.after).max().unwrap_or(0)
-    }
-
-    /// Rows and columns of the output.
-    pub(super) fn outputs(&self, size: Pair) -> Option<Pair> {
-        let along = |axis: usize| {
-            let room = (size[axis] + self.before[axis] + self.after[axis])
-                .checked_sub(self.kernel[axis])?;
-            Some(room / self.stride[axis] + 1)
-        };
-        Some([along(0)?, along(1)?])
-    }
-}
 
 /// What a layer computes.
 #[derive(Debug)]
 pub(super) enum Operation {
     /// Of all channels together; a second input is added before the activation.
     Dense(Window),
+    /// The same for [`Window::AROUND`], with weights in the other basis of [`winograd`].
+    Winograd,
     /// Of each channel by itself.
     Depthwise(Window),
     /// The sum of two maps.
@@ -69,14 +36,25 @@ pub(super) enum Operation {
     Sigmoid,
 }
 
+impl Operation {
+    /// What of the input a number of the output is worked out of, if that is not everything.
+    pub(super) fn window(&self) -> Option<Window> {
+        match self {
+            Self::Dense(window) | Self::Depthwise(window) => Some(*window),
+            Self::Winograd => Some(Window::AROUND),
+            _ => None,
+        }
+    }
+}
+
 /// A layer: maps are known by their numbers, 0 is the input of the net.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub(super) operation: Operation,
     pub(super) inputs: Vec<usize>,
     pub(super) output: usize,
-    /// Packed as the kernels want them.
-    pub(super) weights: Vec<f32>,
+    /// Where they lie in [`Graph::weights`], packed as the kernels want them.
+    pub(super) weights: Range<usize>,
     pub(super) bias: Vec<f32>,
     pub(super) activation: Activation,
 }
@@ -89,6 +67,8 @@ pub(super) struct Graph {
     /// What the input is reduced by, and then divided by.
     pub(super) scale: (f32, f32),
     pub(super) layers: Vec<Layer>,
+    /// Those of all layers.
+    pub(super) weights: Numbers,
     /// Channels of each map, where they do not depend on the input's size.
     pub(super) channels: Vec<usize>,
     /// Maps that leave the net.
@@ -126,10 +106,12 @@ impl Graph {
         let mut reader = Reader {
             values: HashMap::from([(input.name.as_str(), Value::Map(0))]),
             uses: uses(graph),
+            weights: Vec::new(),
             graph: Self {
                 side: input.side(),
                 scale: (0.0, 1.0),
                 layers: Vec::new(),
+                weights: Numbers::zeros(0),
                 channels: vec![3],
                 outputs: Vec::new(),
                 faces: graph
@@ -157,9 +139,11 @@ impl Graph {
         }
         let Reader {
             values,
+            weights,
             graph: mut read,
             ..
         } = reader;
+        read.weights = Numbers::from(weights.as_slice());
         read.outputs = if read.faces {
             let maps = read.layers.iter().map(|layer| layer.output);
             maps.filter(|map| read.channels[*map] == faces::CHANNELS)
@@ -259,6 +243,7 @@ fn uses(graph: &onnx::Graph) -> HashMap<&str, usize> {
 struct Reader<'a> {
     values: HashMap<&'a str, Value>,
     uses: HashMap<&'a str, usize>,
+    weights: Vec<f32>,
     graph: Graph,
 }
 
@@ -312,7 +297,7 @@ impl<'a> Reader<'a> {
             operation,
             inputs,
             output: 0,
-            weights: Vec::new(),
+            weights: 0..0,
             bias: Vec::new(),
             activation: Activation::None,
         };
@@ -399,19 +384,26 @@ impl<'a> Reader<'a> {
         };
         let channels = self.graph.channels[map];
         let group = usize::try_from(int(node, "group", 1)).ok()?;
-        let (operation, weights) = if group == 1 && inside == channels {
-            (
-                Operation::Dense(window),
-                packed(&weights.values, outside, inside, rows * columns),
-            )
-        } else if group == channels && inside == 1 && outside == channels {
-            (
-                Operation::Depthwise(window),
-                by_tap(&weights.values, outside, rows * columns),
-            )
-        } else {
-            return None;
-        };
+        let (operation, weights) =
+            if group == 1 && inside == channels && winograd::suits(&window, inside, outside) {
+                let matrices = winograd::weights(&weights.values);
+                let packed = matrices
+                    .chunks_exact(outside * inside)
+                    .flat_map(|matrix| packed(matrix, outside, inside, 1));
+                (Operation::Winograd, packed.collect())
+            } else if group == 1 && inside == channels {
+                (
+                    Operation::Dense(window),
+                    packed(&weights.values, outside, inside, rows * columns),
+                )
+            } else if group == channels && inside == 1 && outside == channels {
+                (
+                    Operation::Depthwise(window),
+                    by_tap(&weights.values, outside, rows * columns),
+                )
+            } else {
+                return None;
+            };
         self.weighted(node, operation, map, weights, bias, outside)
     }
 
@@ -447,11 +439,13 @@ impl<'a> Reader<'a> {
     ) -> Option<()> {
         (bias.len() == outside).then_some(())?;
         bias.resize(outside.next_multiple_of(GROUP), 0.0);
+        let first = self.weights.len();
+        self.weights.extend(weights);
         let layer = Layer {
             operation,
             inputs: vec![map],
             output: 0,
-            weights,
+            weights: first..self.weights.len(),
             bias,
             activation: Activation::None,
         };
@@ -470,7 +464,7 @@ impl<'a> Reader<'a> {
         let layer = &self.graph.layers[number];
         let sums = matches!(
             layer.operation,
-            Operation::Dense(_) | Operation::Depthwise(_)
+            Operation::Dense(_) | Operation::Winograd | Operation::Depthwise(_)
         );
         (sums && layer.activation == Activation::None).then_some(number)
     }
@@ -519,7 +513,8 @@ impl<'a> Reader<'a> {
                 || self.graph.layers[..number]
                     .iter()
                     .any(|before| before.output == maps[other]);
-            if before && matches!(layer.operation, Operation::Dense(_)) && layer.inputs.len() == 1 {
+            let takes = matches!(layer.operation, Operation::Dense(_) | Operation::Winograd);
+            if before && takes && layer.inputs.len() == 1 {
                 self.graph.layers[number].inputs.push(maps[other]);
                 return self.names(node, maps[sums]);
             }

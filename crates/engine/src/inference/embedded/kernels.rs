@@ -28,6 +28,8 @@ macro_rules! unrolled {
     };
 }
 
+pub(super) use unrolled;
+
 /// What becomes of a sum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Activation {
@@ -68,17 +70,17 @@ impl Places {
 }
 
 /// What is done with the sums of one pixel, from one channel on.
-struct Finish<'a> {
-    bias: &'a [f32],
-    activation: &'a Activation,
-    added: Option<&'a [f32]>,
-    places: &'a Places,
+pub(super) struct Finish<'a> {
+    pub(super) bias: &'a [f32],
+    pub(super) activation: &'a Activation,
+    pub(super) added: Option<&'a [f32]>,
+    pub(super) places: &'a Places,
 }
 
 impl Finish<'_> {
     /// Adds what else there is to the sums of `N` vectors that lie in the output, and applies the activation.
     #[inline(always)]
-    fn apply<S: Simd, const N: usize>(
+    pub(super) fn apply<S: Simd, const N: usize>(
         &self,
         simd: S,
         pixel: usize,

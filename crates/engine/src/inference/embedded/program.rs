@@ -1,13 +1,19 @@
 //! A net for inputs of one size: where its maps lie, and the steps from one to the next.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
 use super::{
-    graph::{Graph, Layer, Operation, Pair, Window},
+    graph::{Graph, Layer, Operation},
     kernels::{Dense, Depthwise, GROUP, Places},
+    memory::Numbers,
     output::Output,
+    window::{Pair, Window},
+    winograd::{Tiles, Winograd},
 };
 
 /// A map, zeros around it included.
@@ -60,8 +66,23 @@ impl Map {
     }
 }
 
-/// The memory of one run.
-type Memory = Vec<Vec<f32>>;
+/// The pieces of memory beside one that is written.
+struct Others<'a> {
+    before: &'a [f32],
+    after: &'a [f32],
+    /// Where `after` begins.
+    end: usize,
+}
+
+impl<'a> Others<'a> {
+    fn piece(&self, place: &Range<usize>) -> &'a [f32] {
+        if place.end <= self.before.len() {
+            &self.before[place.clone()]
+        } else {
+            &self.after[place.start - self.end..place.end - self.end]
+        }
+    }
+}
 
 /// A net for inputs of one size.
 #[derive(Debug)]
@@ -69,12 +90,18 @@ pub(super) struct Program {
     graph: Arc<Graph>,
     arch: Arch,
     maps: Vec<Map>,
-    /// Where each map lies, as a number of a piece of memory; a piece serves one map after the other.
-    pieces: Vec<usize>,
-    lengths: Vec<usize>,
+    /// Where each map lies in the memory of a run: a piece of it serves one map after the other.
+    pieces: Vec<Range<usize>>,
+    /// The end of these pieces.
+    maps_end: usize,
+    /// Numbers that follow them: see [`Winograd::scratch`].
+    scratch: [usize; 2],
     /// Of each layer that is a convolution.
     places: Vec<Option<Places>>,
-    idle: Mutex<Vec<Memory>>,
+    /// Of each layer whose convolution is worked out by tiles.
+    tiles: Vec<Option<Tiles>>,
+    /// The memory of runs that have ended.
+    idle: Mutex<Vec<Numbers>>,
 }
 
 impl Program {
@@ -87,7 +114,8 @@ impl Program {
             let first = layer.inputs[0];
             let from = sizes[first];
             sizes[layer.output] = match &layer.operation {
-                Operation::Dense(window) | Operation::Depthwise(window) => {
+                Operation::Dense(_) | Operation::Winograd | Operation::Depthwise(_) => {
+                    let window = layer.operation.window()?;
                     edges[first] = edges[first].max(window.edge());
                     window.outputs(from)?
                 }
@@ -99,7 +127,10 @@ impl Program {
                 Operation::Mean | Operation::Concat | Operation::Sigmoid => [1, 1],
                 Operation::Add => from,
             };
-            let alike = matches!(layer.operation, Operation::Add | Operation::Dense(_));
+            let alike = matches!(
+                layer.operation,
+                Operation::Add | Operation::Dense(_) | Operation::Winograd
+            );
             if alike
                 && layer.inputs[1..]
                     .iter()
@@ -127,14 +158,26 @@ impl Program {
             .iter()
             .map(|layer| places(layer, &maps))
             .collect();
-        let (pieces, lengths) = pieces(&graph, &maps);
+        let tiles: Vec<_> = graph
+            .layers
+            .iter()
+            .map(|layer| tiles(layer, &maps))
+            .collect();
+        let scratch = tiles
+            .iter()
+            .flatten()
+            .map(Tiles::scratch)
+            .fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)]);
+        let (pieces, maps_end) = pieces(&graph, &maps);
         Some(Self {
             graph,
             arch,
             maps,
             pieces,
-            lengths,
+            maps_end,
+            scratch,
             places,
+            tiles,
             idle: Mutex::default(),
         })
     }
@@ -147,27 +190,28 @@ impl Program {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut memory = idle.unwrap_or_else(|| {
-            self.lengths
-                .iter()
-                .map(|length| vec![0.0; *length])
-                .collect()
-        });
-        let input = &mut memory[self.pieces[0]];
+        let [spread, gathered] = self.scratch;
+        let mut memory = idle.unwrap_or_else(|| Numbers::zeros(self.maps_end + spread + gathered));
+        let (maps, scratch) = memory.split_at_mut(self.maps_end);
+        let (spread, gathered) = scratch.split_at_mut(spread);
+        let input = &mut maps[self.pieces[0].clone()];
         self.maps[0].clear_edge(input);
         self.fill(planes, input);
-        for (layer, places) in self.graph.layers.iter().zip(&self.places) {
+        for number in 0..self.graph.layers.len() {
+            let map = self.graph.layers[number].output;
             // No layer reads the piece that it writes.
-            let mut output = std::mem::take(&mut memory[self.pieces[layer.output]]);
-            self.maps[layer.output].clear_edge(&mut output);
-            self.step(layer, places.as_ref(), &memory, &mut output);
-            memory[self.pieces[layer.output]] = output;
+            let Range { start, end } = self.pieces[map];
+            let (before, rest) = maps.split_at_mut(start);
+            let (output, after) = rest.split_at_mut(end - start);
+            self.maps[map].clear_edge(output);
+            let others = Others { before, after, end };
+            self.step(number, &others, [spread, gathered], output);
         }
         let outputs = self
             .graph
             .outputs
             .iter()
-            .map(|map| self.output(*map, &memory))
+            .map(|map| self.output(*map, maps))
             .collect();
         self.idle
             .lock()
@@ -176,20 +220,24 @@ impl Program {
         outputs
     }
 
+    /// Writes the input, of three planes.
     fn fill(&self, planes: &[f32], input: &mut [f32]) {
         let (map, (less, by)) = (self.maps[0], self.graph.scale);
-        for (channel, plane) in planes.chunks_exact(map.rows * map.columns).enumerate() {
-            for (row, values) in plane.chunks_exact(map.columns).enumerate() {
-                let to = &mut input[map.at(row, 0)..][..map.columns * map.pitch];
-                for (to, value) in to.chunks_exact_mut(map.pitch).zip(values) {
-                    to[channel] = (value - less) / by;
-                }
+        let (first, rest) = planes.split_at(planes.len() / 3);
+        let (second, third) = rest.split_at(rest.len() / 2);
+        for row in 0..map.rows {
+            let [first, second, third] =
+                [first, second, third].map(|plane| &plane[row * map.columns..][..map.columns]);
+            let pixels = &mut input[map.at(row, 0)..][..map.columns * map.pitch];
+            let (pixels, _) = pixels.as_chunks_mut::<3>();
+            for (((pixel, a), b), c) in pixels.iter_mut().zip(first).zip(second).zip(third) {
+                *pixel = [(a - less) / by, (b - less) / by, (c - less) / by];
             }
         }
     }
 
-    fn output(&self, map: usize, memory: &Memory) -> Output {
-        let (values, map) = (&memory[self.pieces[map]], self.maps[map]);
+    fn output(&self, map: usize, maps: &[f32]) -> Output {
+        let (values, map) = (&maps[self.pieces[map].clone()], self.maps[map]);
         Output {
             rows: map.rows,
             columns: map.columns,
@@ -210,25 +258,43 @@ impl Program {
         }
     }
 
-    fn step(&self, layer: &Layer, places: Option<&Places>, memory: &Memory, output: &mut [f32]) {
-        let data = |input: usize| memory[self.pieces[layer.inputs[input]]].as_slice();
+    /// Computes the layer of this number.
+    fn step(&self, number: usize, maps: &Others<'_>, scratch: [&mut [f32]; 2], output: &mut [f32]) {
+        let layer = &self.graph.layers[number];
+        let data = |input: usize| maps.piece(&self.pieces[layer.inputs[input]]);
         let from = self.maps[layer.inputs[0]];
         let to = self.maps[layer.output];
         let (weights, bias, activation) = (
-            layer.weights.as_slice(),
+            &self.graph.weights[layer.weights.clone()],
             layer.bias.as_slice(),
             &layer.activation,
         );
-        match (&layer.operation, places) {
+        let added = (layer.inputs.len() == 2).then(|| data(1));
+        match (&layer.operation, &self.places[number]) {
             (Operation::Dense(_), Some(places)) => self.dispatch(Dense {
                 weights,
                 bias,
                 activation,
                 places,
                 input: data(0),
-                added: (layer.inputs.len() == 2).then(|| data(1)),
+                added,
                 output,
             }),
+            (Operation::Winograd, Some(places)) => {
+                if let Some(tiles) = &self.tiles[number] {
+                    self.dispatch(Winograd {
+                        weights,
+                        bias,
+                        activation,
+                        places,
+                        tiles,
+                        input: data(0),
+                        added,
+                        output,
+                        scratch,
+                    });
+                }
+            }
             (Operation::Depthwise(_), Some(places)) => self.dispatch(Depthwise {
                 weights,
                 bias,
@@ -292,22 +358,20 @@ impl Program {
                     *to = 1.0 / (1.0 + (-from).exp());
                 }
             }
-            (Operation::Dense(_) | Operation::Depthwise(_), None) => {}
+            (Operation::Dense(_) | Operation::Winograd | Operation::Depthwise(_), None) => {}
         }
     }
 }
 
 fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
-    let (Operation::Dense(window) | Operation::Depthwise(window)) = &layer.operation else {
-        return None;
-    };
+    let window = layer.operation.window()?;
     let (from, to) = (maps[layer.inputs[0]], maps[layer.output]);
     let Window {
         kernel,
         stride,
         before,
         ..
-    } = *window;
+    } = window;
     let inputs = (0..to.rows)
         .flat_map(|row| (0..to.columns).map(move |column| (row, column)))
         .map(|(row, column)| {
@@ -338,9 +402,23 @@ fn places(layer: &Layer, maps: &[Map]) -> Option<Places> {
     })
 }
 
-/// For each map the number of its piece of memory, and the pieces' lengths. What no layer reads any more makes
+fn tiles(layer: &Layer, maps: &[Map]) -> Option<Tiles> {
+    let Operation::Winograd = layer.operation else {
+        return None;
+    };
+    let (from, to) = (maps[layer.inputs[0]], maps[layer.output]);
+    let beyond = from.edge - 1;
+    Some(Tiles::new(
+        [to.rows, to.columns],
+        from.channels,
+        [from.pitch, to.pitch],
+        |row, column| from.beyond_edge(row + beyond, column + beyond),
+    ))
+}
+
+/// For each map its piece of the memory, and the pieces' end. What no layer reads any more makes
 /// room for the next map: the less memory a run goes over, the more of it stays in the cache.
-fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<usize>, Vec<usize>) {
+fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<Range<usize>>, usize) {
     let mut last = vec![0; maps.len()];
     for (number, layer) in graph.layers.iter().enumerate() {
         for input in &layer.inputs {
@@ -381,5 +459,12 @@ fn pieces(graph: &Graph, maps: &[Map]) -> (Vec<usize>, Vec<usize>) {
                 .map(|input| pieces[input]),
         );
     }
-    (pieces, lengths)
+    let mut places = Vec::new();
+    let mut end = 0;
+    for length in lengths {
+        places.push(end..end + length);
+        end += length;
+    }
+    let pieces = pieces.into_iter().map(|piece| places[piece].clone());
+    (pieces.collect(), end)
 }
