@@ -22,9 +22,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use livecheck_engine::Engine;
 
 use crate::{settings, stdout};
-use figures::{Milliseconds, Outcomes, Stages, Times, memory};
+use figures::{Measured, Milliseconds, Outcomes, Stages, Times, memory};
 use photos::Photos;
-use report::{Report, Throughput};
+use report::Report;
 
 /// Checks at each number of workers when `--runs` is not given: enough for a p99.
 const LEAST_CHECKS: usize = 200;
@@ -136,33 +136,16 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
 fn findings(engine: &Engine, files: &[Vec<u8>]) -> Times {
     let mut times = Times::default();
     for file in files.iter().cycle().take(LEAST_FINDINGS.max(files.len())) {
-        let Ok(photo) = engine.decode(file) else {
+        let Ok(located) = engine.locate(file) else {
             continue;
         };
-        let judged = engine.judge(&photo);
+        let judged = engine.judge(&located);
         let started = Instant::now();
-        if engine.findings(&photo, judged.as_ref()).is_ok() {
+        if engine.findings(&located, judged.as_ref()).is_ok() {
             times.add(Milliseconds::since(started));
         }
     }
     times
-}
-
-/// What a number of checks took.
-struct Measured {
-    stages: Stages,
-    outcomes: Outcomes,
-    wall: Milliseconds,
-}
-
-impl Measured {
-    fn throughput(&self, workers: usize) -> Throughput {
-        Throughput {
-            workers,
-            per_second: self.stages.total.len() as f64 / self.wall.seconds(),
-            total: self.stages.total.summary(),
-        }
-    }
 }
 
 /// Judges `checks` times, going round the files, on `workers` threads that share the engine.

@@ -5,7 +5,7 @@
 
 use std::{env, fs, path::Path, time::Instant};
 
-use livecheck_engine::{Engine, EngineConfig, Limits};
+use livecheck_engine::{Engine, EngineConfig, Limits, Located};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args().skip(1);
@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let bytes = fs::read(path)?;
         let start = Instant::now();
-        match engine.decode_whole(&bytes) {
-            Ok(photo) => {
+        match engine.locate_whole(&bytes) {
+            Ok(Located { photo, .. }) => {
                 println!("{name} {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
                 let mut ppm = format!("P6 {} {} 255\n", photo.width, photo.height).into_bytes();
                 ppm.extend(&photo.rgb);

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
         ..EngineConfig::default()
     })?;
-    let photo = engine.decode(&fs::read(file)?)?;
+    let located = engine.locate(&fs::read(file)?)?;
 
     let own = Thresholds {
         liveness: 0.97,
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, thresholds) in presets.into_iter().chain([("own", own)]) {
         // Shares the models with the first: cheap.
         let engine = engine.with_thresholds(thresholds)?;
-        let verdict = engine.judge(&photo)?;
+        let verdict = engine.judge(&located)?;
         let word = if verdict.live {
             "live"
         } else if thresholds.needs_review(verdict.score) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::{error::EngineError, liveness, network};
+use crate::{error::EngineError, inference, liveness};
 
 /// Maps the logit of the shipped score to the score of the API:
 /// `score = sigmoid(slope · logit + intercept)`. The default leaves the score as it is.
@@ -94,10 +94,10 @@ pub struct ScoreSource {
 #[must_use]
 pub fn score_sources() -> Vec<ScoreSource> {
     let fusion = Sha256::digest(liveness::FUSION.as_bytes());
-    network::infos()
+    inference::infos()
         .iter()
         // Decides whether a face is judged at all, not how alive it looks.
-        .filter(|model| model.name != network::FACE_MASK.name)
+        .filter(|model| model.name != inference::FACE_MASK.name)
         .map(|model| ScoreSource {
             name: model.name.to_owned(),
             sha256: model.sha256.to_owned(),

@@ -10,14 +10,11 @@ use fast_image_resize::{
 };
 
 use crate::{
-    Photo,
-    detect::{BBox, Landmarks},
     error::Rejection,
-    network::InputSize,
+    face::{BBox, Landmarks},
+    inference::{CANVAS_SIDE, InputSize},
+    photo::Photo,
 };
-
-/// Longer side of the detector's input, pixels.
-pub(crate) const CANVAS_SIDE: u32 = 320;
 
 /// The shorter sides that its input may have, pixels; the net takes multiples of 32. Few, because it
 /// is prepared for each.
@@ -68,20 +65,6 @@ fn resize(photo: &Photo, region: Region, width: u32, height: u32) -> Result<Vec<
         .resize_typed(&source, &mut target, &options)
         .map_err(|e| internal(e.to_string()))?;
     Ok(pixels)
-}
-
-/// Interleaved RGB bytes → three planes of `f32` 0..255, the layout of every net here.
-pub(crate) fn planes(rgb: &[u8]) -> Vec<f32> {
-    let pixels = rgb.len() / 3;
-    let mut planes = vec![0.0; pixels * 3];
-    let (red, rest) = planes.split_at_mut(pixels);
-    let (green, blue) = rest.split_at_mut(pixels);
-    for (((pixel, r), g), b) in rgb.chunks_exact(3).zip(red).zip(green).zip(blue) {
-        *r = f32::from(pixel[0]);
-        *g = f32::from(pixel[1]);
-        *b = f32::from(pixel[2]);
-    }
-    planes
 }
 
 /// The detector's input.

@@ -1,99 +1,14 @@
 //! Frame → faces: the `face-detector` net proposes, the `face-refiner` net looks at doubtful ones again,
 //! and non-maximum suppression leaves one box a face.
 
-use serde::Serialize;
-
 use crate::{
-    Photo, crop,
+    crop,
     error::{EngineError, Rejection},
-    network::{self, Network},
+    face::{BBox, Face},
+    inference::{self, Network, Runtime},
+    photo::Photo,
     refine::FaceRefiner,
-    runtime::Runtime,
 };
-
-/// An axis-aligned box in pixels of the upright image; may reach beyond its border.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct BBox {
-    /// Left edge.
-    pub x0: f32,
-    /// Top edge.
-    pub y0: f32,
-    /// Right edge.
-    pub x1: f32,
-    /// Bottom edge.
-    pub y1: f32,
-}
-
-/// Left eye, right eye, nose, left and right mouth corner as `[x, y]` in pixels of the upright
-/// image; left and right as seen in the image.
-pub type Landmarks = [[f32; 2]; 5];
-
-/// One face.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Face {
-    /// Where it is.
-    pub bbox: BBox,
-    /// Its five landmarks.
-    pub landmarks: Landmarks,
-    /// Confidence in a whole, unobstructed face, 0 to 1.
-    pub score: f32,
-}
-
-impl BBox {
-    /// Width in pixels.
-    #[must_use]
-    pub fn width(&self) -> f32 {
-        self.x1 - self.x0
-    }
-
-    /// Height in pixels.
-    #[must_use]
-    pub fn height(&self) -> f32 {
-        self.y1 - self.y0
-    }
-
-    /// The box moved by shares of its width and height.
-    #[must_use]
-    pub fn moved(&self, right: f32, down: f32) -> Self {
-        let (x, y) = (self.width() * right, self.height() * down);
-        Self {
-            x0: self.x0 + x,
-            y0: self.y0 + y,
-            x1: self.x1 + x,
-            y1: self.y1 + y,
-        }
-    }
-
-    /// Intersection over union with another box, 0 to 1.
-    #[must_use]
-    pub fn iou(&self, other: &Self) -> f32 {
-        let intersection = self.intersection(other);
-        if intersection <= 0.0 {
-            return 0.0;
-        }
-        intersection / (self.area() + other.area() - intersection)
-    }
-
-    /// The share of the smaller of both boxes that lies in the other, 0 to 1.
-    fn containment(&self, other: &Self) -> f32 {
-        let intersection = self.intersection(other);
-        if intersection <= 0.0 {
-            return 0.0;
-        }
-        intersection / self.area().min(other.area())
-    }
-
-    fn area(&self) -> f32 {
-        self.width() * self.height()
-    }
-
-    /// The area that both boxes cover.
-    fn intersection(&self, other: &Self) -> f32 {
-        let width = self.x1.min(other.x1) - self.x0.max(other.x0);
-        let height = self.y1.min(other.y1) - self.y0.max(other.y0);
-        width.max(0.0) * height.max(0.0)
-    }
-}
 
 /// How candidates become faces.
 #[derive(Debug, Clone, Copy)]
@@ -133,14 +48,14 @@ impl FaceDetector {
     /// Both nets with their names, for the self-test.
     pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 2] {
         [
-            (network::FACE_DETECTOR.name, self.network.as_ref()),
-            (network::FACE_REFINER.name, self.refiner.network()),
+            (inference::FACE_DETECTOR.name, self.network.as_ref()),
+            (inference::FACE_REFINER.name, self.refiner.network()),
         ]
     }
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
-            network: network::FACE_DETECTOR.load(runtime)?,
+            network: runtime.load_model(&inference::FACE_DETECTOR)?,
             refiner: FaceRefiner::load(runtime)?,
             params: Params::default(),
         })
@@ -174,7 +89,7 @@ impl FaceDetector {
     fn propose(&self, canvas: &crop::Letterbox) -> Result<Vec<Face>, Rejection> {
         let outputs = self
             .network
-            .run(crop::planes(&canvas.rgb), canvas.size)
+            .run(inference::planes(&canvas.rgb), canvas.size)
             .map_err(Rejection::Internal)?;
         let [scores, boxes, landmarks] = outputs.as_slice() else {
             return Err(Rejection::Internal(format!(
@@ -192,47 +107,6 @@ impl FaceDetector {
         Ok(self.separate(candidates, |one, other| {
             one.iou(other) > self.params.max_iou
         }))
-    }
-}
-
-impl Face {
-    /// The same face where everything is `factor` times as large.
-    pub(crate) fn scaled(&self, factor: f32) -> Self {
-        let BBox { x0, y0, x1, y1 } = self.bbox;
-        let [x0, y0, x1, y1] = [x0, y0, x1, y1].map(|at| at * factor);
-        Self {
-            bbox: BBox { x0, y0, x1, y1 },
-            landmarks: self.landmarks.map(|point| point.map(|at| at * factor)),
-            score: self.score,
-        }
-    }
-
-    /// The same face so many pixels further right and down.
-    pub(crate) fn moved(&self, right: f32, down: f32) -> Self {
-        let BBox { x0, y0, x1, y1 } = self.bbox;
-        Self {
-            bbox: BBox {
-                x0: x0 + right,
-                y0: y0 + down,
-                x1: x1 + right,
-                y1: y1 + down,
-            },
-            landmarks: self.landmarks.map(|[x, y]| [x + right, y + down]),
-            score: self.score,
-        }
-    }
-
-    /// Finite everywhere and at least a pixel in size.
-    fn is_sane(&self) -> bool {
-        let BBox { x0, y0, x1, y1 } = self.bbox;
-        [x0, y0, x1, y1].iter().all(|value| value.is_finite())
-            && self
-                .landmarks
-                .iter()
-                .flatten()
-                .all(|value| value.is_finite())
-            && self.bbox.width() >= 1.0
-            && self.bbox.height() >= 1.0
     }
 }
 
@@ -271,14 +145,14 @@ mod tests {
     use livecheck_testing::{drawn, portrait::portrait, real};
 
     use super::*;
-    use crate::network::InputSize;
+    use crate::inference::{CANVAS_SIDE, InputSize};
 
     /// Real photos whose faces are compared.
     const COMPARED: usize = 150;
 
     /// The photo as the net saw it in training: in the full square.
     fn in_the_square(canvas: &crop::Letterbox) -> Vec<u8> {
-        let side = crop::CANVAS_SIDE as usize;
+        let side = CANVAS_SIDE as usize;
         let mut square = vec![0; side * side * 3];
         let row = canvas.size.width as usize * 3;
         for (to, from) in square
@@ -334,14 +208,14 @@ mod tests {
                 .expect("a photo")
                 .into();
             let canvas = crop::letterbox(&photo).expect("a crop");
-            if canvas.size == InputSize::square(crop::CANVAS_SIDE) {
+            if canvas.size == InputSize::square(CANVAS_SIDE) {
                 continue;
             }
             shorter += 1;
             let found = detector.propose(&canvas).expect("an answer");
             let square = crop::Letterbox {
                 rgb: in_the_square(&canvas),
-                size: InputSize::square(crop::CANVAS_SIDE),
+                size: InputSize::square(CANVAS_SIDE),
                 scales: canvas.scales,
             };
             for face in detector.propose(&square).expect("an answer") {

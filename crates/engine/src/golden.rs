@@ -8,14 +8,15 @@ use livecheck_testing::{drawn, real};
 use serde::Deserialize;
 
 use crate::{
-    Photo, crop,
-    detect::{BBox, Face, Landmarks},
-    network::{
+    crop,
+    face::{BBox, Face, Landmarks},
+    inference::{
         FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_SMALL_CONTEXT,
-        LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model,
+        LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model, Runtime, RuntimeChoice,
+        RuntimeSettings, planes,
     },
+    photo::Photo,
     refine::{FaceRefiner, WINDOW_FACTOR},
-    runtime::{Runtime, RuntimeChoice, RuntimeSettings},
 };
 
 /// Grey levels by which a resampled pixel may differ.
@@ -236,7 +237,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
     let photos = compared();
     for model in MODELS {
         let [one, two] = [Runtime::embedded(), other.clone()]
-            .map(|runtime| model.load_on(runtime.backend()).expect("an embedded model"));
+            .map(|runtime| runtime.load_model_here(model).expect("an embedded model"));
         for (number, photo) in photos.iter().enumerate() {
             // The same input for both: here it does not matter what it shows.
             let (rgb, size) = if model.largest.is_some() {
@@ -254,7 +255,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
                 (square, InputSize::square(side))
             };
             let [one, two] =
-                [&one, &two].map(|net| net.run(crop::planes(&rgb), size).expect("an answer"));
+                [&one, &two].map(|net| net.run(planes(&rgb), size).expect("an answer"));
             assert_eq!(one.len(), two.len(), "{}", model.name);
             for (one, two) in one.iter().flatten().zip(two.iter().flatten()) {
                 assert_close(&format!("{} on photo {number}", model.name), *two, *one);
@@ -276,14 +277,14 @@ fn assert_close(name: &str, actual: f32, expected: f32) {
 #[test]
 fn networks_agree_with_onnx_runtime() {
     let run = |model: &Model, crop: &Photo| {
-        let network = model.load(&Runtime::embedded()).expect("an embedded model");
+        let network = Runtime::embedded()
+            .load_model(model)
+            .expect("an embedded model");
         let size = InputSize {
             width: crop.width,
             height: crop.height,
         };
-        network
-            .run(crop::planes(&crop.rgb), size)
-            .expect("an answer")
+        network.run(planes(&crop.rgb), size).expect("an answer")
     };
     for row in &golden().pictures {
         let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name));

@@ -12,11 +12,11 @@
 use serde::Deserialize;
 
 use crate::{
-    Photo, crop,
-    detect::{BBox, Face},
+    crop,
     error::{EngineError, Rejection},
-    network::{self, Network},
-    runtime::Runtime,
+    face::{BBox, Face},
+    inference::{self, Network, Runtime},
+    photo::Photo,
 };
 
 /// Sides of the wide, the middle and the near view over the side of the face box, as the views net
@@ -151,14 +151,14 @@ impl LivenessClassifier {
     /// The nets with their names, for the self-test.
     pub(crate) fn networks(&self) -> [(&'static str, &dyn Network); 4] {
         [
-            (network::LIVENESS_VIEWS.name, self.views.as_ref()),
-            (network::LIVENESS_GRAIN.name, self.grain.as_ref()),
+            (inference::LIVENESS_VIEWS.name, self.views.as_ref()),
+            (inference::LIVENESS_GRAIN.name, self.grain.as_ref()),
             (
-                network::LIVENESS_SMALL_CONTEXT.name,
+                inference::LIVENESS_SMALL_CONTEXT.name,
                 self.small_context.as_ref(),
             ),
             (
-                network::LIVENESS_SMALL_GRAIN.name,
+                inference::LIVENESS_SMALL_GRAIN.name,
                 self.small_grain.as_ref(),
             ),
         ]
@@ -166,14 +166,14 @@ impl LivenessClassifier {
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         let settings = serde_json::from_str(FUSION).map_err(|error| EngineError::Network {
-            name: network::LIVENESS_VIEWS.name,
+            name: inference::LIVENESS_VIEWS.name,
             reason: format!("models/liveness.json cannot be read: {error}"),
         })?;
         Ok(Self {
-            views: network::LIVENESS_VIEWS.load(runtime)?,
-            grain: network::LIVENESS_GRAIN.load(runtime)?,
-            small_context: network::LIVENESS_SMALL_CONTEXT.load(runtime)?,
-            small_grain: network::LIVENESS_SMALL_GRAIN.load(runtime)?,
+            views: runtime.load_model(&inference::LIVENESS_VIEWS)?,
+            grain: runtime.load_model(&inference::LIVENESS_GRAIN)?,
+            small_context: runtime.load_model(&inference::LIVENESS_SMALL_CONTEXT)?,
+            small_grain: runtime.load_model(&inference::LIVENESS_SMALL_GRAIN)?,
             settings,
         })
     }
@@ -301,7 +301,7 @@ fn logits(
     scales: usize,
 ) -> Result<Logits, Rejection> {
     let outputs = network
-        .run_square(crop::planes(view))
+        .run_square(inference::planes(view))
         .map_err(Rejection::Internal)?;
     let numbers = outputs.first().map_or(&[][..], Vec::as_slice);
     match numbers.get(3 * scale..3 * scale + 3) {

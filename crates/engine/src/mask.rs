@@ -6,11 +6,11 @@
 use std::ops::Range;
 
 use crate::{
-    Photo, crop,
-    detect::Landmarks,
+    crop,
     error::{EngineError, Rejection},
-    network::{self, Network},
-    runtime::Runtime,
+    face::Landmarks,
+    inference::{self, Network, Runtime},
+    photo::Photo,
 };
 
 /// Tells whether a face covering is worn.
@@ -26,7 +26,7 @@ impl MaskClassifier {
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
-            network: network::FACE_MASK.load(runtime)?,
+            network: runtime.load_model(&inference::FACE_MASK)?,
         })
     }
 
@@ -35,7 +35,7 @@ impl MaskClassifier {
         let crop = crop::aligned_crop(photo, landmarks, self.network.size())?;
         let outputs = self
             .network
-            .run_square(crop::planes(&crop))
+            .run_square(inference::planes(&crop))
             .map_err(Rejection::Internal)?;
         match outputs.first().map(Vec::as_slice) {
             Some([score]) if score.is_finite() => {

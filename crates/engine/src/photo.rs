@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use livecheck_image::{ContentBox, DecodedImage};
 
-use crate::detect::Face;
+use crate::verdict::ImageInfo;
 
 /// A decoded image: upright, 8 bits a channel, RGB. Large JPEGs are decoded at a reduced size.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,6 @@ pub struct Photo {
     pub rgb: Vec<u8>,
     /// `"jpeg"`, `"png"` or `"webp"`.
     pub format: &'static str,
-    /// How long decoding took, milliseconds.
-    pub decode_ms: f32,
     /// Pixels of the whole photo for one of `rgb`, along a side: 1, 2, 4 or 8.
     pub(crate) reduction: u32,
     /// Size of the whole photo, pixels.
@@ -29,9 +27,6 @@ pub struct Photo {
     pub(crate) content: ContentBox,
     /// By how many degrees it was turned clockwise, beyond what EXIF says.
     pub(crate) rotated: u16,
-    /// Faces, in pixels of `rgb`, once they were looked for, and how long that took.
-    pub(crate) faces: Option<Vec<Face>>,
-    pub(crate) detect_ms: f32,
 }
 
 impl From<DecodedImage> for Photo {
@@ -64,14 +59,11 @@ impl Photo {
             height,
             rgb,
             format,
-            decode_ms: 0.0,
             reduction: 1,
             full_width: width,
             full_height: height,
             content: ContentBox::whole(width, height),
             rotated: 0,
-            faces: None,
-            detect_ms: 0.0,
         }
     }
 
@@ -101,11 +93,15 @@ impl Photo {
         self.rotated
     }
 
-    /// The faces with a score of at least 0.20, best first, in pixels of `rgb`; none before they were looked
-    /// for.
-    #[must_use]
-    pub fn faces(&self) -> &[Face] {
-        self.faces.as_deref().unwrap_or_default()
+    /// What answers say of it.
+    pub(crate) fn info(&self) -> ImageInfo {
+        ImageInfo {
+            width: self.full_width,
+            height: self.full_height,
+            content: self.content,
+            rotated: self.rotated,
+            format: self.format,
+        }
     }
 
     /// The content in pixels of `rgb`.
@@ -134,7 +130,7 @@ impl Photo {
         Cow::Owned(cut)
     }
 
-    /// Turned clockwise by so many quarters of a circle; faces are forgotten.
+    /// Turned clockwise by so many quarters of a circle.
     #[must_use]
     pub fn turned(&self, quarters: u16) -> Self {
         let (width, height) = (self.width as usize, self.height as usize);
@@ -185,7 +181,6 @@ impl Photo {
             full_height,
             content: ContentBox { x0, y0, x1, y1 },
             rotated: (self.rotated + 90 * quarters) % 360,
-            faces: None,
             ..*self
         }
     }

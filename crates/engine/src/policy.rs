@@ -4,8 +4,8 @@ use livecheck_image::{ContentBox, FileLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detect::{BBox, Face},
     error::{EngineError, Rejection},
+    face::{BBox, Face},
 };
 
 /// Least share of a face box that must lie within the picture.
@@ -205,7 +205,7 @@ pub(crate) fn visible_share(bbox: &BBox, width: u32, height: u32) -> f32 {
 
 impl Thresholds {
     /// The one face at or above the threshold, or `051`. `faces` come best first.
-    pub(crate) fn single_face(&self, faces: &[Face]) -> Result<Face, Rejection> {
+    pub(crate) fn check_face_count(&self, faces: &[Face]) -> Result<Face, Rejection> {
         let above: Vec<&Face> = faces.iter().filter(|f| f.score >= self.face).collect();
         match above.as_slice() {
             [face] => Ok(**face),
@@ -222,7 +222,7 @@ impl Thresholds {
     }
 
     /// `052` when the mask score reaches the threshold.
-    pub(crate) fn no_mask(&self, score: f32) -> Result<(), Rejection> {
+    pub(crate) fn check_mask(&self, score: f32) -> Result<(), Rejection> {
         if score >= self.mask {
             return Err(Rejection::FaceMask {
                 score,

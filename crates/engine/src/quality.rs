@@ -1,6 +1,6 @@
 //! Measures of the photo's quality at the face: informative, no decision uses them.
 
-use crate::{Photo, Quality, crop, detect::BBox, error::Rejection};
+use crate::{crop, error::Rejection, face::BBox, photo::Photo, verdict::Quality};
 
 /// Side of the grey face patch that the measures are taken on, pixels: a fixed scale makes
 /// sharpness comparable between photos.

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::{
-    Photo, crop,
-    detect::{BBox, Face},
+    crop,
     error::{EngineError, Rejection},
-    network::{self, Network},
-    runtime::Runtime,
+    face::{BBox, Face},
+    inference::{self, Network, Runtime},
+    photo::Photo,
 };
 
 /// Side of the net's window, in mean sides of the proposed box.
@@ -37,7 +37,7 @@ impl FaceRefiner {
 
     pub(crate) fn load(runtime: &Runtime) -> Result<Self, EngineError> {
         Ok(Self {
-            network: network::FACE_REFINER.load(runtime)?,
+            network: runtime.load_model(&inference::FACE_REFINER)?,
         })
     }
 
@@ -58,7 +58,7 @@ impl FaceRefiner {
         let crop = crop::window_crop(photo, &face.bbox, WINDOW_FACTOR, self.network.size())?;
         let outputs = self
             .network
-            .run_square(crop::planes(&crop))
+            .run_square(inference::planes(&crop))
             .map_err(Rejection::Internal)?;
         let Some([logit, x0, y0, x1, y1, points @ ..]) = outputs.first().map(Vec::as_slice) else {
             return Err(Rejection::Internal(

@@ -2,7 +2,7 @@
 
 use livecheck_image::{ContentBox, ScaledJpeg};
 
-use crate::{detect::BBox, liveness, photo::Photo};
+use crate::{face::BBox, liveness, photo::Photo};
 
 /// Pixels from which a JPEG is large. Of smaller ones most faces need the half or the whole size.
 pub(crate) const LARGE_PIXELS: u64 = 8_000_000;

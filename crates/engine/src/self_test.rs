@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{error::EngineError, network::Network};
+use crate::{error::EngineError, inference::Network};
 
 /// `[mean, maximum]` of each output of each net on [`pattern`], as ONNX Runtime computed them;
 /// written by the training pipeline at every export.

@@ -9,7 +9,7 @@ fn engine() -> Engine {
 }
 
 fn refusal(engine: &Engine, file: &[u8]) -> Rejection {
-    engine.decode(file).expect_err("must be refused")
+    engine.locate(file).expect_err("must be refused")
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn flipped_bits_never_panic() {
             let mut file = whole.clone();
             file[at] ^= 1 << (at % 8);
             // Either it can still be read, or it is refused with a code of its own.
-            if let Err(refusal) = engine.decode(&file) {
+            if let Err(refusal) = engine.locate(&file) {
                 assert!(
                     matches!(refusal.code(), "002" | "003"),
                     "byte {at}: {refusal}"
@@ -177,7 +177,7 @@ fn a_missing_end_marker_is_no_fault() {
         ("PNG", without(drawn::png_of(&pattern), 12)),
         ("PNG, half an end", without(drawn::png_of(&pattern), 5)),
     ] {
-        let photo = engine.decode(&file).expect(name);
+        let photo = engine.locate(&file).expect(name).photo;
         assert_eq!((photo.width, photo.height), (400, 320), "{name}");
     }
 }
@@ -202,6 +202,6 @@ fn a_frame_of_motion_jpeg_has_the_standard_huffman_tables() {
     let whole = drawn::jpeg(400, 320);
     let frame = without_segments(&whole, 0xC4);
     assert!(frame.len() < whole.len());
-    let (frame, whole) = (engine.decode(&frame), engine.decode(&whole));
-    assert_eq!(frame.expect("a photo").rgb, whole.expect("a photo").rgb);
+    let pixels = |file: &[u8]| engine.locate(file).expect("a photo").photo.rgb;
+    assert_eq!(pixels(&frame), pixels(&whole));
 }

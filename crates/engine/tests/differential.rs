@@ -15,7 +15,7 @@ use std::{
 };
 
 use image::RgbImage;
-use livecheck_engine::{Engine, EngineConfig, Limits};
+use livecheck_engine::{Engine, EngineConfig, Limits, Located};
 use livecheck_testing::drawn;
 
 /// Largest difference of a channel that the contract allows, grey levels.
@@ -105,7 +105,7 @@ impl Table {
     ) {
         let kind = self.0.entry(kind.to_owned()).or_default();
         kind.files += 1;
-        let Ok(photo) = engine.decode_whole(file) else {
+        let Ok(Located { photo, .. }) = engine.locate_whole(file) else {
             kind.refused += 1;
             return;
         };

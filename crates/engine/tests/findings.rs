@@ -11,11 +11,11 @@ fn findings_of(engine: &Engine, image: &RgbImage) -> Vec<Finding> {
     image
         .write_to(&mut file, ImageFormat::Png)
         .expect("a PNG file");
-    let photo = engine.decode(&file.into_inner()).expect("a readable photo");
-    let judged = engine.judge(&photo);
+    let located = engine.locate(&file.into_inner()).expect("a readable photo");
+    let judged = engine.judge(&located);
     let start = Instant::now();
     let found = engine
-        .findings(&photo, judged.as_ref())
+        .findings(&located, judged.as_ref())
         .expect("a face can be cut out");
     println!(
         "{:.2} ms, {:?}",
@@ -109,7 +109,10 @@ fn limits_are_settings_and_decide_nothing() {
     let dark = dark.expect("below 1");
     assert!(dark.value > 0.0 && dark.value < dark.limit, "{dark:?}");
     let photo = || Photo::new(640, 640, image.as_raw().clone(), "png");
-    let score = |engine: &Engine| engine.judge(&photo()).map(|verdict| verdict.score).ok();
+    let score = |engine: &Engine| {
+        let located = engine.locate_photo(photo()).expect("a sound net");
+        engine.judge(&located).map(|verdict| verdict.score).ok()
+    };
     assert_eq!(score(&strict), score(&usual));
     let wrong = FindingLimits {
         blur: f32::NAN,

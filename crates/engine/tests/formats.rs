@@ -10,8 +10,9 @@ const HEIGHT: u32 = 120;
 fn decode(file: &[u8]) -> Photo {
     Engine::new(EngineConfig::default())
         .expect("the embedded models load")
-        .decode(file)
+        .locate(file)
         .expect("a readable image")
+        .photo
 }
 
 fn pixel(photo: &Photo, x: u32, y: u32) -> [u8; 3] {

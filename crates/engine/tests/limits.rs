@@ -17,9 +17,9 @@ fn a_file_of_exactly_ten_mebibytes_passes_and_one_byte_more_does_not() {
     let engine = engine_with(Limits::default());
     let mut file = drawn::jpeg(400, 400);
     file.resize(10 * 1024 * 1024, 0);
-    engine.decode(&file).expect("exactly the limit");
+    engine.locate(&file).expect("exactly the limit");
     file.push(0);
-    let refusal = engine.decode(&file).expect_err("one byte more");
+    let refusal = engine.locate(&file).expect_err("one byte more");
     assert_eq!(refusal.code(), "003");
     assert!(refusal.to_string().contains("10485761"), "{refusal}");
 }
@@ -34,7 +34,7 @@ fn too_many_pixels_are_refused_from_the_header() {
         (50_000, 50_000, "003"),
     ] {
         let refusal = engine
-            .decode(&drawn::png_header(width, height))
+            .locate(&drawn::png_header(width, height))
             .expect_err("no pixels");
         assert_eq!(refusal.code(), code, "{width}x{height}: {refusal}");
     }

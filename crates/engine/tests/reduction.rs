@@ -48,17 +48,20 @@ fn a_large_jpeg_shows_the_pattern_at_a_reduced_size() {
         ("4:4:4", sampled(Sampling::Full, 0)),
         ("restart markers", sampled(Sampling::Quartered, 7)),
     ] {
-        let photo = engine.decode(&file).expect("a readable image");
+        let photo = engine.locate(&file).expect("a readable image").photo;
         assert!(photo.reduction() > 1, "{name}");
         assert_eq!(photo.full_size(), (WIDTH, HEIGHT), "{name}");
         assert_eq!(photo.width, WIDTH.div_ceil(photo.reduction()), "{name}");
         assert_eq!(photo.height, HEIGHT.div_ceil(photo.reduction()), "{name}");
         let deviation = deviation(&photo, &pattern);
         assert!(deviation < 4.0, "{name}: {deviation} grey levels off");
-        let whole = engine.decode_whole(&file).expect("a readable image");
+        let whole = engine.locate_whole(&file).expect("a readable image").photo;
         assert_eq!((whole.width, whole.height), (WIDTH, HEIGHT), "{name}");
     }
-    let grey = engine.decode(&drawn::grey_jpeg_of(&pattern)).expect("grey");
+    let grey = engine
+        .locate(&drawn::grey_jpeg_of(&pattern))
+        .expect("grey")
+        .photo;
     assert!(grey.reduction() > 1);
     assert!(
         grey.rgb
@@ -75,13 +78,16 @@ fn every_kind_of_large_jpeg_is_reduced_and_a_small_one_is_not() {
         ("progressive", drawn::jpeg_of(&pattern, true)),
         ("CMYK", drawn::cmyk_jpeg_of(&pattern)),
     ] {
-        let photo = engine.decode(&file).expect("a readable image");
+        let photo = engine.locate(&file).expect("a readable image").photo;
         assert!(photo.reduction() > 1, "{name}");
         assert_eq!(photo.full_size(), (WIDTH, HEIGHT), "{name}");
         let deviation = deviation(&photo, &pattern);
         assert!(deviation < 4.0, "{name}: {deviation} grey levels off");
     }
-    let photo = engine.decode(&drawn::jpeg(1200, 900)).expect("a photo");
+    let photo = engine
+        .locate(&drawn::jpeg(1200, 900))
+        .expect("a photo")
+        .photo;
     assert_eq!(photo.reduction(), 1);
 }
 
@@ -100,8 +106,9 @@ fn orientation_turns_a_reduced_photo() {
         (8, false, true),
     ] {
         let photo = engine
-            .decode(&drawn::with_orientation(&jpeg, orientation))
-            .expect("a readable image");
+            .locate(&drawn::with_orientation(&jpeg, orientation))
+            .expect("a readable image")
+            .photo;
         let size = if orientation > 4 {
             (HEIGHT, WIDTH)
         } else {
@@ -160,13 +167,13 @@ fn damage_is_refused_or_read_and_never_panics() {
     for at in header.chain(data) {
         let mut file = whole.clone();
         file[at] ^= 1 << (at % 8);
-        if let Err(refusal) = engine.decode(&file) {
+        if let Err(refusal) = engine.locate(&file) {
             assert!(allowed.contains(&refusal.code()), "byte {at}: {refusal}");
         }
     }
     for percent in (0..100).step_by(9) {
         let cut = &whole[..whole.len() * percent / 100];
-        let refusal = engine.decode(cut).expect_err("cut off");
+        let refusal = engine.locate(cut).expect_err("cut off");
         assert_eq!(refusal.code(), "002", "{percent} %");
     }
 }
@@ -236,10 +243,10 @@ fn margin(scores: &[f32], threshold: f32, best_below: Option<f32>) -> f32 {
 impl Compared {
     /// Judges the file as it comes and read whole; the face must be the same one.
     fn judge(&mut self, engine: &Engine, name: &str, file: &[u8]) {
-        let photo = engine.decode(file).expect("a readable image");
-        self.reduced += usize::from(photo.reduction() > 1);
-        let whole = engine.decode_whole(file).expect("a readable image");
-        assert_eq!(photo.full_size(), whole.full_size());
+        let photo = engine.locate(file).expect("a readable image");
+        self.reduced += usize::from(photo.photo.reduction() > 1);
+        let whole = engine.locate_whole(file).expect("a readable image");
+        assert_eq!(photo.photo.full_size(), whole.photo.full_size());
         match (engine.judge(&photo), engine.judge(&whole)) {
             (Ok(photo), Ok(whole)) => {
                 self.far += usize::from(photo.details.face.bbox.width() < 640.0);

@@ -107,7 +107,7 @@ fn both_runtimes_give_the_same_verdicts() {
             (Ok(one), Ok(two)) => {
                 verdicts += 1;
                 assert_eq!(two.details.runtime.name, "onnxruntime");
-                let photo = other.decode(file).expect("it was read before");
+                let photo = other.locate(file).expect("it was read before").photo;
                 let same_box = other
                     .judge_face(&photo, &one.details.face)
                     .expect("a face in its box");

@@ -54,13 +54,13 @@ pub struct Answers {
 /// Judges a photo as it is and under each of [`DISTURBANCES`]. `None` without a verdict as it is.
 ///
 /// # Errors
-/// As [`Engine::decode_whole`].
+/// As [`Engine::locate_whole`].
 pub fn answers(
     engine: &Engine,
     file: &[u8],
     species: Option<&str>,
 ) -> Result<Option<Answers>, Rejection> {
-    let photo = engine.decode_whole(file)?;
+    let photo = engine.locate_whole(file)?.photo;
     let format = photo.format;
     let picture = bounded(photo);
     let judged = |picture: &RgbImage| {
@@ -70,7 +70,7 @@ pub fn answers(
             picture.as_raw().clone(),
             format,
         );
-        engine.judge(&photo)
+        engine.judge(&engine.locate_photo(photo)?)
     };
     let Ok(verdict) = judged(&picture) else {
         return Ok(None);

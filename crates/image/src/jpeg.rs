@@ -9,14 +9,17 @@
 //! The inner loops are run by `pulp`, with the instructions that the processor turns out to have: only
 //! what is inlined into such an operation is compiled for them, hence `inline(always)`.
 
+mod blocks;
 mod entropy;
+mod error;
 mod header;
 mod huffman;
 mod transform;
 
 use image::metadata::Orientation;
 
-use super::exif;
+use blocks::Blocks;
+use error::{Unreadable, damaged};
 use header::{Frame, Scan, Tables};
 pub(super) use transform::{Part, Picture};
 
@@ -36,69 +39,9 @@ pub(super) enum Refusal<E> {
     Size(E),
 }
 
-/// Why a file is not read: `002`, with the reason.
-struct Unreadable(String);
-
 impl<E> From<Unreadable> for Refusal<E> {
     fn from(Unreadable(reason): Unreadable) -> Self {
         Self::Unreadable(reason)
-    }
-}
-
-fn damaged(how: &str) -> Unreadable {
-    Unreadable(format!("the JPEG is damaged: {how}"))
-}
-
-/// A coefficient of a block that is not zero, divided as it is stored.
-#[derive(Clone, Copy, Default)]
-struct Coefficient {
-    /// In zigzag order; 64 or more: the block ends.
-    index: u8,
-    value: i16,
-}
-
-/// The blocks of one component.
-struct Plane {
-    /// Blocks in a row; whole MCUs, as they are stored.
-    columns: usize,
-    /// Where the coefficients of each block begin (sequential).
-    starts: Vec<u32>,
-    /// All 64 coefficients of each block, zigzag (progressive).
-    dense: Vec<i16>,
-}
-
-/// What the entropy-coded data says.
-struct Blocks {
-    planes: Vec<Plane>,
-    /// Of sequential JPEGs.
-    coefficients: Vec<Coefficient>,
-}
-
-impl Blocks {
-    fn of(frame: &Frame) -> Self {
-        let (columns, rows) = frame.mcus();
-        let planes = frame.components.iter().map(|component| {
-            let columns = columns * component.horizontal;
-            let blocks = columns * rows * component.vertical;
-            let (starts, dense) = if frame.progressive {
-                (0, blocks * 64)
-            } else {
-                (blocks, 0)
-            };
-            Plane {
-                columns,
-                starts: vec![0; starts],
-                dense: vec![0; dense],
-            }
-        });
-        Self {
-            planes: planes.collect(),
-            // What blocks that no scan has, at the right and lower edge, begin with: their end.
-            coefficients: vec![Coefficient {
-                index: 64,
-                value: 0,
-            }],
-        }
     }
 }
 

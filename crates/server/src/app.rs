@@ -7,15 +7,15 @@ use livecheck_engine::CalibrationFile;
 use livecheck_store::{Clock, KeyCache, Store};
 use tokio_util::task::TaskTracker;
 
-use crate::audit::Audit;
+use crate::access::throttle::AuthThrottle;
+use crate::check::audit::Audit;
+use crate::check::image_key::SharedImageKey;
+use crate::check::judge::Judge;
+use crate::check::pool::Pool;
 use crate::config::ServerConfig;
-use crate::connection::Registry;
-use crate::guesses::Guesses;
-use crate::image_key::SharedImageKey;
-use crate::judge::Judge;
-use crate::metrics::Metrics;
-use crate::pool::Pool;
-use crate::upload::UploadMemory;
+use crate::http::connection::Registry;
+use crate::http::upload::UploadMemory;
+use crate::observability::metrics::Metrics;
 
 /// Shared state; cheap to clone behind its `Arc`.
 pub(crate) struct App {
@@ -26,7 +26,7 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: KeyCache,
-    pub(crate) guesses: Guesses,
+    pub(crate) throttle: AuthThrottle,
     pub(crate) image_key: SharedImageKey,
     pub(crate) audit: Option<Audit>,
     pub(crate) pool: Pool,

@@ -11,7 +11,7 @@ use livecheck_engine::{Finding, Rejection};
 use livecheck_store::StoreError;
 use livecheck_upload::UploadError;
 
-use crate::upload::ReadError;
+use crate::http::upload::ReadError;
 
 /// How long a client should wait when the server is overloaded, starting or stopping.
 const RETRY_SOON: Duration = Duration::from_secs(1);

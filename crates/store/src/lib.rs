@@ -1,4 +1,5 @@
-//! API keys, sessions, rate limits and images seen before: one trait, SQLite and PostgreSQL.
+//! API keys, sessions, rate limits and images seen before: a trait for each noun, on SQLite and
+//! PostgreSQL.
 //!
 //! [`open`] gives a [`Store`]; [`KeyCache`] stands in front of its key look-ups. Everything that
 //! depends on the time takes it as an argument, see [`Clock`]. Keys and tokens are stored only as
@@ -19,14 +20,12 @@ mod replay;
 mod secret;
 mod sql;
 mod sqlite;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
 
 pub use cache::{KEY_CACHE_CAPACITY, KEY_CACHE_LIFETIME, KeyCache};
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
@@ -37,8 +36,9 @@ pub use key::{
 pub use rate::{Rate, RateDecision};
 pub use replay::{IMAGE_KEY_BYTES, ImageKey, ImageMac, ImageState, ReplayPolicy};
 pub use secret::{ApiKey, KeyHash, SessionToken, TokenHash};
+pub use store::{KeyStore, RateStore, ReplayStore, SessionState, SessionStore, Store};
 
-/// Most rows that one call of [`Store::purge_sessions`] or [`Store::purge_images`] deletes.
+/// Most rows that one call of [`SessionStore::purge_sessions`] or [`ReplayStore::purge_images`] deletes.
 pub const PURGE_BATCH: u64 = sql::PURGE_BATCH as u64;
 
 /// Opens the store at `address` and brings its tables up to date.
@@ -91,188 +91,4 @@ pub fn missing_file(address: &str) -> Option<&Path> {
 #[must_use]
 pub fn unchecked_certificate(address: &str) -> Option<String> {
     postgres::unchecked_certificate(address)
-}
-
-/// Keys, sessions, rate limits and images seen before.
-///
-/// Every method may fail with [`StoreError::Unavailable`] while the database is away; it answers
-/// within a few seconds and works again, without a restart, once the database is back.
-#[async_trait]
-pub trait Store: Send + Sync + 'static {
-    /// Which database this is, for people: a path, or scheme, host and port.
-    fn address(&self) -> &str;
-
-    /// Whether the database answers and can be written to.
-    async fn ping(&self) -> Result<(), StoreError>;
-
-    /// Makes a key. The key in clear is never to be had again.
-    ///
-    /// Errors: [`StoreError::BadName`], [`StoreError::NameTaken`].
-    async fn create_key(
-        &self,
-        key: NewKey,
-        now: Timestamp,
-    ) -> Result<(KeyRecord, ApiKey), StoreError>;
-
-    /// The key with this hash, live or not: see [`KeyRecord::is_live`].
-    async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError>;
-
-    /// All keys, oldest first, with the revoked and the expired ones.
-    async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// Revokes the key with an id, or every key of a name (a rotated key's predecessors too, so
-    /// that afterwards nothing of that name opens the door). Returns what was revoked.
-    ///
-    /// Errors: [`StoreError::KeyNotFound`] when there was nothing to revoke.
-    async fn revoke_key(
-        &self,
-        which: &KeySelector,
-        now: Timestamp,
-    ) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// Makes a successor with the same name, settings and lifetime. The old key lives on until it is
-    /// revoked, or for `grace`.
-    ///
-    /// Errors: [`StoreError::KeyNotFound`] when no live key is meant,
-    /// [`StoreError::AlreadyRotated`] when the key has a successor.
-    async fn rotate_key(
-        &self,
-        which: &KeySelector,
-        grace: Option<Duration>,
-        now: Timestamp,
-    ) -> Result<(KeyRecord, ApiKey), StoreError>;
-
-    /// Changes the settings of the key with an id, or of every key of a name that isn't revoked. In
-    /// force on every node within [`KEY_CACHE_LIFETIME`]. Returns the keys as they are now, oldest
-    /// first.
-    ///
-    /// Errors: [`StoreError::KeyNotFound`] when there is no such key.
-    async fn change_key(
-        &self,
-        which: &KeySelector,
-        change: &KeyChange,
-    ) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// Deletes the keys that were revoked or had expired at `before`, with their sessions, rates and
-    /// images. Returns what was deleted, oldest first.
-    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// All keys with their hashes, oldest first, for [`Store::import_keys`] of another store.
-    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
-
-    /// Takes over keys of another store: all, or none when there is an error. Keys whose ids are
-    /// here stay as they are.
-    ///
-    /// Errors: [`StoreError::BadName`], [`StoreError::ImportClash`].
-    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError>;
-
-    /// Notes that the key was used, to the minute: most calls write nothing.
-    async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError>;
-
-    /// Opens a session of the key: a token good for `uses` uses before `expires_at`.
-    ///
-    /// Errors: [`StoreError::KeyNotFound`].
-    async fn create_session(
-        &self,
-        key: &KeyId,
-        uses: u32,
-        expires_at: Timestamp,
-    ) -> Result<SessionToken, StoreError>;
-
-    /// How the session stands, without taking a use.
-    async fn peek_session(
-        &self,
-        token: &TokenHash,
-        key: &KeyId,
-        now: Timestamp,
-    ) -> Result<SessionState, StoreError>;
-
-    /// Takes one use, if there is one: exactly as many calls succeed as the session has uses,
-    /// however many come at once and from however many nodes. `Ready` holds what is left after this.
-    async fn take_use(
-        &self,
-        token: &TokenHash,
-        key: &KeyId,
-        now: Timestamp,
-    ) -> Result<SessionState, StoreError>;
-
-    /// Gives one use back. Never beyond what the session was opened with.
-    async fn return_use(&self, token: &TokenHash, key: &KeyId) -> Result<(), StoreError>;
-
-    /// Counts a request against the key's rate limit. A refused request costs nothing.
-    async fn take_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError>;
-
-    /// Sessions of the key that have not ended, counted up to `most`.
-    async fn count_sessions(
-        &self,
-        key: &KeyId,
-        now: Timestamp,
-        most: u32,
-    ) -> Result<u32, StoreError>;
-
-    /// As [`Store::take_rate`], for the sessions that the key opens.
-    async fn take_session_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError>;
-
-    /// Forgets at most [`PURGE_BATCH`] sessions that ended more than a day ago, the oldest first, and
-    /// says how many: as long as it is that many, there are more. The day is there so that a clock set
-    /// ahead for a moment doesn't cost anyone a session.
-    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError>;
-
-    /// Remembers until `until` that the key has an image judged, unless it is remembered already:
-    /// of any number of calls at once, on any number of nodes, exactly one is told
-    /// [`ImageState::New`].
-    async fn remember_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<ImageState, StoreError>;
-
-    /// Prolongs the memory of an image, never shortens it.
-    async fn renew_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        until: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// Takes back what [`Store::remember_image`] remembered until `until`: the image wasn't judged
-    /// after all. Does nothing when its memory was prolonged since.
-    async fn forget_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        until: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// Forgets images whose memory ended more than a day ago, as [`Store::purge_sessions`] does.
-    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError>;
-
-    /// The key that images are hashed with where none is set: made once, the same for all nodes.
-    async fn image_key(&self) -> Result<ImageKey, StoreError>;
-}
-
-/// How a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionState {
-    /// No such session: unknown, ended, or another key's.
-    NotFound,
-    /// All its uses are taken.
-    Exhausted,
-    /// It can be used.
-    Ready {
-        /// Uses that are left.
-        remaining: u32,
-    },
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use livecheck_store::{
     ApiKey, Clock, ImageKey, ImageMac, ImageState, KEY_CACHE_LIFETIME, KeyCache, KeyChange,
-    KeyHash, KeyId, KeyRecord, KeySelector, NewKey, Rate, RateDecision, SessionState, SessionToken,
-    Store, StoreError, StoredKey, TestClock, Timestamp, TokenHash, open,
+    KeyHash, KeyId, KeyRecord, KeySelector, KeyStore, NewKey, Rate, RateDecision, RateStore,
+    ReplayStore, SessionState, SessionStore, SessionToken, Store, StoreError, StoredKey, TestClock,
+    Timestamp, TokenHash, open,
 };
 use tokio::sync::Semaphore;
 
@@ -40,7 +41,10 @@ impl Store for Watched {
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
     }
+}
 
+#[async_trait]
+impl KeyStore for Watched {
     async fn create_key(
         &self,
         key: NewKey,
@@ -105,7 +109,10 @@ impl Store for Watched {
         }
         self.inner.touch_key(key, now).await
     }
+}
 
+#[async_trait]
+impl SessionStore for Watched {
     async fn create_session(
         &self,
         key: &KeyId,
@@ -137,15 +144,6 @@ impl Store for Watched {
         self.inner.return_use(token, key).await
     }
 
-    async fn take_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError> {
-        self.inner.take_rate(key, rate, now).await
-    }
-
     async fn count_sessions(
         &self,
         key: &KeyId,
@@ -153,6 +151,22 @@ impl Store for Watched {
         most: u32,
     ) -> Result<u32, StoreError> {
         self.inner.count_sessions(key, now, most).await
+    }
+
+    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.purge_sessions(now).await
+    }
+}
+
+#[async_trait]
+impl RateStore for Watched {
+    async fn take_rate(
+        &self,
+        key: &KeyId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<RateDecision, StoreError> {
+        self.inner.take_rate(key, rate, now).await
     }
 
     async fn take_session_rate(
@@ -163,11 +177,10 @@ impl Store for Watched {
     ) -> Result<RateDecision, StoreError> {
         self.inner.take_session_rate(key, rate, now).await
     }
+}
 
-    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.inner.purge_sessions(now).await
-    }
-
+#[async_trait]
+impl ReplayStore for Watched {
     async fn remember_image(
         &self,
         key: &KeyId,

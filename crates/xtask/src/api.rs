@@ -10,9 +10,8 @@ use public_api::Builder;
 use serde::Deserialize;
 
 use crate::{
-    cargo,
     console::{run, say},
-    root,
+    workspace::{cargo, root},
 };
 
 const PACKAGE: &str = "livecheck-engine";

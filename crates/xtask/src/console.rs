@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::root;
+use crate::workspace::root;
 
 /// When this program started.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);

@@ -6,6 +6,7 @@
 
 mod build;
 mod packages;
+mod release;
 mod targets;
 
 use std::{
@@ -16,29 +17,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum as _};
 
 use crate::{
     console::{install, say},
-    root, supply, system,
+    supply, system,
+    workspace::root,
 };
-
-/// One kind of package.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Part {
-    /// The program with its manual pages, as tar.gz.
-    Archive,
-    /// The Debian package.
-    Debian,
-    /// The Python module `livecheck_engine`.
-    EngineWheel,
-    /// The Python client.
-    ClientWheel,
-    /// The JavaScript client and the capture page's element.
-    Npm,
-    /// The lists of components (`CycloneDX`).
-    Sbom,
-}
+use release::{Part, Release};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -55,22 +41,6 @@ pub(crate) struct Options {
     /// compression: to test the packaging
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-}
-
-/// What all parts are made with.
-struct Release {
-    version: &'static str,
-    target: String,
-    /// Seconds since 1970 of the commit.
-    epoch: String,
-    binary: Option<PathBuf>,
-    parts: BTreeSet<Part>,
-    /// Where the compiler writes.
-    build: PathBuf,
-    /// Where files are laid out before they are packed.
-    stage: PathBuf,
-    /// Where the packages go.
-    out: PathBuf,
 }
 
 /// The folder of all that this task writes.
@@ -249,21 +219,6 @@ impl Release {
         fs::write(self.out.join("SHA256SUMS"), output.stdout)?;
         Ok(())
     }
-
-    /// A command whose output depends on no clock.
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env("SOURCE_DATE_EPOCH", &self.epoch)
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        command
-    }
-
-    /// Whether this is only a test of the packaging.
-    fn quick(&self) -> bool {
-        self.binary.is_some()
-    }
 }
 
 /// The files of a folder, sorted.
@@ -317,10 +272,4 @@ fn commit_time() -> Result<String> {
         say("the working tree differs from the commit: so will the packages");
     }
     git(&["log", "-1", "--format=%ct"])
-}
-
-/// Runs a tool whose output only matters when it fails.
-fn tool(name: &str, command: &mut Command) -> Result<()> {
-    say(&format!("dist: {name}"));
-    install(&format!("dist {name}"), command)
 }

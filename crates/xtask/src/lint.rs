@@ -4,7 +4,12 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{console, python::Environment, root, run, system};
+use crate::{
+    console::{self, run},
+    python::Environment,
+    system,
+    workspace::root,
+};
 
 /// The folder whose lock file holds Biome.
 const BIOME: &str = "web/tests";

@@ -7,6 +7,7 @@ mod binary;
 mod client;
 mod process;
 mod requests;
+mod target;
 
 use std::{
     cell::RefCell,
@@ -24,9 +25,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::{cargo, console::run, service::Service};
+use crate::{console::run, service::Service, workspace::cargo};
 use client::{Answer, Connection};
 use requests::{Request, Requests, is_refusal};
+use target::{Latencies, Target};
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -206,13 +208,6 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// Most growth of the resident memory over the second half of an endurance run, KiB: what an
 /// allocator's arenas move by.
 const SOAK_GROWTH_KIB: u64 = 16 * 1024;
-
-/// The service under load.
-pub(crate) struct Target {
-    address: SocketAddr,
-    key: String,
-    pid: u32,
-}
 
 /// Measures capacity, then offers 1, 2 and 10 times as much for `seconds` each.
 fn load(options: &Options, seconds: u64) -> Result<()> {
@@ -404,26 +399,6 @@ async fn capacity(target: &Target, requests: &Requests, seconds: u64) -> Result<
         judged += outcome??;
     }
     Ok(judged / started.elapsed().as_secs_f64())
-}
-
-/// Latencies, seconds.
-#[derive(Default)]
-struct Latencies(Vec<f64>);
-
-impl Latencies {
-    fn percentile(&self, percent: f64) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().saturating_sub(1);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a place in the list"
-        )]
-        let place = (last as f64 * percent / 100.0).round() as usize;
-        sorted.get(place).copied().unwrap_or(f64::NAN)
-    }
 }
 
 /// What came of a load.

@@ -11,6 +11,7 @@ mod dist;
 mod lint;
 #[cfg(feature = "load")]
 mod load;
+mod outcome;
 mod python;
 mod report;
 mod rust;
@@ -19,20 +20,21 @@ mod suites;
 mod supply;
 mod system;
 mod wasm;
+mod workspace;
 
 #[cfg(not(feature = "load"))]
 use std::ffi::OsString;
 use std::{
     env,
-    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use console::{run, shown};
+use console::run;
 use python::Environment;
 use suites::Scope;
+use workspace::{cargo, root};
 
 #[derive(Parser)]
 #[command(
@@ -140,15 +142,6 @@ fn api(check: bool) -> Result<()> {
         .args(check.then_some("--check")))
 }
 
-/// The repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("this crate lies two folders below the root")
-        .to_owned()
-}
-
 fn ci() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo()
@@ -179,8 +172,4 @@ fn ci() -> Result<()> {
     supply::audit()?;
     wasm::check()?;
     suites::test(Scope::Ci)
-}
-
-fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

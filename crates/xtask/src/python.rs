@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{console::install, root};
+use crate::{console::install, workspace::root};
 
 /// An environment with the packages of some lock files.
 #[derive(Clone, Copy)]

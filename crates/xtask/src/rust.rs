@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{
-    cargo,
     console::{self, say},
+    outcome::{Environment, Outcome},
     report::{Findings, Format},
-    suites::{Environment, Outcome},
+    workspace::cargo,
 };
 
 /// Programs that take more than half of the time of all: `--quick` leaves them out.

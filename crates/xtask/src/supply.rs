@@ -14,7 +14,11 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{cargo, console, python::Environment, root, run, shown};
+use crate::{
+    console::{self, run, shown},
+    python::Environment,
+    workspace::{cargo, root},
+};
 
 /// The tool that writes the list, and the version whose options are used here.
 const CYCLONEDX: (&str, &str) = ("cargo-cyclonedx", "0.5.9");

@@ -12,9 +12,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cargo,
     console::{run, say},
-    root,
+    workspace::{cargo, root},
 };
 
 const TARGET: &str = "wasm32-unknown-unknown";

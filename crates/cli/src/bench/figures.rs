@@ -144,6 +144,33 @@ pub(super) fn memory(line: &str) -> Option<f64> {
     Some(kibibytes * 1024.0 / 1e6)
 }
 
+/// Checks with a number of workers.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Throughput {
+    pub(super) workers: usize,
+    /// Checks a second, all workers together.
+    pub(super) per_second: f64,
+    /// The time of one check.
+    pub(super) total: Summary,
+}
+
+/// What a number of checks took.
+pub(super) struct Measured {
+    pub(super) stages: Stages,
+    pub(super) outcomes: Outcomes,
+    pub(super) wall: Milliseconds,
+}
+
+impl Measured {
+    pub(super) fn throughput(&self, workers: usize) -> Throughput {
+        Throughput {
+            workers,
+            per_second: self.stages.total.len() as f64 / self.wall.seconds(),
+            total: self.stages.total.summary(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

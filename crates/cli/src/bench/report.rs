@@ -6,20 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Measured,
-    figures::{Milliseconds, Outcomes, Summary, Times},
+    figures::{Measured, Milliseconds, Outcomes, Summary, Throughput, Times},
     photos::Group,
 };
-
-/// Checks with a number of workers.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Throughput {
-    pub(super) workers: usize,
-    /// Checks a second, all workers together.
-    pub(super) per_second: f64,
-    /// The time of one check.
-    pub(super) total: Summary,
-}
 
 #[derive(Serialize)]
 struct GroupFigures {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};
-use livecheck_engine::{BBox, Face, Finding, Photo, Rejection, Thresholds, Verdict};
+use livecheck_engine::{BBox, Face, Finding, Located, Photo, Rejection, Thresholds, Verdict};
 
 use super::{
     glyphs,
@@ -36,14 +36,14 @@ const SIDE_PER_DOT: u32 = 240;
 pub(super) fn write(
     folder: &Path,
     file: &Path,
-    photo: Photo,
+    located: Located,
     outcome: &Outcome,
     thresholds: &Thresholds,
 ) -> Result<()> {
     let drawing = match outcome {
-        Ok(verdict) => draw_verdict(photo, verdict)?,
+        Ok(verdict) => draw_verdict(located.photo, verdict)?,
         Err(refused) if faces_were_looked_for(&refused.rejection) => {
-            draw_refusal(photo, refused, thresholds)?
+            draw_refusal(located, refused, thresholds)?
         }
         Err(_) => return Ok(()),
     };
@@ -110,9 +110,9 @@ fn draw_verdict(photo: Photo, verdict: &Verdict) -> Result<RgbImage> {
 }
 
 /// Every face with its score.
-fn draw_refusal(photo: Photo, refused: &Refused, thresholds: &Thresholds) -> Result<RgbImage> {
+fn draw_refusal(located: Located, refused: &Refused, thresholds: &Thresholds) -> Result<RgbImage> {
     let rejection = &refused.rejection;
-    let faces = photo.faces().to_vec();
+    let Located { photo, faces, .. } = located;
     let mut drawing = Drawing::on(photo)?;
     let (counted, below): (Vec<Face>, Vec<Face>) = faces
         .into_iter()

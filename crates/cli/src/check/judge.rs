@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
-use livecheck_engine::{Engine, LimitExceeded, Photo, Rejection};
+use livecheck_engine::{Engine, LimitExceeded, Located, Rejection};
 
 use super::{
     explain,
@@ -40,29 +40,29 @@ pub(super) fn all(
 }
 
 fn judge(engine: &Engine, file: &Path, explain: Option<&Path>, details: bool) -> Result<Outcome> {
-    let decoded =
+    let located =
         read(file, engine.config().limits.max_file_bytes).and_then(|bytes| match explain {
             // Drawn into at its full size.
-            Some(_) => engine.decode_whole(&bytes),
-            None => engine.decode(&bytes),
+            Some(_) => engine.locate_whole(&bytes),
+            None => engine.locate(&bytes),
         });
-    let photo = match decoded {
-        Ok(photo) => photo,
+    let located = match located {
+        Ok(located) => located,
         Err(rejection) => return Ok(Err(rejection.into())),
     };
-    let outcome = judged(engine, &photo, details || explain.is_some());
+    let outcome = judged(engine, &located, details || explain.is_some());
     if let Some(folder) = explain {
         let thresholds = &engine.config().thresholds;
-        explain::write(folder, file, photo, &outcome, thresholds)?;
+        explain::write(folder, file, located, &outcome, thresholds)?;
     }
     Ok(outcome)
 }
 
 /// The verdict or the refusal, with the findings if they are wanted.
-fn judged(engine: &Engine, photo: &Photo, explained: bool) -> Outcome {
-    let judged = engine.judge(photo);
+fn judged(engine: &Engine, located: &Located, explained: bool) -> Outcome {
+    let judged = engine.judge(located);
     let findings = explained
-        .then(|| engine.findings(photo, judged.as_ref()))
+        .then(|| engine.findings(located, judged.as_ref()))
         .transpose()?;
     match judged {
         Ok(mut verdict) => {

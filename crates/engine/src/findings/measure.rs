@@ -1,9 +1,10 @@
 //! Light, detail and pixels of the face region.
 
 use crate::{
-    Photo, crop,
-    detect::BBox,
+    crop,
     error::Rejection,
+    face::BBox,
+    photo::Photo,
     quality::{luma, mean_and_variance},
 };
 

@@ -1,6 +1,6 @@
 //! How a head is turned, told from its five landmarks.
 
-use crate::detect::Landmarks;
+use crate::face::Landmarks;
 
 /// Eyes, nose and mouth corners of a mean head about their centre, millimetres: right and down as in the
 /// picture, and towards the camera.

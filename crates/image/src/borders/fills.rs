@@ -5,7 +5,11 @@
 
 use std::ops::Range;
 
-use super::{ContentBox, PAIRS, PARAMS, Photo, View, distance, light, without};
+use super::{
+    bars::PARAMS,
+    view::{PAIRS, Photo, View, distance, light, without},
+};
+use crate::content_box::ContentBox;
 
 /// How a fill is told.
 struct Params {

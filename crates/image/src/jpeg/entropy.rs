@@ -5,7 +5,8 @@ use std::ops::Range;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
-    Blocks, Coefficient, Plane, Unreadable, damaged,
+    blocks::{Blocks, Coefficient, Plane},
+    error::{Unreadable, damaged},
     header::{Frame, Scan, Tables},
     huffman::{Code, END_OF_BLOCK, HuffmanTable},
 };

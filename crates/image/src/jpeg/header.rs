@@ -2,7 +2,11 @@
 
 use image::metadata::Orientation;
 
-use super::{Unreadable, damaged, exif, huffman::HuffmanTable};
+use super::{
+    error::{Unreadable, damaged},
+    huffman::HuffmanTable,
+};
+use crate::exif;
 
 /// One component of the frame.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use std::ops::Range;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
-    Blocks, Coefficient, Plane,
+    blocks::{Blocks, Coefficient, Plane},
     header::{ColourSpace, Component, Frame},
 };
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::ServerConfig;
+use super::settings::ServerConfig;
 
 const MIB: u64 = 1024 * 1024;
 

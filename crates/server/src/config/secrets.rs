@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{ConfigError, Secret, ServerConfig, Token, Value as _};
+use super::{
+    error::ConfigError,
+    settings::ServerConfig,
+    value::{Secret, Token, Value as _},
+};
 
 /// Most bytes of a file with a secret.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;

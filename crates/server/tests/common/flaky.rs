@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use livecheck_store::{
     ApiKey, ImageKey, ImageMac, ImageState, KeyChange, KeyHash, KeyId, KeyRecord, KeySelector,
-    NewKey, Rate, RateDecision, SessionState, SessionToken, Store, StoreError, StoredKey,
-    Timestamp, TokenHash,
+    KeyStore, NewKey, Rate, RateDecision, RateStore, ReplayStore, SessionState, SessionStore,
+    SessionToken, Store, StoreError, StoredKey, Timestamp, TokenHash,
 };
 use tokio::sync::Semaphore;
 
@@ -77,7 +77,10 @@ impl Store for Flaky {
     async fn ping(&self) -> Result<(), StoreError> {
         self.store()?.ping().await
     }
+}
 
+#[async_trait]
+impl KeyStore for Flaky {
     async fn create_key(
         &self,
         key: NewKey,
@@ -135,7 +138,10 @@ impl Store for Flaky {
     async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {
         self.store()?.touch_key(key, now).await
     }
+}
 
+#[async_trait]
+impl SessionStore for Flaky {
     async fn create_session(
         &self,
         key: &KeyId,
@@ -170,15 +176,6 @@ impl Store for Flaky {
         self.store()?.return_use(token, key).await
     }
 
-    async fn take_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError> {
-        self.store()?.take_rate(key, rate, now).await
-    }
-
     async fn count_sessions(
         &self,
         key: &KeyId,
@@ -186,6 +183,22 @@ impl Store for Flaky {
         most: u32,
     ) -> Result<u32, StoreError> {
         self.store()?.count_sessions(key, now, most).await
+    }
+
+    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.store()?.purge_sessions(now).await
+    }
+}
+
+#[async_trait]
+impl RateStore for Flaky {
+    async fn take_rate(
+        &self,
+        key: &KeyId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<RateDecision, StoreError> {
+        self.store()?.take_rate(key, rate, now).await
     }
 
     async fn take_session_rate(
@@ -196,11 +209,10 @@ impl Store for Flaky {
     ) -> Result<RateDecision, StoreError> {
         self.store()?.take_session_rate(key, rate, now).await
     }
+}
 
-    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.store()?.purge_sessions(now).await
-    }
-
+#[async_trait]
+impl ReplayStore for Flaky {
     async fn remember_image(
         &self,
         key: &KeyId,

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use livecheck_engine::{
     BBox, Check, ContentBox, Details, EngineConfig, EngineError, Face, Finding, ImageInfo,
-    LimitExceeded, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Thresholds, Timings,
-    Verdict,
+    LimitExceeded, Located, ModelInfo, Photo, Quality, Rejection, Runtime, Severity, Thresholds,
+    Timings, Verdict,
 };
 use livecheck_server::config::Exposure;
 use livecheck_server::{Judge, Server, ServerConfig, ServerError};
@@ -98,10 +98,10 @@ impl Gate {
 
 impl Judge for Scripted {
     fn inspect(&self, file: &[u8]) -> Result<ImageInfo, Rejection> {
-        self.decode(file, &self.config.thresholds).map(|_| image())
+        self.locate(file, &self.config.thresholds).map(|_| image())
     }
 
-    fn decode(&self, file: &[u8], _: &Thresholds) -> Result<Photo, Rejection> {
+    fn locate(&self, file: &[u8], _: &Thresholds) -> Result<Located, Rejection> {
         let number = self.decoded.fetch_add(1, Ordering::SeqCst) + 1;
         match word(file) {
             "heavy" => {
@@ -129,9 +129,9 @@ impl Judge for Scripted {
         }
     }
 
-    fn judge(&self, photo: &Photo, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
+    fn judge(&self, located: &Located, thresholds: &Thresholds) -> Result<Verdict, Rejection> {
         self.judged.fetch_add(1, Ordering::SeqCst);
-        match word(&photo.rgb) {
+        match word(&located.photo.rgb) {
             "live" | "heavy" | "order" | "huge" => Ok(verdict(0.98, thresholds)),
             "doubt" => Ok(verdict(0.85, thresholds)),
             "spoof" => Ok(verdict(0.02, thresholds)),
@@ -159,14 +159,14 @@ impl Judge for Scripted {
             }),
             "broken" => Err(Rejection::Internal("scripted".to_owned())),
             "panic" => panic!("scripted"),
-            "quote" => panic!("no face: {:?}", String::from_utf8_lossy(&photo.rgb)),
+            "quote" => panic!("no face: {:?}", String::from_utf8_lossy(&located.photo.rgb)),
             other => panic!("no script for {other:?}"),
         }
     }
 
     fn findings(
         &self,
-        _photo: &Photo,
+        _located: &Located,
         _judged: Result<&Verdict, &Rejection>,
     ) -> Result<Vec<Finding>, Rejection> {
         Ok(vec![Finding {
@@ -196,15 +196,20 @@ fn word(file: &[u8]) -> &str {
     std::str::from_utf8(&file[..end.unwrap_or(file.len())]).unwrap_or("binary")
 }
 
-fn photo(file: &[u8]) -> Photo {
+fn photo(file: &[u8]) -> Located {
     let mut rgb = file[..file.len().min(64)].to_vec();
     if word(file) == "huge" {
         rgb.push(b' ');
         rgb.resize(HUGE, 0);
     }
-    let mut photo = Photo::new(640, 640, rgb, "jpeg");
-    photo.decode_ms = 1.0;
-    photo
+    Located {
+        photo: Photo::new(640, 640, rgb, "jpeg"),
+        faces: Vec::new(),
+        timings: Timings {
+            decode_ms: 1.0,
+            ..Timings::default()
+        },
+    }
 }
 
 fn image() -> ImageInfo {

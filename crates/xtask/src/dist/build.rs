@@ -8,8 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{Release, targets};
-use crate::{cargo, console::run, root};
+use super::{release::Release, targets};
+use crate::{
+    console::run,
+    workspace::{cargo, root},
+};
 
 /// The program: built, or the one that is to be packaged.
 pub(super) fn program(release: &Release) -> Result<PathBuf> {

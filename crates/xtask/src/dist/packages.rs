@@ -9,8 +9,16 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{Release, build, targets, tool};
-use crate::{cargo, python::Environment, root, supply, system};
+use super::{
+    build,
+    release::{Release, tool},
+    targets,
+};
+use crate::{
+    python::Environment,
+    supply, system,
+    workspace::{cargo, root},
+};
 
 /// Makes Debian packages, and the version whose options are used here.
 const CARGO_DEB: (&str, &str) = ("cargo-deb", "3.8.0");

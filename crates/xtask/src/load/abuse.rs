@@ -13,10 +13,10 @@ use tokio::{
 };
 
 use super::{
-    Latencies, Target,
     client::{self, Connection},
     process,
     requests::Requests,
+    target::{Latencies, Target},
 };
 
 /// Most by which the honest client's median time may grow.

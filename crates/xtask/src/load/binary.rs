@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::{cargo, console::run, root};
+use crate::{
+    console::run,
+    workspace::{cargo, root},
+};
 
 /// Builds `livecheck` as it is shipped and returns its path.
 pub(crate) fn release_binary() -> Result<PathBuf> {

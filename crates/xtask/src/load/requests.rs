@@ -7,8 +7,8 @@ use livecheck_testing::{drawn, real};
 use serde::Deserialize;
 
 use super::{
-    Target,
     client::{Answer, Connection},
+    target::Target,
 };
 
 /// Photos of real faces that are sent when there are any.
