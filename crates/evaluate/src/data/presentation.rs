@@ -137,8 +137,5 @@ pub fn fingerprint<'a>(presentations: impl IntoIterator<Item = &'a Presentation>
             hash.update(field);
         }
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(hash.finalize())
 }
