@@ -104,7 +104,7 @@ pub fn score_sources() -> Vec<ScoreSource> {
         })
         .chain([ScoreSource {
             name: "liveness-fusion".to_owned(),
-            sha256: fusion.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex::encode(fusion),
         }])
         .collect()
 }

@@ -82,7 +82,7 @@ impl ImageKey {
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new_with_prefix(b"livecheck image key ");
         hash.update(self.0);
-        crate::secret::hex(&hash.finalize()[..FINGERPRINT_BYTES])
+        hex::encode(&hash.finalize()[..FINGERPRINT_BYTES])
     }
 }
 
@@ -105,7 +105,7 @@ impl ImageMac {
 impl fmt::Display for ImageMac {
     /// 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::secret::hex(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::{models::hex, settings::LIBRARY_FOLDERS};
+use super::settings::LIBRARY_FOLDERS;
 
 /// The SHA-256 of the library at an absolute path without links, lower-case hexadecimal.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn not_pinned(sha256: &str, pinned: &str) -> String {
 fn digest(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut fs::File::open(path)?, &mut hash)?;
-    Ok(hex(&hash.finalize()))
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(not(unix))]

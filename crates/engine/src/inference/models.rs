@@ -116,7 +116,7 @@ impl Model {
 
     /// Compares the embedded bytes with the hash that this build expects.
     pub(crate) fn verify(&self) -> Result<(), EngineError> {
-        let actual = hex(&Sha256::digest(self.onnx));
+        let actual = hex::encode(Sha256::digest(self.onnx));
         let expected = self.info().sha256;
         if actual == expected {
             return Ok(());
@@ -127,8 +127,4 @@ impl Model {
             expected,
         })
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -340,13 +340,8 @@ impl HexKey {
     /// From 64 hexadecimal digits.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 2 * IMAGE_KEY_BYTES || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
         let mut key = [0; IMAGE_KEY_BYTES];
-        for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-        }
+        hex::decode_to_slice(text, &mut key).ok()?;
         Some(Self(key))
     }
 
@@ -635,23 +630,8 @@ pub(super) fn from_toml(value: &toml::Value) -> String {
 /// The known name that differs least from a mistyped one, if it is near.
 pub(super) fn nearest<'a>(mistyped: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|name| (distance(mistyped, name), name))
+        .map(|name| (strsim::levenshtein(mistyped, name), name))
         .min()
         .filter(|(distance, name)| *distance <= name.len() / 3)
         .map(|(_, name)| name)
-}
-
-/// Edits between two names (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, right) in b.chars().enumerate() {
-            let substitution = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -56,6 +56,5 @@ pub(crate) fn random_id() -> HeaderValue {
     if getrandom::fill(&mut bytes).is_err() {
         return HeaderValue::from_static("none");
     }
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    HeaderValue::from_str(&hex::encode(bytes)).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

@@ -1,13 +1,12 @@
 //! The numbers behind `/metrics`. One set a server, so that several in one process do not mix.
 
-use std::collections::HashSet;
+mod labels;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use livecheck_contract::ErrorCode;
 use livecheck_engine::Verdict;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,6 +21,14 @@ use crate::http::client::Full;
 use crate::http::upload::UploadMemory;
 use crate::observability::telemetry;
 
+use labels::{
+    AnswerLabels, CodeLabel, FullLabels, KeyCounts, KindLabel, OutcomeLabel, RequestLabels,
+    RouteLabel, StageLabel, VerdictLabel, full_labels,
+};
+pub(crate) use labels::{
+    AuditLines, AuthFailure, ConnectionGauge, ConnectionState, InFlight, StateLabel,
+};
+
 /// Upper bounds of the score buckets. Close together at the top, where thresholds lie.
 const SCORES: [f64; 12] = [
     0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0,
@@ -34,112 +41,6 @@ const SCORE: &str = "score";
 const SECONDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    route: String,
-    status: u16,
-    code: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
-    status: u16,
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabel {
-    route: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabel {
-    live: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabel {
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct StateLabel {
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FullLabels {
-    limit: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabel {
-    stage: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeyLabel {
-    key: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeyAnswerLabels {
-    key: String,
-    status: u16,
-    code: &'static str,
-}
-
-/// Most keys that are counted by name; further ones are counted together.
-const MOST_KEYS: usize = 100;
-
-/// Names the keys beyond [`MOST_KEYS`]. No key can have this name.
-const OTHER_KEYS: &str = "(other)";
-
-/// Answers by the name of the key, with a bounded number of names.
-#[derive(Default)]
-struct KeyCounts {
-    requests: Family<KeyLabel, Counter>,
-    refusals: Family<KeyAnswerLabels, Counter>,
-    names: Mutex<HashSet<String>>,
-}
-
-impl KeyCounts {
-    fn add(&self, name: &str, status: u16, error: Option<ErrorCode>) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = if names.contains(name) || names.len() < MOST_KEYS {
-            names.insert(name.to_owned());
-            name
-        } else {
-            OTHER_KEYS
-        };
-        drop(names);
-        let key = name.to_owned();
-        self.requests
-            .get_or_create(&KeyLabel { key: key.clone() })
-            .inc();
-        if let Some(error) = error {
-            self.refusals
-                .get_or_create(&KeyAnswerLabels {
-                    key,
-                    status,
-                    code: error.code(),
-                })
-                .inc();
-        }
-    }
-}
 
 /// Every metric of a server.
 pub(crate) struct Metrics {
@@ -171,122 +72,6 @@ pub(crate) struct Metrics {
     log_dropped: Counter,
     log_stalled: Gauge,
     uptime: Gauge<f64, AtomicU64>,
-}
-
-/// What a connection is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectionState {
-    /// No request has come.
-    New,
-    /// A request is under way.
-    Active,
-    /// Between requests.
-    Idle,
-    /// In a reserved place, since all others are taken.
-    Reserved,
-}
-
-impl ConnectionState {
-    const ALL: [Self; 4] = [Self::New, Self::Active, Self::Idle, Self::Reserved];
-
-    fn label(self) -> StateLabel {
-        let state = match self {
-            Self::New => "new",
-            Self::Active => "active",
-            Self::Idle => "idle",
-            Self::Reserved => "reserved",
-        };
-        StateLabel { state }
-    }
-}
-
-/// Counts a connection in its state as long as it lives.
-pub(crate) struct ConnectionGauge {
-    gauges: Family<StateLabel, Gauge>,
-    state: ConnectionState,
-}
-
-impl ConnectionGauge {
-    pub(crate) fn new(gauges: &Family<StateLabel, Gauge>, state: ConnectionState) -> Self {
-        gauges.get_or_create(&state.label()).inc();
-        Self {
-            gauges: gauges.clone(),
-            state,
-        }
-    }
-
-    /// A connection in a reserved place stays in that state.
-    pub(crate) fn enter(&mut self, state: ConnectionState) {
-        if self.state != state && self.state != ConnectionState::Reserved {
-            self.gauges.get_or_create(&self.state.label()).dec();
-            self.gauges.get_or_create(&state.label()).inc();
-            self.state = state;
-        }
-    }
-}
-
-impl Drop for ConnectionGauge {
-    fn drop(&mut self) {
-        self.gauges.get_or_create(&self.state.label()).dec();
-    }
-}
-
-/// The labels of a place that was wanted when all were taken.
-fn full_labels(full: Full, made_room: bool) -> FullLabels {
-    FullLabels {
-        limit: match full {
-            Full::All => "all",
-            Full::Address => "address",
-        },
-        outcome: if made_room { "made_room" } else { "refused" },
-    }
-}
-
-/// Why a key or token did not open the door.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum AuthFailure {
-    /// A wrong API key.
-    Key,
-    /// A wrong session token.
-    Token,
-    /// Not even tried: too many were wrong before.
-    Slowed,
-}
-
-impl AuthFailure {
-    const ALL: [Self; 3] = [Self::Key, Self::Token, Self::Slowed];
-
-    fn label(self) -> KindLabel {
-        let kind = match self {
-            Self::Key => "key",
-            Self::Token => "token",
-            Self::Slowed => "slowed",
-        };
-        KindLabel { kind }
-    }
-}
-
-/// Counts the lines of the audit log, on the way to it and in its thread.
-#[derive(Clone)]
-pub(crate) struct AuditLines {
-    written: Counter,
-    lost: Counter,
-    file_changes: Counter,
-}
-
-impl AuditLines {
-    /// Somebody else did something to the file.
-    pub(crate) fn file_changed(&self) {
-        self.file_changes.inc();
-    }
-
-    pub(crate) fn line(&self, written: bool) {
-        if written {
-            self.written.inc();
-        } else {
-            self.lost.inc();
-        }
-    }
 }
 
 fn durations() -> Histogram {
@@ -677,20 +462,4 @@ fn resident_bytes() -> Option<usize> {
 
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Counts one as long as it lives.
-pub(crate) struct InFlight(Gauge);
-
-impl InFlight {
-    fn new(gauge: &Gauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
