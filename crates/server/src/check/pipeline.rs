@@ -98,11 +98,11 @@ impl Check {
             .pool
             .run(&self.ticket, Lane::Fresh, file, move |file| {
                 metrics.metrics.stage("queue", queued.elapsed());
-                let photo = Wiped(judge.locate(file, &thresholds)?);
+                let photo = Wiped(judge.locate(&file, &thresholds)?);
                 let memory = memory
                     .photo(photo.0.photo.rgb.len())
                     .ok_or(ApiError::from(ReadError::NoMemory))?;
-                let image = hashed_with.map(|key| key.mac(file));
+                let image = hashed_with.map(|key| key.mac(&file));
                 Ok(Decoded {
                     photo,
                     memory,
@@ -220,7 +220,7 @@ impl Check {
         let job = self
             .app
             .pool
-            .run(&self.ticket, Lane::Begun, photo, move |photo| {
+            .run(&self.ticket, Lane::Begun, move || {
                 // No more photos are being judged than there are threads: that needs no counting.
                 drop(memory);
                 let judged = judge.judge(&photo.0, &thresholds);
