@@ -323,12 +323,14 @@ impl Pool {
         running == self.threads && self.shared.progress.since() > time
     }
 
-    /// Queues a job, which keeps the ticket's place until it has ended or is dropped unrun.
-    pub fn run<T: Send + 'static>(
+    /// Queues a job, which keeps the ticket's place until it has ended or is dropped unrun. Nobody waits for
+    /// what it works on to be freed: that happens after the result is there.
+    pub fn run<W: Send + 'static, T: Send + 'static>(
         &self,
         ticket: &Ticket,
         lane: Lane,
-        job: impl FnOnce() -> T + Send + 'static,
+        on: W,
+        job: impl FnOnce(&W) -> T + Send + 'static,
     ) -> Job<T> {
         let (sender, receiver) = oneshot::channel();
         let state = Arc::new(JobState::default());
@@ -340,10 +342,12 @@ impl Pool {
                 return;
             }
             let started = Instant::now();
-            let result = catch_unwind(AssertUnwindSafe(job)).map_err(|_| JobError::Panicked);
+            let result =
+                catch_unwind(AssertUnwindSafe(|| job(&on))).map_err(|_| JobError::Panicked);
             place.took(lane, started.elapsed());
             // Whoever waited may be gone by now.
             drop(sender.send(result));
+            drop(on);
         });
         {
             let mut queue = self.shared.lock();

@@ -28,8 +28,6 @@ macro_rules! unrolled {
     };
 }
 
-pub(super) use unrolled;
-
 /// What becomes of a sum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Activation {

@@ -44,15 +44,19 @@ impl From<&[f32]> for Numbers {
     }
 }
 
-/// Memory for so many bytes, if they fill half of the large pages that they take.
+/// Memory for so many bytes, if they fill a large page at least by half. So does the last of the large pages,
+/// or the rest lies in small ones.
 #[cfg(target_os = "linux")]
 fn pages(bytes: usize) -> Option<MmapMut> {
-    let whole = bytes.checked_next_multiple_of(PAGE)?;
-    if whole > 2 * bytes {
+    let large = (bytes + PAGE / 2) / PAGE * PAGE;
+    if large == 0 {
         return None;
     }
-    let pages = MmapMut::map_anon(whole).ok()?;
-    pages.advise(memmap2::Advice::HugePage).ok()?;
+    // In whole large pages, or the system would not begin at one.
+    let pages = MmapMut::map_anon(bytes.next_multiple_of(PAGE)).ok()?;
+    pages
+        .advise_range(memmap2::Advice::HugePage, 0, large)
+        .ok()?;
     Some(pages)
 }
 

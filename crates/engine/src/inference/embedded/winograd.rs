@@ -10,7 +10,7 @@ use std::array::from_fn;
 use pulp::{Simd, WithSimd};
 
 use super::{
-    kernels::{Activation, Dense, Finish, Places, unrolled},
+    kernels::{Activation, Dense, Finish, Places},
     window::Window,
 };
 
@@ -32,19 +32,6 @@ const MOST_CHANNELS: usize = 96;
 
 /// Fewer channels would not fill a vector.
 const LEAST_CHANNELS: usize = 16;
-
-/// Six numbers of a row or column, written out, so that they stay in registers.
-macro_rules! six {
-    ($index:ident => $number:expr) => {
-        six!(@ $index => $number, 0 1 2 3 4 5)
-    };
-    (@ $index:ident => $number:expr, $($at:literal)*) => {
-        [$({
-            let $index = $at;
-            $number
-        }),*]
-    };
-}
 
 /// Whether a convolution is worked out in this way.
 pub(super) fn suits(window: &Window, inside: usize, outside: usize) -> bool {
@@ -173,22 +160,21 @@ impl Winograd<'_> {
         let tiles = self.scratch[0].chunks_exact_mut(BASIS * pitch);
         for (places, tile) in self.tiles.inputs[first..first + count].iter().zip(tiles) {
             for channel in (0..pitch).step_by(S::F32_LANES) {
-                unrolled!(x < INPUTS, {
-                    let column = six!(y => load::<S>(self.input, places[INPUTS * y + x] + channel));
+                for x in 0..INPUTS {
+                    let load = |y| load::<S>(self.input, places[y * INPUTS + x] + channel);
+                    let column = [load(0), load(1), load(2), load(3), load(4), load(5)];
                     let column = spread(simd, column);
-                    unrolled!(
-                        y < INPUTS,
-                        store::<S>(tile, (INPUTS * y + x) * pitch + channel, column[y])
-                    );
-                });
-                unrolled!(y < INPUTS, {
-                    let row = six!(x => load::<S>(tile, (INPUTS * y + x) * pitch + channel));
-                    let row = spread(simd, row);
-                    unrolled!(
-                        x < INPUTS,
-                        store::<S>(tile, (INPUTS * y + x) * pitch + channel, row[x])
-                    );
-                });
+                    for y in 0..INPUTS {
+                        store::<S>(tile, (y * INPUTS + x) * pitch + channel, column[y]);
+                    }
+                }
+                for y in 0..INPUTS {
+                    let at = y * INPUTS * pitch + channel;
+                    let row = spread(simd, six::<S>(tile, at, pitch));
+                    for x in 0..INPUTS {
+                        store::<S>(tile, at + x * pitch, row[x]);
+                    }
+                }
             }
         }
     }
@@ -227,26 +213,25 @@ impl Winograd<'_> {
         let tiles = self.scratch[1].chunks_exact_mut(BASIS * pitch);
         for (pixels, tile) in self.tiles.outputs[first..first + count].iter().zip(tiles) {
             for channel in (0..pitch).step_by(S::F32_LANES) {
-                unrolled!(x < INPUTS, {
-                    let column = six!(y => load::<S>(tile, (INPUTS * y + x) * pitch + channel));
-                    let column = gather(simd, column);
-                    unrolled!(
-                        y < OUTPUTS,
-                        store::<S>(tile, (INPUTS * y + x) * pitch + channel, column[y])
-                    );
-                });
+                for x in 0..INPUTS {
+                    let at = x * pitch + channel;
+                    let column = gather(simd, six::<S>(tile, at, INPUTS * pitch));
+                    for y in 0..OUTPUTS {
+                        store::<S>(tile, at + y * INPUTS * pitch, column[y]);
+                    }
+                }
                 let bias = load::<S>(self.bias, channel);
-                unrolled!(y < OUTPUTS, {
-                    let row = six!(x => load::<S>(tile, (INPUTS * y + x) * pitch + channel));
-                    let row = gather(simd, row);
-                    unrolled!(x < OUTPUTS, {
-                        if let Some(pixel) = pixels[OUTPUTS * y + x] {
+                for y in 0..OUTPUTS {
+                    let at = y * INPUTS * pitch + channel;
+                    let row = gather(simd, six::<S>(tile, at, pitch));
+                    for x in 0..OUTPUTS {
+                        if let Some(pixel) = pixels[y * OUTPUTS + x] {
                             let to = self.places.outputs[pixel] + channel;
                             store::<S>(self.output, to, simd.add_f32s(row[x], bias));
                             finish.apply::<S, 1>(simd, pixel, channel, self.output);
                         }
-                    });
-                });
+                    }
+                }
             }
         }
     }
@@ -278,6 +263,19 @@ fn load<S: Simd>(numbers: &[f32], at: usize) -> S::f32s {
 #[inline(always)]
 fn store<S: Simd>(numbers: &mut [f32], at: usize, vector: S::f32s) {
     S::as_mut_simd_f32s(&mut numbers[at..at + S::F32_LANES]).0[0] = vector;
+}
+
+/// Six vectors, each so many numbers after the one before.
+#[inline(always)]
+fn six<S: Simd>(numbers: &[f32], at: usize, step: usize) -> [S::f32s; INPUTS] {
+    [
+        load::<S>(numbers, at),
+        load::<S>(numbers, at + step),
+        load::<S>(numbers, at + 2 * step),
+        load::<S>(numbers, at + 3 * step),
+        load::<S>(numbers, at + 4 * step),
+        load::<S>(numbers, at + 5 * step),
+    ]
 }
 
 /// Six inputs of a row or column in the other basis.
