@@ -13,6 +13,14 @@ from real import live_face
 SMALL_PHOTOS = ("--min-image-side", "200", "--min-face-side", "40")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what uses a photo of a person where there is one."""
+    for item in items:
+        if {"any_photo", "live_photo"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("data")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server."""

@@ -24,6 +24,7 @@ use common::Bench;
 use livecheck_store::{Clock, SessionState, SessionToken, SystemClock, testing::PostgresCluster};
 use livecheck_testing::drawn;
 use process::{Process, under_shell};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Clients that send at the same time.
@@ -576,8 +577,22 @@ fn a_log_reader_that_stalls_stops_neither_the_service_nor_its_end() {
     let token = service.session();
     assert_eq!(answered(&service, &token, &image), (422, "051".to_owned()));
 
+    // It stays ready, and says of itself what is wrong.
+    let stalled = || {
+        let metric = service.metric("livecheck_log_stalled");
+        let mut answer = client.get(format!("{}/readyz", service.origin)).call();
+        let answer = answer.as_mut().expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        let body = answer.body_mut().read_to_string().expect("text");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(body["status"], "ok");
+        (metric > 0.0, body["log"].as_str() == Some("stalled"))
+    };
+    eventually("a stalled log shows", || stalled() == (true, true));
+
     // Once it is read again, it says what is missing, and loses nothing more.
     service.stall_log(false);
+    eventually("the log is well", || stalled() == (false, false));
     eventually("says what was dropped", || {
         service.log().contains("log lines were dropped")
     });

@@ -3,8 +3,11 @@
 mod common;
 
 use std::{
+    fs::{self, File},
     net::TcpListener,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use common::{Bench, text};
@@ -19,18 +22,78 @@ impl Drop for Serving {
     }
 }
 
-#[test]
-fn a_service_with_tls_is_asked_over_tls() {
-    let bench = Bench::new();
+/// Writes a new pair to `cert.pem` and `key.pem`.
+fn make_certificate(bench: &Bench) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let write = |name: &str, text: String| {
-        std::fs::write(bench.folder.path().join(name), text).expect("written");
+        fs::write(bench.folder.path().join(name), text).expect("written");
     };
     write("cert.pem", made.cert.pem());
     write("key.pem", made.signing_key.serialize_pem());
+}
+
+fn free_address() -> String {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let listen = free.expect("a free port").to_string();
+    free.expect("a free port").to_string()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_has_the_certificate_read_again() {
+    let bench = Bench::new();
+    make_certificate(&bench);
+    let path = |name: &str| bench.folder.path().join(name);
+    let listen = free_address();
+    let settings = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let mut command = bench.command(&[&["serve", "--listen", &listen][..], &settings].concat());
+    command.stderr(File::create(path("log")).expect("a file"));
+    let mut serving = Serving(command.spawn().expect("it starts"));
+    let url = format!("https://{listen}/readyz");
+    let trusts = |certificate: &str| {
+        let asked = bench.run(&["healthcheck", &url, "--ca", certificate]);
+        asked.status.success()
+    };
+    let pid = serving.0.id().to_string();
+    let mut wait = |what: &str, done: &dyn Fn() -> bool| {
+        for _ in 0..600 {
+            if done() {
+                return;
+            }
+            assert!(serving.0.try_wait().expect("a state").is_none(), "it ended");
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{what}: not within a minute");
+    };
+    wait("ready", &|| trusts("cert.pem"));
+
+    fs::copy(path("cert.pem"), path("old.pem")).expect("a copy");
+    make_certificate(&bench);
+    let told = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(told.expect("kill").success());
+    // Nobody connects meanwhile, so that it isn't a connection that has the files looked at.
+    let log = || fs::read_to_string(path("log")).expect("a log");
+    wait("a line in the log", &|| {
+        log().contains("the certificate was read again")
+    });
+    assert!(trusts("cert.pem"));
+    assert!(!trusts("old.pem"));
+
+    // What is no pair changes nothing.
+    fs::write(path("key.pem"), "nothing").expect("written");
+    let told = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(told.expect("kill").success());
+    wait("a warning", &|| {
+        log().contains("the old certificate stays in force")
+    });
+    assert!(trusts("cert.pem"));
+}
+
+#[test]
+fn a_service_with_tls_is_asked_over_tls() {
+    let bench = Bench::new();
+    make_certificate(&bench);
+    let listen = free_address();
     let settings = [
         "--listen",
         listen.as_str(),
@@ -46,7 +109,7 @@ fn a_service_with_tls_is_asked_over_tls() {
     let trusting = [&["healthcheck", "--ca", "cert.pem"][..], &settings].concat();
     while !bench.run(&trusting).status.success() {
         assert!(serving.0.try_wait().expect("a state").is_none(), "it ended");
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     assert!(bench.succeed(&trusting).contains("ok"));
     let url = format!("https://{listen}/readyz");

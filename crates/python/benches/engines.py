@@ -2,7 +2,8 @@
 
 ``python crates/python/benches/engines.py FOLDER --binary target/release/livecheck`` prints a table. FOLDER
 has photos, and no other files. Spark is left out, and named, where Java isn't installed. The
-time on a processor counts all processes of a way, with start and loading of the models.
+time on a processor counts all processes of a way, with start and loading of the models. With
+``--rounds`` each way runs so often, in turn, and the table has medians; the ratio is that of one round.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import ctypes
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -87,52 +89,67 @@ def ways(photos: Path, parquet: Path, work: Path, binary: Path) -> list[tuple[st
     ]
 
 
+class FailedError(Exception):
+    """A way gave no figure."""
+
+
+def measure(
+    command: list[str | Path], environment: dict[str, str], limit: float, allowed: set[int]
+) -> tuple[float, float]:
+    """Runs a command; returns its seconds on a processor, and those that passed."""
+    used, began = processor_time(), time.perf_counter()
+    try:
+        done = subprocess.run(
+            command, env=environment, timeout=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except subprocess.TimeoutExpired:
+        raise FailedError(f"not done after {limit:.0f} s") from None
+    took = time.perf_counter() - began
+    reap()
+    if done.returncode not in allowed:
+        raise FailedError(f"it failed: {done.stdout.strip().splitlines()[-1:]}")
+    return processor_time() - used, took
+
+
 def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--binary", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=600, help="seconds that one way may take")
+    parser.add_argument("--limit", type=float, default=600, help="seconds that one way may take")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each way runs, one after the other")
     arguments = parser.parse_args()
     adopt_orphans()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVECHECK_")}
     environment["SPARK_LOCAL_IP"] = "127.0.0.1"
     # The same runtime on both sides.
     environment["LIVECHECK_RUNTIME"] = "embedded"
+    binary = arguments.binary.resolve()
+    figures: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        count = write_parquet(work / "photos", arguments.folder, files=2)
-        print(f"{count} photos, {os.cpu_count()} processors\n")
-        print("| | ms of a processor per photo | of the command line's | photos per second |")
-        print("|---|---|---|---|")
-        first = None
-        binary = arguments.binary.resolve()
-        for way, command, missing in ways(arguments.folder, work / "photos", work, binary):
-            if missing:
-                print(f"LEFT OUT: {way}: {missing}")
-                continue
-            used, began = processor_time(), time.perf_counter()
-            try:
-                done = subprocess.run(
-                    command,
-                    env=environment,
-                    timeout=arguments.limit,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-            except subprocess.TimeoutExpired:
-                print(f"LEFT OUT: {way}: not done after {arguments.limit} s")
-                continue
-            took = time.perf_counter() - began
-            reap()
-            each = 1000 * (processor_time() - used) / count
-            # The command line ends with 1 when a photo was refused.
-            if done.returncode not in ((0, 1) if first is None else (0,)):
-                print(f"LEFT OUT: {way}: it failed: {done.stdout.strip().splitlines()[-1:]}")
-                continue
-            first = first or each
-            print(f"| {way} | {each:.1f} | {each / first:.2f} | {count / took:.1f} |", flush=True)
+        count = write_parquet(Path(name) / "photos", arguments.folder, files=2)
+        print(f"{count} photos, {os.cpu_count()} processors, {arguments.rounds} rounds", flush=True)
+        for number in range(arguments.rounds):
+            first = None
+            work = Path(name) / str(number)
+            work.mkdir()
+            for way, command, missing in ways(arguments.folder, Path(name) / "photos", work, binary):
+                try:
+                    if missing:
+                        raise FailedError(missing)
+                    # The command line ends with 1 when a photo was refused.
+                    allowed = {0} if first else {0, 1}
+                    used, took = measure(command, environment, arguments.limit, allowed)
+                except FailedError as error:
+                    print(f"LEFT OUT: {way}: {error}", flush=True)
+                    continue
+                first = first or used
+                figures.setdefault(way, []).append((used, used / first, took))
+                print(f"round {number + 1}: {way}: {used:.1f} s of a processor in {took:.1f} s", flush=True)
+    print("\n| | ms of a processor per photo | of the command line's | photos per second |\n|---|---|---|---|")
+    for way, rounds in figures.items():
+        used, ratio, took = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"| {way} | {1000 * used / count:.1f} | {ratio:.2f} | {count / took:.1f} |")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow
+import pytest
 from conftest import SMALL
 from photos import drawn, hostile, real
 
@@ -34,6 +35,7 @@ def single(text: str) -> str:
     return as_text(struct.unpack("f", struct.pack("f", float(text)))[0]) if text else ""
 
 
+@pytest.mark.data
 def test_a_thousand_photos_are_judged_as_by_the_command_line(
     engine: Engine, livecheck: Path, tmp_path: Path
 ) -> None:

@@ -142,14 +142,21 @@ fn api(check: bool) -> Result<()> {
         .args(check.then_some("--check")))
 }
 
+/// Switches on all of this program.
+const FEATURES: [&str; 2] = ["--features", "xtask/load,xtask/api"];
+
 fn ci() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo()
         .args(["clippy", "--workspace", "--all-targets", "--locked"])
-        .args(["--features", "xtask/load,xtask/api"])
+        .args(FEATURES)
         .args(["--", "--deny", "warnings"]))?;
     run(cargo()
         .args(["doc", "--workspace", "--no-deps", "--locked"])
+        // With the examples the dependencies have the features that clippy checked them with, and aren't
+        // compiled again.
+        .args(["--lib", "--bins", "--examples"])
+        .args(FEATURES)
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
     // The crate that others may depend on, and what it is with no feature.
     run(cargo().args([

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Names the folder of real photos to the tests.
-const DATA: &str = "LIVECHECK_DATA";
+pub(crate) const DATA: &str = "LIVECHECK_DATA";
 
 /// Names the shared library of ONNX Runtime to the tests.
 const ONNX_RUNTIME: &str = "LIVECHECK_ONNXRUNTIME";

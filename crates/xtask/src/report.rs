@@ -1,7 +1,7 @@
 //! What test runners print, read for the summary: failures with their messages, tests that left
 //! something out, and the closing lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most lines of one failure that the summary repeats; the log has all of them.
 const MOST_LINES: usize = 30;
@@ -12,6 +12,8 @@ pub(crate) struct Findings {
     pub(crate) failed: Vec<Failure>,
     /// Why a test did less than it can, without its marks.
     pub(crate) left_out: Vec<String>,
+    /// The Rust tests that said so, each with its reason.
+    pub(crate) incomplete: Vec<(String, String)>,
     /// The runner's own last lines, as they were printed.
     pub(crate) closing: Vec<String>,
 }
@@ -56,6 +58,27 @@ impl Format {
     }
 }
 
+/// The arguments with which a test program repeats its tests that left something out for a reason that
+/// `wanted` takes: all of them, where it is unknown which. `None`: no test did.
+pub(crate) fn repeat(findings: &Findings, wanted: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let mut reasons = findings.left_out.iter().filter(|reason| wanted(reason));
+    reasons.clone().next()?;
+    let known = reasons.all(|reason| {
+        let mut of_tests = findings.incomplete.iter();
+        of_tests.any(|(_, of_test)| of_test == reason)
+    });
+    if !known {
+        return Some(Vec::new());
+    }
+    let names: BTreeSet<_> = findings
+        .incomplete
+        .iter()
+        .filter(|(_, reason)| wanted(reason))
+        .map(|(name, _)| name.clone())
+        .collect();
+    Some(std::iter::once("--exact".to_owned()).chain(names).collect())
+}
+
 /// The reason in a line such as `!!! LEFT OUT: reason`.
 fn left_out(line: &str) -> Option<String> {
     let (_, reason) = line.split_once("LEFT OUT")?;
@@ -80,6 +103,12 @@ fn libtest(output: &str) -> Findings {
         } else if let Some(name) = current {
             printed.entry(name).or_default().push(line);
         }
+    }
+    for (name, lines) in &printed {
+        let reasons = lines.iter().filter_map(|line| left_out(line));
+        findings
+            .incomplete
+            .extend(reasons.map(|reason| ((*name).to_owned(), reason)));
     }
     let failed = output
         .lines()
@@ -237,6 +266,16 @@ mod tests {
             ["liveness: LIVECHECK_DATA names nothing"]
         );
         assert_eq!(findings.closing.len(), 1);
+        let again = repeat(&findings, |reason| reason.contains("DATA"));
+        assert_eq!(again.expect("b wants data"), ["--exact", "b"]);
+        assert_eq!(repeat(&findings, |_| false), None);
+    }
+
+    #[test]
+    fn where_the_test_is_unknown_all_are_repeated() {
+        let output = "!!! LEFT OUT: liveness: LIVECHECK_DATA names nothing\ntest a ... ok\n";
+        let findings = Format::Libtest.read(output);
+        assert_eq!(repeat(&findings, |_| true), Some(Vec::new()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     console::{self, say},
     outcome::{Environment, Outcome},
-    report::{Findings, Format},
+    report::{self, Findings, Format},
     workspace::cargo,
 };
 
@@ -146,18 +146,18 @@ impl Built {
     }
 }
 
-/// The programs that have more to test in another environment.
-pub(crate) struct ForData(Vec<Program>);
+/// The programs that have more to test in another environment, with the arguments that choose these tests.
+pub(crate) struct ForData(Vec<(Program, Vec<String>)>);
 
-/// Runs every test program; also returns those that said that they left something out for want of
-/// photos or of ONNX Runtime.
+/// Runs every test program; also returns those with tests that said that they left something out for
+/// want of photos or of ONNX Runtime.
 pub(crate) fn test(built: &Built, environment: &Environment) -> Result<(Outcome, ForData)> {
     let mut outcome = Outcome::default();
     let mut for_data = Vec::new();
     for program in &built.programs {
-        let findings = run(program, environment, "")?;
-        if findings.left_out.iter().any(|what| wants_data(what)) {
-            for_data.push(program.clone());
+        let findings = run(program, environment, "", &[])?;
+        if let Some(arguments) = report::repeat(&findings, wants_data) {
+            for_data.push((program.clone(), arguments));
         }
         outcome.add(&program.name, findings);
     }
@@ -165,11 +165,11 @@ pub(crate) fn test(built: &Built, environment: &Environment) -> Result<(Outcome,
     Ok((outcome, ForData(for_data)))
 }
 
-/// Runs those programs again, in an environment that has what they lacked.
+/// Runs those tests again, in an environment that has what they lacked.
 pub(crate) fn test_with_data(programs: &ForData, environment: &Environment) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    for program in &programs.0 {
-        let findings = run(program, environment, " with data")?;
+    for (program, arguments) in &programs.0 {
+        let findings = run(program, environment, " with data", arguments)?;
         outcome.add(&program.name, findings);
     }
     Ok(outcome)
@@ -177,15 +177,23 @@ pub(crate) fn test_with_data(programs: &ForData, environment: &Environment) -> R
 
 /// Whether a reason names what only some machines have.
 pub(crate) fn wants_data(reason: &str) -> bool {
-    reason.contains("LIVECHECK_DATA") || reason.contains("LIVECHECK_ONNXRUNTIME")
+    ["LIVECHECK_CASES", "LIVECHECK_DATA", "LIVECHECK_ONNXRUNTIME"]
+        .iter()
+        .any(|name| reason.contains(name))
 }
 
-fn run(program: &Program, environment: &Environment, how: &str) -> Result<Findings> {
+fn run(
+    program: &Program,
+    environment: &Environment,
+    how: &str,
+    arguments: &[String],
+) -> Result<Findings> {
     let name = format!("{}{how}", program.name);
     say(&name);
     let mut command = Command::new(&program.path);
     command
         .arg("--show-output")
+        .args(arguments)
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder);
     environment.apply(&mut command);

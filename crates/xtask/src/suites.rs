@@ -5,6 +5,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
     thread,
     time::Duration,
 };
@@ -49,8 +50,9 @@ type Prepare = Box<dyn Fn(&Path) -> Result<(Command, Option<Service>)>>;
 struct Suite {
     name: &'static str,
     format: Format,
-    /// Whether tests of it use photos of people where there are any.
-    uses_data: bool,
+    /// What chooses the tests that do more where there are photos of people, when it runs again with them:
+    /// no argument, all tests; `None`, it does not run again.
+    with_data: Option<&'static [&'static str]>,
     command: Prepare,
 }
 
@@ -99,7 +101,7 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
     let (rust, for_data) = rust::test(&built, &first)?;
     let mut last = rust;
     for suite in suites.iter().filter(available) {
-        run(suite, &built, &first, "", &mut last);
+        run(suite, &built, &first, "", &[], &mut last);
     }
     if scope == Scope::Ci && full.has_more_than_bare() {
         // What was missing the first time is there now: only what is missing still was left out.
@@ -107,8 +109,8 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
         outcome.merge(last);
         let mut last = rust::test_with_data(&for_data, &full)?;
         for suite in suites.iter().filter(available) {
-            if suite.uses_data {
-                run(suite, &built, &full, " with data", &mut last);
+            if let Some(arguments) = suite.with_data {
+                run(suite, &built, &full, " with data", arguments, &mut last);
             }
         }
         outcome.merge(last);
@@ -172,11 +174,20 @@ fn finish(outcome: &Outcome) -> Result<()> {
     bail!("{} {tests} failed", outcome.failed.len())
 }
 
-fn run(suite: &Suite, built: &Built, environment: &Environment, how: &str, outcome: &mut Outcome) {
+fn run(
+    suite: &Suite,
+    built: &Built,
+    environment: &Environment,
+    how: &str,
+    arguments: &[&str],
+    outcome: &mut Outcome,
+) {
     let name = format!("{}{how}", suite.name);
     say(&name);
     let captured = (suite.command)(&built.binary).and_then(|(mut command, _service)| {
-        command.env("LIVECHECK_BINARY", &built.binary);
+        command
+            .args(arguments)
+            .env("LIVECHECK_BINARY", &built.binary);
         environment.apply(&mut command);
         capture(&name, &mut command, SUITE)
     });
@@ -284,6 +295,12 @@ const PACKAGES: &str = "packages";
 /// The tests of the capture page.
 const PAGE: &str = "web/tests";
 
+/// Chooses the tests that use photos of people.
+const MARKED: &[&str] = &["-m", "data"];
+
+/// The tests of the page with photos of people.
+const REAL_FACES: &[&str] = &["real.test.mjs"];
+
 /// Folders of tests in JavaScript.
 const JAVASCRIPT: [&str; 3] = ["clients/javascript", "clients/postman", PAGE];
 
@@ -292,7 +309,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
         Suite {
             name: "OpenAPI",
             format: Format::Plain,
-            uses_data: false,
+            with_data: None,
             command: Box::new(|binary| {
                 let schemathesis = python::Environment::OPENAPI.tool("schemathesis")?;
                 let (command, service) = service::openapi_holds(binary, &schemathesis)?;
@@ -302,7 +319,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
         Suite {
             name: "clients",
             format: Format::Pytest,
-            uses_data: true,
+            with_data: Some(MARKED),
             command: Box::new(|_| {
                 let mut command = pytest(python::Environment::CLIENTS)?;
                 command.arg(".").current_dir(root().join("clients"));
@@ -312,7 +329,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
         Suite {
             name: "deployment",
             format: Format::Plain,
-            uses_data: false,
+            with_data: None,
             command: Box::new(|_| {
                 let tools = python::Environment::DEPLOYMENT.commands()?;
                 let path = env::var_os("PATH").unwrap_or_default();
@@ -326,7 +343,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
     suites.extend(JAVASCRIPT.map(|folder| Suite {
         name: folder,
         format: Format::Tap,
-        uses_data: true,
+        with_data: Some(if folder == PAGE { REAL_FACES } else { &[] }),
         command: Box::new(move |_| {
             let mut command = Command::new("npm");
             command
@@ -339,10 +356,10 @@ fn suites(scope: Scope) -> Vec<Suite> {
         suites.push(Suite {
             name: MODULE,
             format: Format::Pytest,
-            uses_data: true,
+            with_data: Some(MARKED),
             command: Box::new(|_| {
                 let wheel = wheel()?;
-                python::Environment::MODULE.install_wheel(&wheel)?;
+                python::Environment::MODULE.install_wheel(wheel)?;
                 let mut command = pytest(python::Environment::MODULE)?;
                 command
                     .current_dir(root().join("crates/python"))
@@ -353,9 +370,9 @@ fn suites(scope: Scope) -> Vec<Suite> {
         suites.push(Suite {
             name: ENGINES,
             format: Format::Pytest,
-            uses_data: false,
+            with_data: None,
             command: Box::new(|_| {
-                python::Environment::ENGINES.install_wheel(&wheel()?)?;
+                python::Environment::ENGINES.install_wheel(wheel()?)?;
                 let mut command = pytest(python::Environment::ENGINES)?;
                 command
                     .arg("engines")
@@ -368,7 +385,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
     suites.push(Suite {
         name: PACKAGES,
         format: Format::Pytest,
-        uses_data: false,
+        with_data: None,
         command: Box::new(move |binary| {
             let (packages, root) = dist::for_tests(binary, with_module)?;
             let mut command = pytest(python::Environment::CLIENTS)?;
@@ -385,7 +402,7 @@ fn suites(scope: Scope) -> Vec<Suite> {
         suites.push(Suite {
             name: "training",
             format: Format::Pytest,
-            uses_data: false,
+            with_data: None,
             command: Box::new(|_| {
                 let mut command = pytest(python::Environment::TRAINING)?;
                 command
@@ -398,14 +415,22 @@ fn suites(scope: Scope) -> Vec<Suite> {
     suites
 }
 
-/// Makes the wheel of the Python module in the profile of the tests.
-fn wheel() -> Result<PathBuf> {
+/// The wheel of the Python module in the profile of the tests, made once.
+fn wheel() -> Result<&'static Path> {
+    static WHEEL: LazyLock<Result<PathBuf>> = LazyLock::new(make_wheel);
+    match &*WHEEL {
+        Ok(wheel) => Ok(wheel),
+        Err(error) => bail!("{error:#}"),
+    }
+}
+
+fn make_wheel() -> Result<PathBuf> {
     let folder = root().join("target/wheels/tests");
     // What an earlier version of it left.
     let _ = fs::remove_dir_all(&folder);
     let mut maturin = Command::new(python::Environment::WHEEL.tool("maturin")?);
     maturin
-        .args(["build", "--quiet", "--profile", "dev"])
+        .args(["build", "--profile", "dev", "--features", "shared-build"])
         // Tests run where it was built.
         .args(["--compatibility", "linux", "--manifest-path"])
         .arg(root().join("crates/python/Cargo.toml"))
@@ -422,4 +447,22 @@ fn pytest(environment: python::Environment) -> Result<Command> {
     let mut command = Command::new(environment.tool("python")?);
     command.args(["-m", "pytest", "--quiet", "-ra", "-p", "no:cacheprovider"]);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_test_of_the_page_uses_data() {
+        let using: Vec<_> = fs::read_dir(root().join(PAGE))
+            .expect("the tests of the page")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| {
+                fs::read_to_string(path).is_ok_and(|text| text.contains(crate::outcome::DATA))
+            })
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        assert_eq!(using, REAL_FACES);
+    }
 }

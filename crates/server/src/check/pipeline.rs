@@ -93,22 +93,19 @@ impl Check {
         let thresholds = self.thresholds;
         let queued = Instant::now();
         let metrics = Arc::clone(&self.app);
-        let job = self
-            .app
-            .pool
-            .run(&self.ticket, Lane::Fresh, file, move |file| {
-                metrics.metrics.stage("queue", queued.elapsed());
-                let photo = Wiped(judge.locate(&file, &thresholds)?);
-                let memory = memory
-                    .photo(photo.0.photo.rgb.len())
-                    .ok_or(ApiError::from(ReadError::NoMemory))?;
-                let image = hashed_with.map(|key| key.mac(&file));
-                Ok(Decoded {
-                    photo,
-                    memory,
-                    image,
-                })
-            });
+        let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
+            metrics.metrics.stage("queue", queued.elapsed());
+            let photo = Wiped(judge.locate(&file, &thresholds)?);
+            let memory = memory
+                .photo(photo.0.photo.rgb.len())
+                .ok_or(ApiError::from(ReadError::NoMemory))?;
+            let image = hashed_with.map(|key| key.mac(&file));
+            Ok(Decoded {
+                photo,
+                memory,
+                image,
+            })
+        });
         let result = self.wait(job, std::future::pending()).await;
         result.map_err(|failed| self.explain(&failed))?
     }
@@ -217,19 +214,16 @@ impl Check {
         let judge = Arc::clone(&self.app.judge);
         let explain = self.explain;
         let thresholds = self.thresholds;
-        let job = self
-            .app
-            .pool
-            .run(&self.ticket, Lane::Begun, move || {
-                // No more photos are being judged than there are threads: that needs no counting.
-                drop(memory);
-                let judged = judge.judge(&photo.0, &thresholds);
-                let findings = explain.then(|| judge.findings(&photo.0, judged.as_ref()));
-                match findings.transpose() {
-                    Ok(findings) => (judged, findings),
-                    Err(failure) => (Err(failure), None),
-                }
-            });
+        let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
+            // No more photos are being judged than there are threads: that needs no counting.
+            drop(memory);
+            let judged = judge.judge(&photo.0, &thresholds);
+            let findings = explain.then(|| judge.findings(&photo.0, judged.as_ref()));
+            match findings.transpose() {
+                Ok(findings) => (judged, findings),
+                Err(failure) => (Err(failure), None),
+            }
+        });
         let (judged, findings) = match self.wait(job, client.closed()).await {
             Ok((judged, findings)) => (Ok(judged), findings),
             Err(failed) => (Err(failed), None),
@@ -292,14 +286,11 @@ impl Check {
     ) -> Result<Pretended, ApiError> {
         let judge = Arc::clone(&self.app.judge);
         let file = Zeroizing::new(file);
-        let job = self
-            .app
-            .pool
-            .run(&self.ticket, Lane::Fresh, file, move |file| {
-                let image = judge.inspect(file);
-                drop(memory);
-                image
-            });
+        let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
+            let image = judge.inspect(&file);
+            drop((file, memory));
+            image
+        });
         let image = self.wait(job, std::future::pending()).await;
         let image = image.map_err(|failed| self.explain(&failed))??;
         if scenario.is_counted() {

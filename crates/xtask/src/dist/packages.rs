@@ -124,7 +124,8 @@ pub(super) fn engine_wheel(release: &Release) -> Result<()> {
         .arg(&release.out);
     if release.quick() {
         // As the tests build it, who have compiled its parts.
-        maturin.args(["--profile", "dev", "--compatibility", "linux", "--strip"]);
+        maturin.args(["--profile", "dev", "--features", "shared-build"]);
+        maturin.args(["--compatibility", "linux", "--strip"]);
     } else {
         maturin.args(["--release", "--target", &release.target]);
         build::prepare(release, &mut maturin)?;

@@ -164,15 +164,15 @@ impl Winograd<'_> {
                     let load = |y| load::<S>(self.input, places[y * INPUTS + x] + channel);
                     let column = [load(0), load(1), load(2), load(3), load(4), load(5)];
                     let column = spread(simd, column);
-                    for y in 0..INPUTS {
-                        store::<S>(tile, (y * INPUTS + x) * pitch + channel, column[y]);
+                    for (y, number) in column.into_iter().enumerate() {
+                        store::<S>(tile, (y * INPUTS + x) * pitch + channel, number);
                     }
                 }
                 for y in 0..INPUTS {
                     let at = y * INPUTS * pitch + channel;
                     let row = spread(simd, six::<S>(tile, at, pitch));
-                    for x in 0..INPUTS {
-                        store::<S>(tile, at + x * pitch, row[x]);
+                    for (x, number) in row.into_iter().enumerate() {
+                        store::<S>(tile, at + x * pitch, number);
                     }
                 }
             }
@@ -216,8 +216,8 @@ impl Winograd<'_> {
                 for x in 0..INPUTS {
                     let at = x * pitch + channel;
                     let column = gather(simd, six::<S>(tile, at, INPUTS * pitch));
-                    for y in 0..OUTPUTS {
-                        store::<S>(tile, at + y * INPUTS * pitch, column[y]);
+                    for (y, number) in column.into_iter().enumerate() {
+                        store::<S>(tile, at + y * INPUTS * pitch, number);
                     }
                 }
                 let bias = load::<S>(self.bias, channel);
