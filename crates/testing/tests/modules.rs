@@ -73,7 +73,7 @@ fn add(items: &[Item], file: &Path, folder: &Path, name: &[String], modules: &mu
             Item::Mod(child) => {
                 let ident = child.ident.to_string();
                 module.children.insert(ident.clone());
-                let child_name = [name, &[ident.clone()]].concat();
+                let child_name = [name, std::slice::from_ref(&ident)].concat();
                 if modules.contains_key(&child_name) {
                     // The same module for another feature: the first stands.
                     continue;
