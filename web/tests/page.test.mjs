@@ -540,17 +540,14 @@ describe('dark desktop', () => {
 describe('serving', () => {
   const { page } = lazily(browser());
 
-  test('the page can be used within a second', async (context) => {
-    const times = [];
-    // Other work on the machine makes it slower, never faster.
-    while (times.length < 10 && !(Math.min(...times) <= 1000)) {
-      await page().goto('about:blank');
-      await page().goto(`${service.origin}/demo/`);
-      await named(page(), 'Start the camera').waitFor();
-      times.push(await page().evaluate(() => performance.now()));
-    }
-    context.diagnostic(`usable after ${times.map(Math.round).join(', ')} ms`);
-    assert.ok(Math.min(...times) <= 1000, `${times}`);
+  test('the page can be used before the face detector is there', async (context) => {
+    const addresses = [];
+    page().on('request', (request) => addresses.push(request.url()));
+    await page().goto('about:blank');
+    await page().goto(`${service.origin}/demo/`);
+    await named(page(), 'Start the camera').waitFor();
+    context.diagnostic(`usable after ${Math.round(await page().evaluate(() => performance.now()))} ms`);
+    assert.ok(!addresses.some((address) => address.endsWith('.wasm')), `${addresses}`);
   });
 
   test('everything the page loads comes from this server', async () => {
