@@ -60,7 +60,7 @@ pub struct Details {
     pub runtime: RuntimeInfo,
     /// How long each stage took.
     pub timings: Timings,
-    /// What a person could improve; `None` until somebody asks [`Engine::findings`].
+    /// What a person could improve; `None` until somebody asks [`Engine::findings`](crate::Engine::findings).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Finding>>,
 }

@@ -16,7 +16,7 @@ pub struct ModelInfo {
     pub sha256: &'static str,
 }
 
-/// A [`Runtime`] for documents and answers.
+/// A [`Runtime`](crate::Runtime) for documents and answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuntimeInfo {
     /// `"embedded"` or `"onnxruntime"`.
@@ -25,7 +25,7 @@ pub struct RuntimeInfo {
     pub version: String,
 }
 
-/// The shared library behind a [`Runtime`].
+/// The shared library behind a [`Runtime`](crate::Runtime).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuntimeLibrary {
     /// Where it was loaded from, without links.

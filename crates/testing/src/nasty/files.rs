@@ -11,7 +11,7 @@ use super::{
 };
 use crate::drawn::{self, Sampling};
 
-/// Every nasty file but the ones of [`heavy`].
+/// Every nasty file but the ones of `heavy`.
 #[must_use]
 pub fn files() -> Vec<NastyFile> {
     let mut table = Table(Vec::new());
