@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
 use livecheck_server::keys::{self, KeyBody};
 use livecheck_store::{
-    Clock, KeyChange, KeyRecord, KeySelector, KeyThresholds, NewKey, Store, SystemClock, Timestamp,
+    Clock, KeyChange, KeyRecord, KeySelector, NewKey, Store, SystemClock, Timestamp,
 };
 use tokio::runtime::Runtime;
 
@@ -72,13 +72,7 @@ async fn create(store: &Arc<dyn Store>, matches: &ArgMatches, now: Timestamp) ->
         .cloned()
         .unwrap_or_default();
     let own = settings_of(matches, now)?;
-    let thresholds = KeyThresholds {
-        preset: own.preset.flatten(),
-        liveness: own.liveness.flatten(),
-        face: own.face.flatten(),
-        mask: own.mask.flatten(),
-        review: own.review.flatten(),
-    };
+    let thresholds = own.thresholds();
     keys::check_band(&thresholds).map_err(|error| anyhow!(error))?;
     let key = NewKey {
         name,

@@ -149,6 +149,20 @@ pub struct KeyChange {
     pub review: Option<Option<Threshold>>,
 }
 
+impl KeyChange {
+    /// The thresholds of a key that is made with it.
+    #[must_use]
+    pub fn thresholds(&self) -> KeyThresholds {
+        KeyThresholds {
+            preset: self.preset.clone().flatten(),
+            liveness: self.liveness.flatten(),
+            face: self.face.flatten(),
+            mask: self.mask.flatten(),
+            review: self.review.flatten(),
+        }
+    }
+}
+
 /// A key to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewKey {

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use livecheck_contract::ErrorCode;
 use livecheck_engine::Preset;
 use livecheck_store::{
-    ApiKey, KeyChange, KeyRecord, KeySelector, KeyThresholds, NewKey, ReplayPolicy, StoreError,
-    Threshold, Timestamp,
+    ApiKey, KeyChange, KeyRecord, KeySelector, NewKey, ReplayPolicy, StoreError, Threshold,
+    Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -201,13 +201,7 @@ pub(crate) async fn create(
     let (now, sent) = authorised(&app, request)?;
     let settings: Settings = body(sent).await?;
     let own = settings.change(now)?;
-    let thresholds = KeyThresholds {
-        preset: own.preset.flatten(),
-        liveness: own.liveness.flatten(),
-        face: own.face.flatten(),
-        mask: own.mask.flatten(),
-        review: own.review.flatten(),
-    };
+    let thresholds = own.thresholds();
     keys::check_band(&thresholds).map_err(wrong)?;
     let new = NewKey {
         name: settings.name.ok_or_else(|| wrong("name is missing"))?,
