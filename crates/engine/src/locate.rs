@@ -165,7 +165,8 @@ impl Locator<'_> {
         located: &Located,
         face: &Face,
     ) -> Result<Option<Located>, Rejection> {
-        if located.photo.rotated != 0 {
+        // With a lower score every clearer turn has been taken when the face was located.
+        if located.photo.rotated != 0 || face.score < TURNED_FACE - CLEARER {
             return Ok(None);
         }
         let mut watch = Stopwatch::start();
