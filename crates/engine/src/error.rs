@@ -161,7 +161,7 @@ pub enum EngineError {
         /// What the runtime said.
         reason: String,
     },
-    /// ONNX Runtime was asked for and is not to be had.
+    /// ONNX Runtime was asked for and cannot be loaded.
     #[error(
         "ONNX Runtime cannot be loaded from {}: {reason}; name its shared library in LIVECHECK_ONNXRUNTIME, or set the runtime to embedded",
         library.display()

@@ -90,7 +90,7 @@ def ways(photos: Path, parquet: Path, work: Path, binary: Path) -> list[tuple[st
 
 
 class FailedError(Exception):
-    """A way gave no figure."""
+    """A measured command failed, so it has no figure."""
 
 
 def measure(

@@ -56,7 +56,7 @@ impl Server {
     /// threads that judge. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// A socket, certificate or thread that is not to be had.
+    /// When the address cannot be listened on, the certificate cannot be read, or a thread cannot be started.
     pub async fn bind(
         config: ServerConfig,
         judge: Arc<dyn Judge>,

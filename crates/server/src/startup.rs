@@ -39,7 +39,7 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
-    /// The system gave no thread.
+    /// The system could not start a thread.
     #[error("the judging threads could not be started: {0}")]
     Threads(io::Error),
     /// The self-test failed; nothing was judged.

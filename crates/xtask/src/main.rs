@@ -39,7 +39,7 @@ use workspace::{cargo, root};
 #[derive(Parser)]
 #[command(
     about = "Set-up and test automation of Livecheck",
-    after_help = "Under load: `cargo xtask load`, `soak` and `rude`; each explains itself with --help."
+    after_help = "Under load: `cargo xtask load`, `soak`, `abuse`, `chaos` and `frames`; each explains itself with --help."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -44,8 +44,8 @@ impl From<&[f32]> for Numbers {
     }
 }
 
-/// Memory for so many bytes, if they fill a large page at least by half. So does the last of the large pages,
-/// or the rest lies in small ones.
+/// Memory for so many bytes in large pages, unless they would not fill half of one. A last page that would not be
+/// filled by half is made of small ones.
 #[cfg(target_os = "linux")]
 fn pages(bytes: usize) -> Option<MmapMut> {
     let large = (bytes + PAGE / 2) / PAGE * PAGE;

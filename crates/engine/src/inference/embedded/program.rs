@@ -270,8 +270,8 @@ impl Program {
             &layer.activation,
         );
         let added = (layer.inputs.len() == 2).then(|| data(1));
-        match (&layer.operation, &self.places[number]) {
-            (Operation::Dense(_), Some(places)) => self.dispatch(Dense {
+        match (&layer.operation, &self.places[number], &self.tiles[number]) {
+            (Operation::Dense(_), Some(places), _) => self.dispatch(Dense {
                 weights,
                 bias,
                 activation,
@@ -280,22 +280,18 @@ impl Program {
                 added,
                 output,
             }),
-            (Operation::Winograd, Some(places)) => {
-                if let Some(tiles) = &self.tiles[number] {
-                    self.dispatch(Winograd {
-                        weights,
-                        bias,
-                        activation,
-                        places,
-                        tiles,
-                        input: data(0),
-                        added,
-                        output,
-                        scratch,
-                    });
-                }
-            }
-            (Operation::Depthwise(_), Some(places)) => self.dispatch(Depthwise {
+            (Operation::Winograd, Some(places), Some(tiles)) => self.dispatch(Winograd {
+                weights,
+                bias,
+                activation,
+                places,
+                tiles,
+                input: data(0),
+                added,
+                output,
+                scratch,
+            }),
+            (Operation::Depthwise(_), Some(places), _) => self.dispatch(Depthwise {
                 weights,
                 bias,
                 activation,
@@ -303,7 +299,7 @@ impl Program {
                 input: data(0),
                 output,
             }),
-            (Operation::Add, _) => {
+            (Operation::Add, ..) => {
                 let other = self.maps[layer.inputs[1]];
                 for row in 0..to.rows {
                     let length = to.columns * to.pitch;
@@ -318,7 +314,7 @@ impl Program {
                     }
                 }
             }
-            (Operation::Double, _) => {
+            (Operation::Double, ..) => {
                 for row in 0..to.rows {
                     for column in 0..to.columns {
                         let pixel = &data(0)[from.at(row / 2, column / 2)..][..to.pitch];
@@ -326,7 +322,7 @@ impl Program {
                     }
                 }
             }
-            (Operation::Mean, _) => {
+            (Operation::Mean, ..) => {
                 let sums = &mut output[..to.pitch];
                 sums.fill(0.0);
                 for at in from.pixels() {
@@ -337,7 +333,7 @@ impl Program {
                 let count = (from.rows * from.columns) as f32;
                 sums.iter_mut().for_each(|sum| *sum /= count);
             }
-            (Operation::Flatten, _) => {
+            (Operation::Flatten, ..) => {
                 let count = from.rows * from.columns;
                 for (pixel, at) in from.pixels().enumerate() {
                     for (channel, value) in data(0)[at..][..from.channels].iter().enumerate() {
@@ -345,7 +341,7 @@ impl Program {
                     }
                 }
             }
-            (Operation::Concat, _) => {
+            (Operation::Concat, ..) => {
                 let mut at = 0;
                 for input in 0..layer.inputs.len() {
                     let channels = self.maps[layer.inputs[input]].channels;
@@ -353,12 +349,12 @@ impl Program {
                     at += channels;
                 }
             }
-            (Operation::Sigmoid, _) => {
+            (Operation::Sigmoid, ..) => {
                 for (to, from) in output.iter_mut().zip(data(0)).take(to.channels) {
                     *to = 1.0 / (1.0 + (-from).exp());
                 }
             }
-            (Operation::Dense(_) | Operation::Winograd | Operation::Depthwise(_), None) => {}
+            (Operation::Dense(_) | Operation::Winograd | Operation::Depthwise(_), ..) => {}
         }
     }
 }
