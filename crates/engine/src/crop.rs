@@ -330,13 +330,26 @@ pub(crate) fn window_crop(
     factor: f64,
     size: u32,
 ) -> Result<Vec<u8>, Rejection> {
+    turned_window_crop(photo, face, factor, 0.0, size)
+}
+
+/// As [`window_crop`], turned about its middle: `turn` radians, clockwise in the photo.
+pub(crate) fn turned_window_crop(
+    photo: &Photo,
+    face: &BBox,
+    factor: f64,
+    turn: f64,
+    size: u32,
+) -> Result<Vec<u8>, Rejection> {
     let window = Window::about(face, factor);
     let step = window.side / f64::from(size);
+    let (sine, cosine) = turn.sin_cos();
+    let half = window.side / 2.0;
     let placed = Similarity {
-        a: step,
-        b: 0.0,
-        tx: window.left,
-        ty: window.top,
+        a: cosine * step,
+        b: sine * step,
+        tx: window.left + half - (cosine - sine) * half,
+        ty: window.top + half - (cosine + sine) * half,
     };
     placed_crop(photo, &placed, size)
 }
@@ -387,24 +400,24 @@ fn placed_crop(photo: &Photo, similarity: &Similarity, size: u32) -> Result<Vec<
     };
     let part = resize(photo, part, x.reduced, y.reduced)?;
     let row_bytes = x.reduced as usize * 3;
-    let mut crop = Vec::with_capacity(size as usize * size as usize * 3);
-    for row in 0..size {
-        for column in 0..size {
-            let (across, down) = similarity.map(f64::from(column) + 0.5, f64::from(row) + 0.5);
-            let (left, right, along) = x.taps(across);
-            let (upper, lower, down) = y.taps(down);
-            let pixel = |x: usize, y: usize| {
-                let at = y * row_bytes + x * 3;
-                &part[at..at + 3]
-            };
-            let (a, b) = (pixel(left, upper), pixel(right, upper));
-            let (c, d) = (pixel(left, lower), pixel(right, lower));
-            for channel in 0..3 {
-                let [a, b, c, d] = [a, b, c, d].map(|pixel| f32::from(pixel[channel]));
-                let above = a * (1.0 - along) + b * along;
-                let below = c * (1.0 - along) + d * along;
-                crop.push((above * (1.0 - down) + below * down + 0.5) as u8);
-            }
+    let mut crop = vec![0; size as usize * size as usize * 3];
+    let (pixels, _) = crop.as_chunks_mut::<3>();
+    for (place, to) in pixels.iter_mut().enumerate() {
+        let (row, column) = (place as u32 / size, place as u32 % size);
+        let (across, down) = similarity.map(f64::from(column) + 0.5, f64::from(row) + 0.5);
+        let (left, right, along) = x.taps(across);
+        let (upper, lower, down) = y.taps(down);
+        let pixel = |x: usize, y: usize| {
+            let at = y * row_bytes + x * 3;
+            &part[at..at + 3]
+        };
+        let (a, b) = (pixel(left, upper), pixel(right, upper));
+        let (c, d) = (pixel(left, lower), pixel(right, lower));
+        for channel in 0..3 {
+            let [a, b, c, d] = [a, b, c, d].map(|pixel| f32::from(pixel[channel]));
+            let above = a * (1.0 - along) + b * along;
+            let below = c * (1.0 - along) + d * along;
+            to[channel] = (above * (1.0 - down) + below * down + 0.5) as u8;
         }
     }
     Ok(crop)
@@ -415,6 +428,8 @@ struct Span {
     first: f64,
     length: f64,
     reduced: u32,
+    /// Reduced pixels a pixel.
+    scale: f64,
 }
 
 impl Span {
@@ -431,10 +446,12 @@ impl Span {
         let side = f64::from(side);
         let first = least.floor().clamp(0.0, side - 1.0);
         let length = most.ceil().clamp(first + 1.0, side) - first;
+        let reduced = ((length / reduction + 0.5).floor() as u32).max(1);
         Self {
             first,
             length,
-            reduced: ((length / reduction + 0.5).floor() as u32).max(1),
+            reduced,
+            scale: f64::from(reduced) / length,
         }
     }
 
@@ -446,9 +463,10 @@ impl Span {
     )]
     fn taps(&self, at: f64) -> (usize, usize, f32) {
         let last = f64::from(self.reduced - 1);
-        let at = ((at - self.first) * f64::from(self.reduced) / self.length - 0.5).clamp(0.0, last);
-        let low = at as usize;
-        (low, (low + 1).min(last as usize), (at - low as f64) as f32)
+        let at = ((at - self.first) * self.scale - 0.5).clamp(0.0, last);
+        let low = at as u32;
+        let next = (low + 1).min(self.reduced - 1);
+        (low as usize, next as usize, (at - f64::from(low)) as f32)
     }
 }
 

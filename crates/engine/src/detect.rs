@@ -68,6 +68,11 @@ impl FaceDetector {
         Ok(self.one_each(faces))
     }
 
+    /// See [`FaceRefiner::roll`].
+    pub(crate) fn roll(&self, photo: &Photo, face: &Face) -> Result<f32, Rejection> {
+        self.refiner.roll(photo, face)
+    }
+
     /// Refined faces without a second box of the same face. Not asked of the proposals: the refiner
     /// may change which of two nested boxes is the better one.
     fn one_each(&self, faces: Vec<Face>) -> Vec<Face> {
@@ -89,7 +94,7 @@ impl FaceDetector {
     fn propose(&self, canvas: &crop::Letterbox) -> Result<Vec<Face>, Rejection> {
         let outputs = self
             .network
-            .run(inference::planes(&canvas.rgb), canvas.size)
+            .run(&canvas.rgb, canvas.size)
             .map_err(Rejection::Internal)?;
         let [scores, boxes, landmarks] = outputs.as_slice() else {
             return Err(Rejection::Internal(format!(

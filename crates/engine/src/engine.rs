@@ -256,7 +256,13 @@ impl Engine {
             .filter(|face| face.score >= LEAST_SCORE)
             .map(|face| face.inside(&content))
             .collect();
-        findings::find(&self.config.findings, photo, &photo.cut(), &faces)
+        let shown = photo.cut();
+        let roll = faces.first().map(|face| self.detector.roll(&shown, face));
+        let faces = findings::Faces {
+            all: &faces,
+            roll: roll.transpose()?.unwrap_or(0.0),
+        };
+        findings::find(&self.config.findings, photo, &shown, &faces)
     }
 
     /// What kind of image a file is, once all of it was decoded. Looks for no face.

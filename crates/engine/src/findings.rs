@@ -10,7 +10,11 @@ mod limits;
 mod measure;
 mod pose;
 
-use crate::{error::Rejection, face::Face, photo::Photo};
+use crate::{
+    error::Rejection,
+    face::{BBox, Face},
+    photo::Photo,
+};
 use check::Beyond;
 use measure::{Light, Pixels, Surroundings};
 
@@ -35,8 +39,19 @@ fn tilt(roll: f32, rotated: u16) -> f32 {
 const ENOUGH_LIGHT: f32 = 0.15;
 const ENOUGH_RANGE: f32 = 0.4;
 
-/// The findings about a photo without its border (`shown`), whose faces, best first and in its pixels,
-/// are `faces`.
+/// Share of the sides of a face box by which it is widened before it counts what of it is outside: a box
+/// that ends at the photo's edge stands for a face that does not.
+const CUT_MARGIN: f32 = 0.03;
+
+/// The faces of a photo.
+pub(crate) struct Faces<'a> {
+    /// Best first.
+    pub(crate) all: &'a [Face],
+    /// Degrees that the best is turned clockwise.
+    pub(crate) roll: f32,
+}
+
+/// The findings about a photo without its border (`shown`), in whose pixels the faces are.
 ///
 /// # Errors
 /// [`Rejection::Internal`] when nothing can be cut out.
@@ -44,8 +59,9 @@ pub(crate) fn find(
     limits: &FindingLimits,
     photo: &Photo,
     shown: &Photo,
-    faces: &[Face],
+    faces: &Faces<'_>,
 ) -> Result<Vec<Finding>, Rejection> {
+    let Faces { all: faces, roll } = *faces;
     let mut found = Found {
         limits,
         findings: Vec::new(),
@@ -54,10 +70,18 @@ pub(crate) fn find(
     let bbox = match faces.first() {
         Some(face) => {
             let enlarged = photo.reduction as f32;
-            let visible = crate::policy::visible_share(&face.bbox, shown.width, shown.height);
+            let margin = |side: f32| side * CUT_MARGIN;
+            let (across, down) = (margin(face.bbox.width()), margin(face.bbox.height()));
+            let wide = BBox {
+                x0: face.bbox.x0 - across,
+                y0: face.bbox.y0 - down,
+                x1: face.bbox.x1 + across,
+                y1: face.bbox.y1 + down,
+            };
+            let visible = crate::policy::visible_share(&wide, shown.width, shown.height);
             let share = (face.bbox.width() / shown.width as f32)
                 .max(face.bbox.height() / shown.height as f32);
-            let [yaw, pitch, roll] = pose::degrees(&face.landmarks);
+            let [yaw, pitch] = pose::degrees(&face.landmarks);
             found.add(Check::FaceCutOff, 1.0 - visible);
             found.add(Check::FaceTooClose, share);
             found.add(Check::FaceSmall, face.bbox.width() * enlarged);

@@ -13,7 +13,7 @@ use crate::{
     inference::{
         FACE_DETECTOR, FACE_MASK, FACE_REFINER, InputSize, LIVENESS_GRAIN, LIVENESS_SMALL_CONTEXT,
         LIVENESS_SMALL_GRAIN, LIVENESS_VIEWS, MODELS, Model, Runtime, RuntimeChoice,
-        RuntimeSettings, planes,
+        RuntimeSettings,
     },
     photo::Photo,
     refine::{FaceRefiner, WINDOW_FACTOR},
@@ -254,8 +254,7 @@ fn networks_give_the_same_numbers_on_both_runtimes() {
                 let square = crop::square_crop(photo, &whole, 1.0, side).expect("a crop");
                 (square, InputSize::square(side))
             };
-            let [one, two] =
-                [&one, &two].map(|net| net.run(planes(&rgb), size).expect("an answer"));
+            let [one, two] = [&one, &two].map(|net| net.run(&rgb, size).expect("an answer"));
             assert_eq!(one.len(), two.len(), "{}", model.name);
             for (one, two) in one.iter().flatten().zip(two.iter().flatten()) {
                 assert_close(&format!("{} on photo {number}", model.name), *two, *one);
@@ -284,7 +283,7 @@ fn networks_agree_with_onnx_runtime() {
             width: crop.width,
             height: crop.height,
         };
-        network.run(planes(&crop.rgb), size).expect("an answer")
+        network.run(&crop.rgb, size).expect("an answer")
     };
     for row in &golden().pictures {
         let crop_of = |kind: &str| picture(&format!("{}.{kind}", row.name));

@@ -21,6 +21,6 @@ pub(crate) use models::{
 };
 #[cfg(test)]
 pub(crate) use models::{MODELS, Model};
-pub(crate) use network::{InputSize, Network, planes};
+pub(crate) use network::{InputSize, Network};
 pub use runtime::Runtime;
 pub use settings::{ExecutionProvider, LIBRARY_FOLDERS, RuntimeChoice, RuntimeSettings};

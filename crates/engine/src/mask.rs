@@ -35,7 +35,7 @@ impl MaskClassifier {
         let crop = crop::aligned_crop(photo, landmarks, self.network.size())?;
         let outputs = self
             .network
-            .run_square(inference::planes(&crop))
+            .run_square(&crop)
             .map_err(Rejection::Internal)?;
         match outputs.first().map(Vec::as_slice) {
             Some([score]) if score.is_finite() => {

@@ -38,7 +38,7 @@ pub(crate) fn run<'a>(
 }
 
 fn answers(network: &dyn Network) -> Result<Vec<[f64; 2]>, String> {
-    let outputs = network.run_square(pattern(network.size()))?;
+    let outputs = network.run_square(&pattern(network.size()))?;
     Ok(outputs
         .iter()
         .map(|output| {
@@ -49,11 +49,10 @@ fn answers(network: &dyn Network) -> Result<Vec<[f64; 2]>, String> {
         .collect())
 }
 
-/// Three planes of `(7 x + 13 y + 29 c) mod 256`.
-fn pattern(size: u32) -> Vec<f32> {
-    let plane = |c: u32| {
-        (0..size)
-            .flat_map(move |y| (0..size).map(move |x| ((7 * x + 13 * y + 29 * c) % 256) as f32))
-    };
-    (0..3).flat_map(plane).collect()
+/// Pixels whose channel `c` is `(7 x + 13 y + 29 c) mod 256`.
+fn pattern(size: u32) -> Vec<u8> {
+    let pixel = |x: u32, y: u32| [0, 1, 2].map(|c| ((7 * x + 13 * y + 29 * c) % 256) as u8);
+    (0..size)
+        .flat_map(|y| (0..size).flat_map(move |x| pixel(x, y)))
+        .collect()
 }

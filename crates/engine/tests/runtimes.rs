@@ -7,8 +7,8 @@ use std::{
 };
 
 use livecheck_engine::{
-    Details, Engine, EngineConfig, EngineError, Limits, Rejection, Runtime, RuntimeChoice,
-    RuntimeSettings, Verdict,
+    Details, Engine, EngineConfig, EngineError, ExecutionProvider, Limits, Rejection, Runtime,
+    RuntimeChoice, RuntimeSettings, Verdict,
 };
 use livecheck_testing::{drawn, real};
 
@@ -185,4 +185,29 @@ fn the_embedded_runtime_asks_for_no_library() {
     let runtime = Runtime::load(&settings).expect("it is inside");
     assert_eq!(runtime.info().name, "embedded");
     assert_eq!(runtime.library(), None);
+}
+
+#[test]
+fn on_a_processor_auto_is_the_embedded_runtime_unless_a_library_is_named() {
+    let mut settings = RuntimeSettings {
+        choice: RuntimeChoice::Auto,
+        ..RuntimeSettings::default()
+    };
+    let runtime = Runtime::load(&settings).expect("it is inside");
+    assert_eq!(
+        (runtime.info().name, runtime.note()),
+        ("embedded", None),
+        "whatever the system's folders hold"
+    );
+
+    // With a device: a library is looked for, and that none serves is said.
+    settings.execution_provider = Some(if cfg!(target_os = "macos") {
+        ExecutionProvider::Cuda
+    } else {
+        ExecutionProvider::CoreMl
+    });
+    let runtime = Runtime::load(&settings).expect("the embedded one instead");
+    assert_eq!(runtime.info().name, "embedded");
+    let note = runtime.note().expect("why no device is used");
+    assert!(note.contains("ONNX Runtime cannot be loaded"), "{note}");
 }

@@ -47,8 +47,15 @@ def blur(image: np.ndarray, face: Box, share: float, _chance: np.random.Generato
 
 
 def scale(image: np.ndarray, _face: Box, factor: float, _chance: np.random.Generator) -> np.ndarray:
-    """Stored values times a factor: less or more light than the camera was set for."""
+    """Stored values times a factor: less light than the camera was set for."""
     return _bytes(image * np.float32(factor))
+
+
+def expose(image: np.ndarray, face: Box, level: float, _chance: np.random.Generator) -> np.ndarray:
+    """As much more light as gives the face that mean luma, if nothing were held at white."""
+    x0, y0, x1, y1 = (max(0, round(v)) for v in face)
+    luma = image[y0:y1, x0:x1].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return _bytes(image * np.float32(max(1.0, 255 * level / max(1.0, float(luma.mean())))))
 
 
 def flatten(image: np.ndarray, _face: Box, factor: float, _chance: np.random.Generator) -> np.ndarray:
@@ -124,7 +131,7 @@ def cut_off(image: np.ndarray, face: Box, share: float, chance: np.random.Genera
 FAULTS = (
     Fault("blur", "deviation over the face's width", (0.01, 0.017, 0.025, 0.035, 0.05), blur),
     Fault("dark", "factor on stored values", (0.5, 0.35, 0.25, 0.17, 0.1), scale),
-    Fault("bright", "factor on stored values", (1.4, 1.7, 2.1, 2.6, 3.2), scale),
+    Fault("bright", "mean luma of the face, if nothing were held at white", (0.7, 0.85, 1.0, 1.25, 1.6), expose),
     Fault("low_contrast", "factor on the distance from middle grey", (0.6, 0.45, 0.32, 0.22, 0.14), flatten),
     Fault("backlight", "factor on the person, and on the distance from white behind", (0.7, 0.55, 0.42, 0.3, 0.2), backlight),
     Fault("glare", "radius of two white spots over the face's width", (0.08, 0.12, 0.16, 0.22, 0.3), glare),

@@ -16,11 +16,11 @@ const HEAD: [[f32; 3]; 5] = [
 /// portraits have.
 const COMMON_PITCH: f32 = 14.0;
 
-/// Yaw, pitch and roll in degrees; all 0 for a face that looks into the camera, upright.
+/// Yaw and pitch in degrees, both 0 for a face that looks into the camera.
 ///
 /// The head is fitted to the landmarks under scaled orthography (D. DeMenthon and L. Davis, "Model-based
 /// object pose in 25 lines of code", 1995, one step), after its roll is taken out.
-pub(super) fn degrees(landmarks: &Landmarks) -> [f32; 3] {
+pub(super) fn degrees(landmarks: &Landmarks) -> [f32; 2] {
     let mean = [0, 1].map(|axis| landmarks.iter().map(|point| point[axis]).sum::<f32>() / 5.0);
     let centred = landmarks.map(|[x, y]| [x - mean[0], y - mean[1]]);
     let dot = |model: usize, points: &[[f32; 2]; 5], axis: usize| -> f32 {
@@ -51,6 +51,5 @@ pub(super) fn degrees(landmarks: &Landmarks) -> [f32; 3] {
     [
         aside.atan2(across).to_degrees(),
         raised.atan2(down).to_degrees() - COMMON_PITCH,
-        roll.to_degrees(),
     ]
 }

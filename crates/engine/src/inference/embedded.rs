@@ -84,15 +84,15 @@ impl Network for EmbeddedNetwork {
         self.size
     }
 
-    fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String> {
+    fn run(&self, rgb: &[u8], size: InputSize) -> Result<Vec<Vec<f32>>, String> {
         let [_, channels, rows, columns] = size.shape();
-        if planes.len() != channels * rows * columns {
+        if rgb.len() != channels * rows * columns {
             return Err(format!(
-                "{} numbers are no {columns}x{rows} pixels",
-                planes.len()
+                "{} bytes are no {columns}x{rows} pixels",
+                rgb.len()
             ));
         }
-        let outputs = self.program(size)?.run(&planes);
+        let outputs = self.program(size)?.run(rgb);
         Ok(if self.graph.faces {
             faces::answers(&outputs, columns)
         } else {

@@ -214,7 +214,7 @@ impl Network for OnnxRuntimeNetwork {
         self.size
     }
 
-    fn run(&self, planes: Vec<f32>, size: InputSize) -> Result<Vec<Vec<f32>>, String> {
+    fn run(&self, rgb: &[u8], size: InputSize) -> Result<Vec<Vec<f32>>, String> {
         let idle = {
             let mut idle = self.idle();
             let last = idle.iter().rposition(|(known, _)| *known == size);
@@ -227,10 +227,24 @@ impl Network for OnnxRuntimeNetwork {
                 guarded(|| self.runtime.session(self.onnx, open))?
             }
         };
-        let outputs = run(&mut session, size, planes).map_err(|error| error.to_string());
+        let outputs = run(&mut session, size, planes(rgb)).map_err(|error| error.to_string());
         self.idle().push((size, session));
         outputs
     }
+}
+
+/// Interleaved RGB bytes → three planes of `f32` 0..255, the layout of every model file.
+fn planes(rgb: &[u8]) -> Vec<f32> {
+    let pixels = rgb.len() / 3;
+    let mut planes = vec![0.0; pixels * 3];
+    let (red, rest) = planes.split_at_mut(pixels);
+    let (green, blue) = rest.split_at_mut(pixels);
+    for (((pixel, r), g), b) in rgb.chunks_exact(3).zip(red).zip(green).zip(blue) {
+        *r = f32::from(pixel[0]);
+        *g = f32::from(pixel[1]);
+        *b = f32::from(pixel[2]);
+    }
+    planes
 }
 
 fn run(session: &mut Session, size: InputSize, planes: Vec<f32>) -> ort::Result<Vec<Vec<f32>>> {

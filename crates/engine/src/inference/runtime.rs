@@ -56,21 +56,17 @@ impl Runtime {
         match (settings.choice, &settings.library) {
             (RuntimeChoice::Embedded, _) => Ok(Self::embedded()),
             (_, Some(named)) => open(named),
-            (RuntimeChoice::OnnxRuntime, None) => match find_library() {
-                Some(found) => open(&found),
-                None => Err(EngineError::Runtime {
-                    library: PathBuf::from(library_name()),
-                    reason: format!("it is in none of {}", LIBRARY_FOLDERS.join(", ")),
-                }),
-            },
-            (RuntimeChoice::Auto, None) => Ok(match find_library().map(|found| open(&found)) {
-                Some(Ok(runtime)) => runtime,
-                Some(Err(error)) => Self {
+            (RuntimeChoice::OnnxRuntime, None) => open(&find_library().ok_or_else(not_found)?),
+            (RuntimeChoice::Auto, None) if provider.is_none() => Ok(Self::embedded()),
+            (RuntimeChoice::Auto, None) => {
+                let found = find_library()
+                    .ok_or_else(not_found)
+                    .and_then(|at| open(&at));
+                Ok(found.unwrap_or_else(|error| Self {
                     backend: Backend::Embedded,
                     note: Some(error.to_string()),
-                },
-                None => Self::embedded(),
-            }),
+                }))
+            }
         }
     }
 
@@ -98,7 +94,7 @@ impl Runtime {
         }
     }
 
-    /// Why `Auto` passed over a library that it found.
+    /// Why `Auto` runs on the processor although an execution provider was chosen.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
@@ -161,6 +157,13 @@ fn find_library() -> Option<PathBuf> {
     LIBRARY_FOLDERS
         .iter()
         .find_map(|folder| library_in(Path::new(folder)))
+}
+
+fn not_found() -> EngineError {
+    EngineError::Runtime {
+        library: PathBuf::from(library_name()),
+        reason: format!("it is in none of {}", LIBRARY_FOLDERS.join(", ")),
+    }
 }
 
 fn library_in(folder: &Path) -> Option<PathBuf> {

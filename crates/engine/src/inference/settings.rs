@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// Which runtime is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
 pub enum RuntimeChoice {
-    /// ONNX Runtime when its library is found and loads, else the embedded runtime.
+    /// The embedded runtime, which is the faster one on a processor; ONNX Runtime when its library is
+    /// named, or when an execution provider is chosen and the library is found and loads.
     #[default]
     Auto,
     /// The runtime inside this build, which needs no library.
@@ -53,7 +54,8 @@ pub struct RuntimeSettings {
     /// Which one.
     pub choice: RuntimeChoice,
     /// The shared library of ONNX Runtime. When it is named, `Auto` means it alone: a library that
-    /// does not load is then an error. `None`: looked for in [`LIBRARY_FOLDERS`].
+    /// does not load is then an error. `None`: looked for in [`LIBRARY_FOLDERS`] by
+    /// `OnnxRuntime`, and by `Auto` with an execution provider.
     pub library: Option<PathBuf>,
     /// SHA-256 of the only library that may be loaded, hexadecimal; `None`: any that only root and the
     /// user of the process can change.

@@ -563,7 +563,11 @@ fn reduced<const N: usize>(
             row[column] = value;
         }
     }
-    square.map(|line| levels(&inverse(&line)))
+    let mut blocks = [[[0; N]; LANES]; N];
+    for (row, line) in blocks.iter_mut().zip(&square) {
+        *row = levels(&inverse(line));
+    }
+    blocks
 }
 
 /// [`LANES`] blocks at their whole size, of which all but the first `SIDE` rows and columns are zero.
@@ -579,15 +583,16 @@ fn exact<const SIDE: usize>(cells: &[Integers; NOWHERE + 1]) -> [[[u8; 8]; LANES
             row[column] = value;
         }
     }
-    square.map(|line| {
-        let mut levels = [[0; 8]; LANES];
-        for (column, lanes) in inverse_8::<SIDE, ALONG>(&line).iter().enumerate() {
-            for (line, sample) in levels.iter_mut().zip(lanes) {
-                line[column] = (sample + 128).clamp(0, 255) as u8;
+    // No `map`: closures are not inlined into what is compiled for the processor.
+    let mut blocks = [[[0; 8]; LANES]; 8];
+    for (row, line) in blocks.iter_mut().zip(&square) {
+        for (column, lanes) in inverse_8::<SIDE, ALONG>(line).iter().enumerate() {
+            for (block, sample) in row.iter_mut().zip(lanes) {
+                block[column] = (sample + 128).clamp(0, 255) as u8;
             }
         }
-        levels
-    })
+    }
+    blocks
 }
 
 /// Bits that the transform drops, rounding: down the columns it keeps two more than along the rows.
@@ -601,8 +606,11 @@ const ALONG: u32 = 18;
 fn inverse_8<const SIDE: usize, const DROPPED: u32>(x: &[Integers; SIDE]) -> [Integers; 8] {
     let mut samples = [[0; LANES]; 8];
     for lane in 0..LANES {
-        let [x0, x1, x2, x3, x4, x5, x6, x7] =
-            [0, 1, 2, 3, 4, 5, 6, 7].map(|at| if at < SIDE { x[at][lane] } else { 0 });
+        let mut all = [0; 8];
+        for (to, from) in all.iter_mut().zip(x) {
+            *to = from[lane];
+        }
+        let [x0, x1, x2, x3, x4, x5, x6, x7] = all;
         let times = i32::wrapping_mul;
         let plus = i32::wrapping_add;
         let minus = i32::wrapping_sub;

@@ -9,7 +9,7 @@ use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
 use tokio::sync::oneshot;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 use crate::access::auth;
 use crate::app::App;
@@ -62,8 +62,23 @@ struct Wiped(Located);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        self.0.photo.rgb.zeroize();
+        wipe(&mut self.0.photo.rgb);
     }
+}
+
+/// A file that is overwritten when it is dropped.
+struct WipedFile(Vec<u8>);
+
+impl Drop for WipedFile {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// Overwrites all at once: a `Vec` overwrites itself byte by byte, which takes a millisecond for a photo.
+fn wipe(bytes: &mut Vec<u8>) {
+    bytes.as_mut_slice().zeroize();
+    bytes.spare_capacity_mut().zeroize();
 }
 
 /// What was remembered of an image before it was judged.
@@ -87,7 +102,7 @@ impl Check {
         file: Vec<u8>,
         memory: Reserved,
     ) -> Result<Decoded, ApiError> {
-        let file = Zeroizing::new(file);
+        let file = WipedFile(file);
         let hashed_with = self.image_key().await?.cloned();
         let judge = Arc::clone(&self.app.judge);
         let thresholds = self.thresholds;
@@ -95,11 +110,11 @@ impl Check {
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = Wiped(judge.locate(&file, &thresholds)?);
+            let photo = Wiped(judge.locate(&file.0, &thresholds)?);
             let memory = memory
                 .photo(photo.0.photo.rgb.len())
                 .ok_or(ApiError::from(ReadError::NoMemory))?;
-            let image = hashed_with.map(|key| key.mac(&file));
+            let image = hashed_with.map(|key| key.mac(&file.0));
             Ok(Decoded {
                 photo,
                 memory,
@@ -285,9 +300,9 @@ impl Check {
         details: bool,
     ) -> Result<Pretended, ApiError> {
         let judge = Arc::clone(&self.app.judge);
-        let file = Zeroizing::new(file);
+        let file = WipedFile(file);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
-            let image = judge.inspect(&file);
+            let image = judge.inspect(&file.0);
             drop((file, memory));
             image
         });

@@ -322,11 +322,11 @@ settings! {
     }
     /// What the nets run on.
     inference: InferenceConfig {
-        /// The inference runtime: `auto` uses ONNX Runtime if its library is found,
-        /// otherwise the embedded one.
+        /// The inference runtime: `auto` uses the embedded one, which is the faster one on a CPU, unless
+        /// `onnxruntime` names a library or `execution_provider` is set.
         runtime: RuntimeChoice = RuntimeChoice::Auto, any("auto, embedded or onnxruntime");
-        /// Shared library of ONNX Runtime, 1.17 or newer; if unset, the system's
-        /// library folders are searched. Only root and the service's user may have
+        /// Shared library of ONNX Runtime, 1.17 or newer; if unset and ONNX Runtime is wanted, the
+        /// system's library folders are searched. Only root and the service's user may have
         /// write access to it.
         onnxruntime: Option<PathBuf> = None, any("a path, or nothing");
         /// SHA-256 of the only ONNX Runtime library that may be loaded; any other is an

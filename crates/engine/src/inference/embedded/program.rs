@@ -182,9 +182,12 @@ impl Program {
         })
     }
 
-    /// Runs the net on three planes of the size that it was made for; the outputs row by row, pixel by pixel,
-    /// channel by channel, each with its columns and rows.
-    pub(super) fn run(&self, planes: &[f32]) -> Vec<Output> {
+    /// Runs the net on an input of the size that it was made for; it and the outputs row by row, pixel by pixel,
+    /// channel by channel, the latter each with its columns and rows.
+    pub(super) fn run<T: Copy>(&self, pixels: &[T]) -> Vec<Output>
+    where
+        f32: From<T>,
+    {
         let idle = self
             .idle
             .lock()
@@ -196,7 +199,7 @@ impl Program {
         let (spread, gathered) = scratch.split_at_mut(spread);
         let input = &mut maps[self.pieces[0].clone()];
         self.maps[0].clear_edge(input);
-        self.fill(planes, input);
+        self.fill(pixels, input);
         for number in 0..self.graph.layers.len() {
             let map = self.graph.layers[number].output;
             // No layer reads the piece that it writes.
@@ -220,18 +223,16 @@ impl Program {
         outputs
     }
 
-    /// Writes the input, of three planes.
-    fn fill(&self, planes: &[f32], input: &mut [f32]) {
+    /// Writes the input.
+    fn fill<T: Copy>(&self, pixels: &[T], input: &mut [f32])
+    where
+        f32: From<T>,
+    {
         let (map, (less, by)) = (self.maps[0], self.graph.scale);
-        let (first, rest) = planes.split_at(planes.len() / 3);
-        let (second, third) = rest.split_at(rest.len() / 2);
-        for row in 0..map.rows {
-            let [first, second, third] =
-                [first, second, third].map(|plane| &plane[row * map.columns..][..map.columns]);
-            let pixels = &mut input[map.at(row, 0)..][..map.columns * map.pitch];
-            let (pixels, _) = pixels.as_chunks_mut::<3>();
-            for (((pixel, a), b), c) in pixels.iter_mut().zip(first).zip(second).zip(third) {
-                *pixel = [(a - less) / by, (b - less) / by, (c - less) / by];
+        let length = map.columns * map.pitch;
+        for (row, pixels) in pixels.chunks_exact(length).enumerate() {
+            for (to, from) in input[map.at(row, 0)..][..length].iter_mut().zip(pixels) {
+                *to = (f32::from(*from) - less) / by;
             }
         }
     }

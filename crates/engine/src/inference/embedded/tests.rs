@@ -164,13 +164,13 @@ fn pixels(planes: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-fn run(model: &Model, size: [usize; 2], arch: Arch, planes: &[f32]) -> Output {
+fn run(model: &Model, size: [usize; 2], arch: Arch, pixels: &[f32]) -> Output {
     let graph = Graph::read(model).expect("a known net");
     let program = Program::new(Arc::new(graph), size, arch).expect("a size that fits");
-    let first = program.run(planes).remove(0);
+    let first = program.run(pixels).remove(0);
     // What a run leaves in memory does not touch the next.
-    program.run(&numbers(planes.len(), 9.0));
-    assert_eq!(program.run(planes), std::slice::from_ref(&first));
+    program.run(&numbers(pixels.len(), 9.0));
+    assert_eq!(program.run(pixels), std::slice::from_ref(&first));
     first
 }
 
@@ -241,7 +241,7 @@ fn convolutions_are_those_of_the_definition() {
                 let wide = point.convolved(&pixels(&planes), &point.weights(1.0), &bias[0]);
                 let expected = case.convolved(&wide, &case.weights(2.0), &bias[1]);
                 for arch in archs() {
-                    let output = run(&model, size, arch, &planes);
+                    let output = run(&model, size, arch, &pixels(&planes));
                     assert_eq!([output.rows, output.columns], case.outputs(), "{case:?}");
                     assert_close(&format!("{case:?}, {arch:?}"), &output.values, &expected);
                 }
@@ -346,7 +346,7 @@ fn what_follows_a_convolution_is_done_with_it() {
         ];
         let model = model(nodes, weights);
         for arch in archs() {
-            let output = run(&model, size, arch, &planes);
+            let output = run(&model, size, arch, &pixels(&planes));
             assert_close(&format!("{name}, {arch:?}"), &output.values, &expected);
         }
     }
@@ -402,7 +402,7 @@ fn answers_are_worked_out_of_the_last_map() {
     for arch in archs() {
         assert_close(
             "answers",
-            &run(&model, size, arch, &planes).values,
+            &run(&model, size, arch, &pixels(&planes)).values,
             &expected,
         );
     }
