@@ -157,20 +157,10 @@ fn real_people_get_verdicts() {
     let Some(folder) = real::folder("livecheck check on pad_dev") else {
         return;
     };
-    #[derive(serde::Deserialize)]
-    struct Row {
-        image: String,
-        source: String,
-    }
-    let wanted: HashSet<String> = real::rows::<Row>(&folder, "pad_dev")
-        .into_iter()
-        .filter(|row| row.source == "nuaa")
-        .take(6)
-        .map(|row| row.image)
-        .collect();
     let bench = Bench::new();
-    for (name, file) in real::images(&folder, "pad_dev", &wanted) {
-        bench.write(&format!("faces/{name}"), &file);
+    let faces = real::spread(&folder, "pad_dev", 6, |row| row["source"] == "nuaa");
+    for (name, file) in &faces {
+        bench.write(&format!("faces/{name}"), file);
     }
     let limits = ["--min-image-side", "200", "--min-face-side", "40"];
     let arguments = [
@@ -179,7 +169,7 @@ fn real_people_get_verdicts() {
     ]
     .concat();
     let lines = lines(&text(&bench.run(&arguments).stdout));
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), faces.len());
     let judged: Vec<_> = lines
         .iter()
         .filter(|line| line["success"] == true)

@@ -67,16 +67,20 @@ impl ScoreCalibration {
 
 /// A share with its counts and its 95 % interval (Clopper-Pearson, two-sided).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rate {
     /// How many went wrong.
     pub errors: u64,
     /// Of how many.
     pub of: u64,
     /// `errors / of`, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub rate: f64,
     /// Lower end of the interval, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub lower: f64,
     /// Upper end of the interval, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub upper: f64,
 }
 

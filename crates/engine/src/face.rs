@@ -3,8 +3,12 @@
 use livecheck_image::ContentBox;
 use serde::Serialize;
 
+#[cfg(feature = "openapi")]
+use crate::schema::Point;
+
 /// An axis-aligned box in pixels of the upright image; may reach beyond its border.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = FaceBox))]
 pub struct BBox {
     /// Left edge.
     pub x0: f32,
@@ -22,12 +26,16 @@ pub type Landmarks = [[f32; 2]; 5];
 
 /// One face.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Face {
-    /// Where it is.
+    /// The face box in pixels of the upright image; may reach beyond its border.
     pub bbox: BBox,
-    /// Its five landmarks.
+    /// Left eye, right eye, nose, left and right mouth corner as `[x, y]` in pixels; left and
+    /// right as seen in the image.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Point>, inline, min_items = 5, max_items = 5))]
     pub landmarks: Landmarks,
     /// Confidence in a whole, unobstructed face, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub score: f32,
 }
 

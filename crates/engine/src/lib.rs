@@ -32,6 +32,8 @@
 //! - `onnxruntime` (off): [`Engine::with_runtime`] can load the shared library of ONNX Runtime,
 //!   which takes about half the time of the embedded runtime. Without it the crate `ort` is not
 //!   in the tree, and asking for ONNX Runtime is an [`EngineError::Runtime`].
+//! - `openapi` (off): what an answer repeats ([`Details`], [`Finding`], [`Limits`] and others) implements
+//!   `utoipa::ToSchema`, for an OpenAPI document.
 
 mod calibration;
 mod crop;
@@ -52,6 +54,8 @@ mod presets;
 mod quality;
 mod refine;
 mod scale;
+#[cfg(feature = "openapi")]
+mod schema;
 mod self_test;
 mod stopwatch;
 mod verdict;

@@ -28,15 +28,24 @@ const LEAST_VISIBLE: f32 = 0.75;
 /// assert_eq!(config.limits.min_face_side, 96);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(description = "What an image must satisfy before anything is judged.")
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Maximum size of the image file in bytes. Default 10 MiB: the API's 10 MB.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub max_file_bytes: usize,
     /// Maximum number of pixels, read from the header before anything is decoded. Default 64 million.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub max_pixels: u64,
     /// Minimum length of the shorter image side in pixels. Default 320.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub min_image_side: u32,
     /// Minimum width of the face box in pixels. Default 96.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub min_face_side: u32,
 }
 
@@ -53,16 +62,24 @@ impl Default for Limits {
 
 /// The scores, 0 to 1, from which a decision flips. A score equal to its threshold reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// A candidate at or above counts as a face. Default 0.75; the model's own recommendation
     /// is 0.60, which also lets partly covered faces pass.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub face: f32,
     /// A face at or above is live. Default 0.90; 0.95 is the recommended stricter value.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub liveness: f32,
     /// A face at or above counts as covered. Default 0.50.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub mask: f32,
-    /// A face at or above that is not live is sent to review. Default: none.
+    /// A face at or above that is not live is for people to review; only where it is set. Default: none.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(nullable = false, minimum = 0, maximum = 1)
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<f32>,
 }

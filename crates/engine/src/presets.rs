@@ -22,6 +22,11 @@ use crate::{
 /// assert!(Preset::Strict.thresholds().liveness > Preset::Balanced.thresholds().liveness);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(description = "A named set of thresholds.")
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// For when rejecting live people is costly: few are rejected, and more attacks pass.
@@ -118,13 +123,14 @@ pub struct PresetFigures {
 /// Error rates on one source, as ISO/IEC 30107-3 defines them: over the presentations that got a
 /// verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SourceFigures {
     /// Name of the source.
     pub source: String,
-    /// Bona fide presentations classified as attacks.
+    /// Bona fide presentations classified as attacks: BPCER.
     pub bpcer: Rate,
-    /// Attacks classified as bona fide, by kind.
+    /// Attacks classified as bona fide, by kind: APCER.
     pub apcer: BTreeMap<String, Rate>,
     /// Presentations without a verdict, bona fide ones and attacks together.
     pub no_response: Rate,

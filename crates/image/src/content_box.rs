@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A part of the upright photo in its whole pixels: `x0` and `y0` are inside, `x1` and `y1` are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContentBox {
     /// Left edge.
     pub x0: u32,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::flaky::Flaky;
+use common::flaky::flaky;
 use common::{Answer, Running, Scripted, config, image_form, send, start_on, start_with};
 use livecheck_server::ServerConfig;
 use livecheck_server::config::Exposure;
@@ -290,7 +290,7 @@ async fn by_default_twenty_wrong_keys_pass_and_the_next_is_slowed() {
 /// hashed, and the hash is looked up. So their times differ by nothing that depends on the secret.
 #[tokio::test]
 async fn close_and_far_guesses_do_the_same_work() {
-    let store = Arc::new(Flaky::new(
+    let store = Arc::new(flaky(
         livecheck_store::open("sqlite::memory:").await.unwrap(),
     ));
     let shared = Arc::clone(&store) as Arc<dyn Store>;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::flaky::Flaky;
+use common::flaky::flaky;
 use common::{
     HUGE, Running, Scripted, config, image_form, raw, read_all, send, start, start_on, start_with,
     until,
@@ -712,7 +712,7 @@ async fn photos_that_wait_for_the_database_share_the_memory_too() {
         ..Scripted::default()
     };
     let memory = livecheck_store::open("sqlite::memory:").await.unwrap();
-    let store = Arc::new(Flaky::new(memory));
+    let store = Arc::new(flaky(memory));
     let server = start_on(config, judge, Arc::clone(&store) as _).await;
     let token = server.session(&server.session_key).await;
     let check = |image: &str| {

@@ -11,7 +11,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::flaky::Flaky;
+use common::flaky::flaky;
 use common::{
     Answer, Running, Scripted, config, image_form, raw, send, start, start_on, start_unready,
     start_with, until,
@@ -211,7 +211,7 @@ async fn threads_that_get_nowhere_end_readiness_until_they_do() {
 
 #[tokio::test]
 async fn a_store_that_is_away_is_005_and_comes_back_without_a_restart() {
-    let store = Arc::new(Flaky::new(memory().await));
+    let store = Arc::new(flaky(memory().await));
     let server = start_on(
         config(),
         Scripted::default(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::flaky::Flaky;
+use common::flaky::flaky;
 use common::{Answer, Running, Scripted, config, image_form, send, start_on, start_with};
 use livecheck_store::testing::PostgresCluster;
 use livecheck_store::{Clock as _, NewKey, ReplayPolicy, Store};
@@ -198,7 +198,7 @@ async fn a_refused_file_costs_no_use_and_a_used_up_session_remembers_none() {
 
 #[tokio::test]
 async fn a_store_that_is_away_judges_nothing() {
-    let store = Arc::new(Flaky::new(
+    let store = Arc::new(flaky(
         livecheck_store::open("sqlite::memory:").await.unwrap(),
     ));
     let mut config = config();

@@ -1,13 +1,16 @@
-//! For tests, here and in the crates above: temporary folders and a PostgreSQL server of one's own.
+//! For tests, here and in the crates above: temporary folders, a PostgreSQL server of one's own, and a store
+//! that fails when it is told to.
 
 #[cfg(unix)]
 mod cluster;
 mod folder;
+mod hooked;
 mod switch;
 
 #[cfg(unix)]
 pub use cluster::{POSTGRES_BIN, PostgresCluster, REQUIRE_POSTGRES};
 pub use folder::TempFolder;
+pub use hooked::{Hook, Hooked};
 pub use switch::Switch;
 
 /// Puts `count` sessions of the key into the database at `address` with one statement.

@@ -6,233 +6,65 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use livecheck_store::testing::{Hook, Hooked};
 use livecheck_store::{
-    ApiKey, Clock, ImageKey, ImageMac, ImageState, KEY_CACHE_LIFETIME, KeyCache, KeyChange,
-    KeyHash, KeyId, KeyRecord, KeySelector, KeyStore, NewKey, Rate, RateDecision, RateStore,
-    ReplayStore, SessionState, SessionStore, SessionToken, Store, StoreError, StoredKey, TestClock,
-    Timestamp, TokenHash, open,
+    ApiKey, Clock, KEY_CACHE_LIFETIME, KeyCache, KeyRecord, KeyStore as _, NewKey, Store,
+    StoreError, TestClock, Timestamp, open,
 };
 use tokio::sync::Semaphore;
 
 const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A store that counts the look-ups, lets them through one permit at a time, and fails on demand.
-struct Watched {
-    inner: Arc<dyn Store>,
+/// Counts the look-ups, lets them through one permit at a time, and fails on demand.
+struct Watch {
     asked: AtomicU32,
     gate: Semaphore,
     down: AtomicBool,
     touches_fail: AtomicBool,
 }
 
-impl Watched {
+impl Watch {
     fn outage() -> StoreError {
         StoreError::Unavailable("unplugged".to_owned())
     }
 }
 
 #[async_trait]
-impl Store for Watched {
-    fn address(&self) -> &str {
-        self.inner.address()
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-}
-
-#[async_trait]
-impl KeyStore for Watched {
-    async fn create_key(
-        &self,
-        key: NewKey,
-        now: Timestamp,
-    ) -> Result<(KeyRecord, ApiKey), StoreError> {
-        self.inner.create_key(key, now).await
-    }
-
-    async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.gate.acquire().await.unwrap().forget();
-        if self.down.load(Ordering::SeqCst) {
+impl Hook for Watch {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
+        let fails = match call {
+            "find_key" => {
+                self.asked.fetch_add(1, Ordering::SeqCst);
+                self.gate.acquire().await.unwrap().forget();
+                &self.down
+            }
+            "touch_key" => &self.touches_fail,
+            _ => return Ok(()),
+        };
+        if fails.load(Ordering::SeqCst) {
             return Err(Self::outage());
         }
-        self.inner.find_key(hash).await
-    }
-
-    async fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.list_keys().await
-    }
-
-    async fn revoke_key(
-        &self,
-        which: &KeySelector,
-        now: Timestamp,
-    ) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.revoke_key(which, now).await
-    }
-
-    async fn rotate_key(
-        &self,
-        which: &KeySelector,
-        grace: Option<Duration>,
-        now: Timestamp,
-    ) -> Result<(KeyRecord, ApiKey), StoreError> {
-        self.inner.rotate_key(which, grace, now).await
-    }
-
-    async fn change_key(
-        &self,
-        which: &KeySelector,
-        change: &KeyChange,
-    ) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.change_key(which, change).await
-    }
-
-    async fn prune_keys(&self, before: Timestamp) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.prune_keys(before).await
-    }
-
-    async fn export_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        self.inner.export_keys().await
-    }
-
-    async fn import_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError> {
-        self.inner.import_keys(keys).await
-    }
-
-    async fn touch_key(&self, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {
-        if self.touches_fail.load(Ordering::SeqCst) {
-            return Err(Self::outage());
-        }
-        self.inner.touch_key(key, now).await
-    }
-}
-
-#[async_trait]
-impl SessionStore for Watched {
-    async fn create_session(
-        &self,
-        key: &KeyId,
-        uses: u32,
-        expires_at: Timestamp,
-    ) -> Result<SessionToken, StoreError> {
-        self.inner.create_session(key, uses, expires_at).await
-    }
-
-    async fn peek_session(
-        &self,
-        token: &TokenHash,
-        key: &KeyId,
-        now: Timestamp,
-    ) -> Result<SessionState, StoreError> {
-        self.inner.peek_session(token, key, now).await
-    }
-
-    async fn take_use(
-        &self,
-        token: &TokenHash,
-        key: &KeyId,
-        now: Timestamp,
-    ) -> Result<SessionState, StoreError> {
-        self.inner.take_use(token, key, now).await
-    }
-
-    async fn return_use(&self, token: &TokenHash, key: &KeyId) -> Result<(), StoreError> {
-        self.inner.return_use(token, key).await
-    }
-
-    async fn count_sessions(
-        &self,
-        key: &KeyId,
-        now: Timestamp,
-        most: u32,
-    ) -> Result<u32, StoreError> {
-        self.inner.count_sessions(key, now, most).await
-    }
-
-    async fn purge_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.inner.purge_sessions(now).await
-    }
-}
-
-#[async_trait]
-impl RateStore for Watched {
-    async fn take_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError> {
-        self.inner.take_rate(key, rate, now).await
-    }
-
-    async fn take_session_rate(
-        &self,
-        key: &KeyId,
-        rate: Rate,
-        now: Timestamp,
-    ) -> Result<RateDecision, StoreError> {
-        self.inner.take_session_rate(key, rate, now).await
-    }
-}
-
-#[async_trait]
-impl ReplayStore for Watched {
-    async fn remember_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<ImageState, StoreError> {
-        self.inner.remember_image(key, image, now, until).await
-    }
-
-    async fn renew_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.inner.renew_image(key, image, until).await
-    }
-
-    async fn forget_image(
-        &self,
-        key: &KeyId,
-        image: &ImageMac,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.inner.forget_image(key, image, until).await
-    }
-
-    async fn purge_images(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.inner.purge_images(now).await
-    }
-
-    async fn image_key(&self) -> Result<ImageKey, StoreError> {
-        self.inner.image_key().await
+        Ok(())
     }
 }
 
 struct Bench {
-    store: Arc<Watched>,
+    store: Arc<Hooked<Watch>>,
     clock: Arc<TestClock>,
     cache: Arc<KeyCache>,
 }
 
 impl Bench {
     async fn new(capacity: usize) -> Self {
-        let store = Arc::new(Watched {
-            inner: open("sqlite::memory:").await.unwrap(),
+        let watch = Watch {
             asked: AtomicU32::new(0),
             gate: Semaphore::new(100_000),
             down: AtomicBool::new(false),
             touches_fail: AtomicBool::new(false),
-        });
+        };
+        let inner = open("sqlite::memory:").await.unwrap();
+        let store = Arc::new(Hooked::new(inner, watch));
         let clock = Arc::new(TestClock::at(NOW));
         let cache = KeyCache::with_capacity(
             Arc::clone(&store) as Arc<dyn Store>,
@@ -401,7 +233,7 @@ async fn a_failure_is_shared_by_those_who_wait_and_forgotten() {
     let callers = fifty_wait(&bench, &key).await;
     bench.store.gate.add_permits(1);
     for caller in callers {
-        assert_eq!(caller.await.unwrap(), Err(Watched::outage()));
+        assert_eq!(caller.await.unwrap(), Err(Watch::outage()));
     }
     assert_eq!((bench.asked(), bench.cache.remembered()), (1, 0));
     bench.store.down.store(false, Ordering::SeqCst);

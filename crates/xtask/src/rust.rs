@@ -20,7 +20,7 @@ use crate::{
 /// Programs that take more than half of the time of all: `--quick` leaves them out.
 const LONG: [&str; 4] = [
     "cli/tests/serve",
-    "engine/tests/nasty",
+    "engine/tests/hostile",
     "store/tests/kill",
     "store/tests/outages",
 ];

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Mutex, thread, time::Duration};
 use crate::{common::Bench, process::Process};
 use livecheck_store::testing::PostgresCluster;
 use livecheck_testing::drawn;
-use serde_json::Value;
 
 /// Two nodes with one database, and a key that needs sessions.
 struct Cluster {
@@ -47,13 +46,7 @@ impl Cluster {
     }
 
     fn token(&self, node: usize) -> String {
-        let mut response = ureq::get(format!("{}/session/", self.nodes[node].origin))
-            .header("x-api-key", &self.key)
-            .call()
-            .expect("a session");
-        let body = response.body_mut().read_to_string().expect("text");
-        let body: Value = serde_json::from_str(&body).expect("JSON");
-        body["session_token"].as_str().expect("a token").to_owned()
+        self.nodes[node].session()
     }
 
     /// Status and error code of a check of a picture without a face.

@@ -1,11 +1,11 @@
-//! Nasty files and bodies sent to the service as a process: each gets its answer, the next honest
+//! Hostile files and bodies sent to the service as a process: each gets its answer, the next honest
 //! request is served, and memory stays within what docs/evidence/RELIABILITY.md promises.
 
 use std::io::{Read, Write};
 
 use livecheck_contract::ErrorCode;
 use livecheck_server::ServerConfig;
-use livecheck_testing::{drawn, http2, nasty};
+use livecheck_testing::{drawn, hostile, http2};
 use serde_json::Value;
 
 use crate::{common::Bench, service::Service};
@@ -54,11 +54,11 @@ fn serves_on(service: &Service) {
 }
 
 #[test]
-fn every_nasty_file_gets_its_answer_over_http() {
+fn every_hostile_file_gets_its_answer_over_http() {
     let bench = Bench::new();
     let service = start(&bench);
     let mut findings = Vec::new();
-    for file in nasty::files() {
+    for file in hostile::files() {
         let (status, body) = service.judge(&service.key, &file.file);
         if let Some(finding) = wrong(status, &body, file.answers) {
             findings.push(format!("{}: {finding}", file.name));
@@ -67,16 +67,16 @@ fn every_nasty_file_gets_its_answer_over_http() {
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     serves_on(&service);
     assert_eq!(service.metric("livecheck_panics_total"), 0.0);
-    within(&service, "after nasty files", 1);
+    within(&service, "after hostile files", 1);
     assert!(service.stop());
 }
 
 #[test]
-fn every_nasty_body_gets_its_answer() {
+fn every_hostile_body_gets_its_answer() {
     let bench = Bench::new();
     let service = start(&bench);
     let mut findings = Vec::new();
-    for body in nasty::bodies() {
+    for body in hostile::bodies() {
         let (status, answer) = service.post(body.content_type, &body.body);
         if let Some(finding) = wrong(status, &answer, body.answers) {
             findings.push(format!("{} ({}): {finding}", body.name, body.why));
@@ -84,14 +84,14 @@ fn every_nasty_body_gets_its_answer() {
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     serves_on(&service);
-    within(&service, "after nasty bodies", 0);
+    within(&service, "after hostile bodies", 0);
     assert!(service.stop());
 }
 
 #[test]
 fn the_dearest_files_stay_within_the_memory_of_a_worker() {
     let bench = Bench::new();
-    let files = nasty::heavy();
+    let files = hostile::heavy();
     for file in &files {
         // A service for each, so that its peak is that file's.
         let service = start(&bench);

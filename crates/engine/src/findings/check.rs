@@ -8,6 +8,7 @@ use crate::error::EngineError;
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// Share of the face box outside the picture.
@@ -50,6 +51,7 @@ pub enum Check {
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The photo is judged all the same; another one would be better.
@@ -60,16 +62,17 @@ pub enum Severity {
 
 /// One thing that a person could improve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// What was looked at.
     pub check: Check,
     /// What was measured.
     pub value: f32,
-    /// The limit that it is beyond.
+    /// The limit that it is beyond: a setting.
     pub limit: f32,
-    /// How much it matters.
+    /// `warning`: such photos are refused more often. `info`: another photo would be better.
     pub severity: Severity,
-    /// What to do, for the person in front of the camera.
+    /// What to do, in words for the person in front of the camera.
     pub hint: &'static str,
 }
 

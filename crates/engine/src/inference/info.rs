@@ -7,8 +7,12 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
+#[cfg(feature = "openapi")]
+use crate::schema::RuntimeName;
+
 /// One embedded model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Model))]
 pub struct ModelInfo {
     /// Name of the model.
     pub name: &'static str,
@@ -16,10 +20,12 @@ pub struct ModelInfo {
     pub sha256: &'static str,
 }
 
-/// A [`Runtime`](crate::Runtime) for documents and answers.
+/// What the models run on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Runtime))]
 pub struct RuntimeInfo {
-    /// `"embedded"` or `"onnxruntime"`.
+    /// `embedded` or `onnxruntime`.
+    #[cfg_attr(feature = "openapi", schema(value_type = RuntimeName, inline))]
     pub name: &'static str,
     /// Version of the runtime; empty where its library does not tell.
     pub version: String,

@@ -1,7 +1,11 @@
 //! Whether a shared library may be run: it is code with all the rights of the process, so nobody but
 //! the administrator and the user of the process may be able to change it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader},
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -26,7 +30,16 @@ pub(crate) fn not_pinned(sha256: &str, pinned: &str) -> String {
 
 fn digest(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
-    io::copy(&mut fs::File::open(path)?, &mut hash)?;
+    let mut file = BufReader::with_capacity(64 * 1024, fs::File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            break;
+        }
+        hash.update(bytes);
+        let length = bytes.len();
+        file.consume(length);
+    }
     Ok(hex::encode(hash.finalize()))
 }
 

@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Request, Version};
 use axum::response::{IntoResponse, Response};
+use livecheck_contract::openapi::True;
 use livecheck_engine::Details;
 use livecheck_upload::{Upload, details_flag};
 use serde::Serialize;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use crate::access::auth::{self, Caller};
 use crate::access::keys;
@@ -23,33 +25,46 @@ use crate::check::shares::Tenant;
 use crate::error::ApiError;
 use crate::http::upload::{self, HTTP2_STREAM_WINDOW, ReadLimits};
 
-/// `{"success": true, "result": …}`.
-#[derive(Serialize)]
-struct Success {
+/// The answer for an image that was judged.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Success {
+    /// Always `true`.
+    #[schema(value_type = True, inline)]
     success: bool,
     result: LivenessResult,
-    /// Only with sandbox keys.
+    /// Only with sandbox keys: no photo was judged.
+    #[schema(value_type = True, inline)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     sandbox: bool,
 }
 
-#[derive(Serialize)]
+/// The verdict.
+#[derive(Serialize, ToSchema)]
 struct LivenessResult {
+    /// Whether the score reaches the liveness threshold.
     liveness: bool,
+    /// Confidence that the face is a live person.
+    #[schema(minimum = 0, maximum = 1)]
     score: f32,
-    /// Only in the review band.
+    /// Only where a review threshold is set: the score reaches it and not the liveness threshold, so let
+    /// people look.
+    #[schema(value_type = True, inline)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     review: bool,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<FullDetails>,
 }
 
-/// The engine's details, and what the server adds.
-#[derive(Serialize)]
+/// What led to the verdict; only when asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Details)]
 struct FullDetails {
+    #[schema(inline)]
     #[serde(flatten)]
     engine: Details,
-    /// Whether this very file was judged before with the key; `None`: the key does not ask.
+    /// Whether this very file was judged before with this key; only with keys that ask for it.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<bool>,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use livecheck_engine::{ExecutionProvider, Preset, RuntimeChoice};
 use livecheck_store::{IMAGE_KEY_BYTES, ReplayPolicy};
+use strum::{EnumString, IntoStaticStr};
 use zeroize::Zeroize as _;
 
 /// A type of setting.
@@ -65,6 +66,23 @@ macro_rules! plain_values {
 }
 
 plain_values!(u32, u64, usize, f32, f64);
+
+/// Types whose every value has a name; upper or lower case doesn't matter.
+macro_rules! named_values {
+    ($($Type:ty),+) => {$(
+        impl Value for $Type {
+            fn parse(text: &str) -> Option<Self> {
+                text.trim().parse().ok()
+            }
+
+            fn show(&self) -> String {
+                <&str>::from(self).to_owned()
+            }
+        }
+    )+};
+}
+
+named_values!(Switch, ForwardedHeader, AuditFailure, Exposure, LogFormat);
 
 impl Value for String {
     fn parse(text: &str) -> Option<Self> {
@@ -429,11 +447,14 @@ impl Value for Share {
 }
 
 /// Whether something is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 pub enum Switch {
     /// It is.
+    #[strum(to_string = "on", serialize = "true")]
     On,
     /// It is not.
+    #[strum(to_string = "off", serialize = "false")]
     Off,
 }
 
@@ -443,26 +464,9 @@ impl Switch {
     }
 }
 
-impl Value for Switch {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "on" | "true" => Some(Self::On),
-            "off" | "false" => Some(Self::Off),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-        }
-        .to_owned()
-    }
-}
-
 /// Which header names the client's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`.
     XForwardedFor,
@@ -470,26 +474,9 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
-impl Value for ForwardedHeader {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "x-forwarded-for" => Some(Self::XForwardedFor),
-            "forwarded" => Some(Self::Forwarded),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::XForwardedFor => "x-forwarded-for",
-            Self::Forwarded => "forwarded",
-        }
-        .to_owned()
-    }
-}
-
 /// What happens to a request whose line of the audit log cannot be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 pub enum AuditFailure {
     /// It is answered with `005`, as if nothing had been judged.
     Refuse,
@@ -497,58 +484,22 @@ pub enum AuditFailure {
     Continue,
 }
 
-impl Value for AuditFailure {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "refuse" => Some(Self::Refuse),
-            "continue" => Some(Self::Continue),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Continue => "continue",
-        }
-        .to_owned()
-    }
-}
-
 /// Where an endpoint is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 pub enum Exposure {
     /// With the API.
     Public,
     /// On the admin listener; with the API when there is no admin listener.
     Admin,
     /// Nowhere.
+    #[strum(to_string = "off", serialize = "false")]
     Off,
 }
 
 impl Exposure {
     pub(super) fn allowed() -> Allowed<Self> {
         any("public, admin or off")
-    }
-}
-
-impl Value for Exposure {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "public" => Some(Self::Public),
-            "admin" => Some(Self::Admin),
-            "off" | "false" => Some(Self::Off),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Public => "public",
-            Self::Admin => "admin",
-            Self::Off => "off",
-        }
-        .to_owned()
     }
 }
 
@@ -586,7 +537,8 @@ impl Value for ExecutionProvider {
 }
 
 /// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -597,24 +549,6 @@ pub enum LogFormat {
 impl LogFormat {
     pub(super) fn allowed() -> Allowed<Self> {
         any("text or json")
-    }
-}
-
-impl Value for LogFormat {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "text" => Some(Self::Text),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-        .to_owned()
     }
 }
 

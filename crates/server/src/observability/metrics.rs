@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use strum::VariantArray as _;
 
 use crate::check::judge::Judge;
 use crate::check::pool::Pool;
@@ -175,7 +176,7 @@ impl Metrics {
             busy.clone(),
         );
         let connections = Family::default();
-        for state in ConnectionState::ALL {
+        for state in ConnectionState::VARIANTS {
             drop(connections.get_or_create(&state.label()));
         }
         registry.register(
@@ -209,7 +210,7 @@ impl Metrics {
         let panics = Counter::default();
         registry.register("panics", "Panics caught; each is a bug", panics.clone());
         let auth_failures = Family::default();
-        for why in AuthFailure::ALL {
+        for why in AuthFailure::VARIANTS {
             drop(auth_failures.get_or_create(&why.label()));
         }
         registry.register(

@@ -41,12 +41,19 @@ macro_rules! key_columns {
 /// Where the hash stands in statements that add it to [`key_columns`].
 const HASH_COLUMN: usize = 18;
 
-const INSERT_KEY: &str = key_columns!(
-    "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst, replay, preset, liveness_threshold, face_threshold, \
-     mask_threshold, review_threshold, sandbox) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING"..
-);
+/// A statement that adds a row with the values of [`insert_key`]: what stands before and after them.
+macro_rules! insert_key_sql {
+    ($before:literal, $after:expr) => {
+        concat!(
+            key_columns!("INSERT INTO livecheck_key ("..", hash) "),
+            $before,
+            " $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 ",
+            $after
+        )
+    };
+}
+
+const INSERT_KEY: &str = insert_key_sql!("VALUES (", key_columns!(") RETURNING"..));
 
 const FIND_KEY: &str = key_columns!("SELECT"..", hash FROM livecheck_key WHERE hash = $1");
 
@@ -54,12 +61,7 @@ const EXPORT_KEYS: &str =
     key_columns!("SELECT"..", hash FROM livecheck_key ORDER BY created_at, id");
 
 /// Keys that are here already, by their ids, stay as they are.
-const IMPORT_KEY: &str = "INSERT INTO livecheck_key (id, name, shown, hash, created_at, \
-     last_used_at, expires_at, revoked_at, successor, require_session, rate_per_kilosecond, \
-     rate_burst, replay, preset, liveness_threshold, face_threshold, mask_threshold, \
-     review_threshold, sandbox) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
-     ON CONFLICT (id) DO NOTHING";
+const IMPORT_KEY: &str = insert_key_sql!("VALUES (", ") ON CONFLICT (id) DO NOTHING");
 
 /// Each setting after whether it changes; $19 is the id or $20 the name, the other is null.
 const CHANGE_KEY: &str = key_columns!(
@@ -143,72 +145,38 @@ const RETIRE_KEY: &str = "UPDATE livecheck_key SET successor = $2, \
      WHERE id = $1 AND successor IS NULL AND revoked_at IS NULL";
 
 /// Only if the statement before it retired the predecessor ($1 is the new id).
-const INSERT_SUCCESSOR: &str = key_columns!(
-    "INSERT INTO livecheck_key (id, name, shown, hash, created_at, expires_at, require_session, \
-     rate_per_kilosecond, rate_burst, replay, preset, liveness_threshold, face_threshold, \
-     mask_threshold, review_threshold, sandbox) \
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 \
-     WHERE EXISTS (SELECT 1 FROM livecheck_key WHERE successor = $1) RETURNING"..
+const INSERT_SUCCESSOR: &str = insert_key_sql!(
+    "SELECT",
+    key_columns!("WHERE EXISTS (SELECT 1 FROM livecheck_key WHERE successor = $1) RETURNING"..)
 );
 
 /// $2 now, $3 a minute. Also when the last use lies in the future: the clock was set back.
 const TOUCH_KEY: &str = "UPDATE livecheck_key SET last_used_at = $2 WHERE id = $1 \
      AND (last_used_at IS NULL OR last_used_at <= $2 - $3 OR last_used_at > $2 + $3)";
 
-/// The values of [`INSERT_KEY`] and [`INSERT_SUCCESSOR`].
-fn insert_key<'v>(
-    sql: &'static str,
-    id: &'v KeyId,
-    new: &'v NewKey,
-    key: &'v ApiKey,
-    hash: &'v KeyHash,
-    now: Timestamp,
-) -> Statement<'v> {
+/// The values of a row: the columns of [`key_columns`] and the hash.
+fn insert_key<'v>(sql: &'static str, key: &'v KeyRecord, hash: &'v KeyHash) -> Statement<'v> {
     statement!(
         sql,
-        id,
-        new.name.as_str(),
-        key.shown(),
+        &key.id,
+        key.name.as_str(),
+        key.shown.as_str(),
+        key.created_at,
+        key.last_used_at,
+        key.expires_at,
+        key.revoked_at,
+        key.successor.as_ref().map(KeyId::as_str),
+        key.require_session,
+        key.rate.map(|rate| i64::from(rate.per_kilosecond())),
+        key.rate.map(|rate| i64::from(rate.burst())),
+        key.replay.map(ReplayPolicy::as_str),
+        key.thresholds.preset.as_deref(),
+        key.thresholds.liveness,
+        key.thresholds.face,
+        key.thresholds.mask,
+        key.thresholds.review,
+        key.sandbox,
         hash,
-        now,
-        new.expires_at,
-        i64::from(new.require_session),
-        new.rate.map(|rate| i64::from(rate.per_kilosecond())),
-        new.rate.map(|rate| i64::from(rate.burst())),
-        new.replay.map(ReplayPolicy::as_str),
-        new.thresholds.preset.as_deref(),
-        new.thresholds.liveness,
-        new.thresholds.face,
-        new.thresholds.mask,
-        new.thresholds.review,
-        new.sandbox,
-    )
-}
-
-/// The values of [`IMPORT_KEY`].
-fn import_key(key: &StoredKey) -> Statement<'_> {
-    let StoredKey { record, hash } = key;
-    statement!(
-        IMPORT_KEY,
-        &record.id,
-        record.name.as_str(),
-        record.shown.as_str(),
-        hash,
-        record.created_at,
-        record.last_used_at,
-        record.expires_at,
-        record.revoked_at,
-        record.successor.as_ref().map(KeyId::as_str),
-        record.require_session,
-        record.rate.map(|rate| i64::from(rate.per_kilosecond())),
-        record.rate.map(|rate| i64::from(rate.burst())),
-        record.replay.map(ReplayPolicy::as_str),
-        record.thresholds.preset.as_deref(),
-        record.thresholds.liveness,
-        record.thresholds.face,
-        record.thresholds.mask,
-        record.thresholds.review,
-        record.sandbox,
     )
 }
 
@@ -278,11 +246,26 @@ impl<B: Backend> KeyStore for SqlStore<B> {
         now: Timestamp,
     ) -> Result<(KeyRecord, ApiKey), StoreError> {
         new.check()?;
-        let (id, key) = (KeyId::random()?, ApiKey::random(new.sandbox)?);
+        let key = ApiKey::random(new.sandbox)?;
+        let record = KeyRecord {
+            id: KeyId::random()?,
+            name: new.name,
+            shown: key.shown().to_owned(),
+            created_at: now,
+            last_used_at: None,
+            expires_at: new.expires_at,
+            revoked_at: None,
+            successor: None,
+            require_session: new.require_session,
+            rate: new.rate,
+            replay: new.replay,
+            thresholds: new.thresholds,
+            sandbox: new.sandbox,
+        };
         let hash = key.hash();
-        let insert = insert_key(INSERT_KEY, &id, &new, &key, &hash, now);
+        let insert = insert_key(INSERT_KEY, &record, &hash);
         match self.administer(&[insert]).await {
-            Err(Failure::Duplicate) => Err(StoreError::NameTaken(new.name)),
+            Err(Failure::Duplicate) => Err(StoreError::NameTaken(record.name)),
             rows => Ok((only(rows?)?.key()?, key)),
         }
     }
@@ -339,23 +322,22 @@ impl<B: Backend> KeyStore for SqlStore<B> {
             return Err(StoreError::AlreadyRotated(which.to_string()));
         }
         let lifetime = |end: Timestamp| end.as_millis().saturating_sub(old.created_at.as_millis());
-        let new = NewKey {
-            name: old.name,
+        let key = ApiKey::random(old.sandbox)?;
+        let new = KeyRecord {
+            id: KeyId::random()?,
+            shown: key.shown().to_owned(),
+            created_at: now,
+            last_used_at: None,
             expires_at: old
                 .expires_at
                 .map(|end| Timestamp::from_millis(now.as_millis().saturating_add(lifetime(end)))),
-            require_session: old.require_session,
-            rate: old.rate,
-            replay: old.replay,
-            thresholds: old.thresholds,
-            sandbox: old.sandbox,
+            ..old.clone()
         };
-        let (id, key) = (KeyId::random()?, ApiKey::random(new.sandbox)?);
-        let hash = key.hash();
+        let (hash, end) = (key.hash(), grace.map(|grace| now.plus(grace)));
         let rows = self
             .administer(&[
-                statement!(RETIRE_KEY, &old.id, &id, grace.map(|grace| now.plus(grace))),
-                insert_key(INSERT_SUCCESSOR, &id, &new, &key, &hash, now),
+                statement!(RETIRE_KEY, &old.id, &new.id, end),
+                insert_key(INSERT_SUCCESSOR, &new, &hash),
             ])
             .await?;
         match rows.first() {
@@ -423,7 +405,10 @@ impl<B: Backend> KeyStore for SqlStore<B> {
         for key in keys {
             check_name(&key.record.name)?;
         }
-        let statements: Vec<_> = keys.iter().map(import_key).collect();
+        let statements: Vec<_> = keys
+            .iter()
+            .map(|key| insert_key(IMPORT_KEY, &key.record, &key.hash))
+            .collect();
         match self.administer(&statements).await {
             Err(Failure::Duplicate) => Err(StoreError::ImportClash),
             imported => imported.map(drop).map_err(StoreError::from),

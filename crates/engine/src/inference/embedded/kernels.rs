@@ -67,10 +67,13 @@ impl Places {
     }
 }
 
-/// What is done with the sums of one pixel, from one channel on.
+/// What is done with the sums of one pixel, from one channel on, and where they go.
+#[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
+    /// One a padded output channel.
     pub(super) bias: &'a [f32],
     pub(super) activation: &'a Activation,
+    /// A map of the output's size that is added before the activation.
     pub(super) added: Option<&'a [f32]>,
     pub(super) places: &'a Places,
 }
@@ -149,13 +152,8 @@ impl Finish<'_> {
 pub(super) struct Dense<'a> {
     /// Blocks of at most [`BLOCK`] output channels; in each, row by row of inputs, the weights of its channels.
     pub(super) weights: &'a [f32],
-    /// One a padded output channel.
-    pub(super) bias: &'a [f32],
-    pub(super) activation: &'a Activation,
-    pub(super) places: &'a Places,
+    pub(super) finish: Finish<'a>,
     pub(super) input: &'a [f32],
-    /// A map of the output's size that is added before the activation.
-    pub(super) added: Option<&'a [f32]>,
     pub(super) output: &'a mut [f32],
 }
 
@@ -171,13 +169,8 @@ impl Dense<'_> {
         at: usize,
         channel: usize,
     ) {
-        let places = self.places;
-        let finish = Finish {
-            bias: self.bias,
-            activation: self.activation,
-            added: self.added,
-            places,
-        };
+        let finish = self.finish;
+        let places = finish.places;
         for first in (0..places.inputs.len()).step_by(M) {
             let pixels = places.tile::<M>(first);
             let mut sums = [finish.start::<S, N>(simd, channel); M];
@@ -212,7 +205,7 @@ impl Dense<'_> {
         at: usize,
         channel: usize,
     ) {
-        match (self.places.inputs.len(), S::REGISTER_COUNT) {
+        match (self.finish.places.inputs.len(), S::REGISTER_COUNT) {
             (1, _) => self.pixels::<S, 1, N>(simd, weights, pitch, at, channel),
             (_, 32..) => self.pixels::<S, 8, N>(simd, weights, pitch, at, channel),
             _ => self.pixels::<S, 4, N>(simd, weights, pitch, at, channel),
@@ -225,11 +218,12 @@ impl WithSimd for Dense<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let rows = self.places.runs.len() * self.places.length;
+        let Finish { bias, places, .. } = self.finish;
+        let rows = places.runs.len() * places.length;
         let mut weights = self.weights;
         let mut channel = 0;
-        while channel < self.bias.len() {
-            let pitch = BLOCK.min(self.bias.len() - channel);
+        while channel < bias.len() {
+            let pitch = BLOCK.min(bias.len() - channel);
             let (block, rest) = weights.split_at(rows * pitch);
             let mut at = 0;
             while at < pitch {
@@ -258,9 +252,7 @@ impl WithSimd for Dense<'_> {
 pub(super) struct Depthwise<'a> {
     /// Tap by tap, one a padded channel.
     pub(super) weights: &'a [f32],
-    pub(super) bias: &'a [f32],
-    pub(super) activation: &'a Activation,
-    pub(super) places: &'a Places,
+    pub(super) finish: Finish<'a>,
     pub(super) input: &'a [f32],
     pub(super) output: &'a mut [f32],
 }
@@ -268,13 +260,8 @@ pub(super) struct Depthwise<'a> {
 impl Depthwise<'_> {
     #[inline(always)]
     fn pixels<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, channel: usize) {
-        let places = self.places;
-        let finish = Finish {
-            bias: self.bias,
-            activation: self.activation,
-            added: None,
-            places,
-        };
+        let finish = self.finish;
+        let places = finish.places;
         let width = N * S::F32_LANES;
         for first in (0..places.inputs.len()).step_by(M) {
             let pixels = places.tile::<M>(first);
@@ -286,7 +273,7 @@ impl Depthwise<'_> {
             for (run, weights) in places
                 .runs
                 .iter()
-                .zip(self.weights.chunks_exact(self.bias.len()))
+                .zip(self.weights.chunks_exact(finish.bias.len()))
             {
                 let weight = S::as_simd_f32s(&weights[channel..channel + width]).0;
                 for m in 0..M {
@@ -307,11 +294,11 @@ impl WithSimd for Depthwise<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let channels = self.bias.len();
+        let channels = self.finish.bias.len();
         let mut channel = 0;
         while channel < channels {
             if (channels - channel) / S::F32_LANES >= 2 {
-                if self.places.inputs.len() == 1 {
+                if self.finish.places.inputs.len() == 1 {
                     self.pixels::<S, 1, 2>(simd, channel);
                 } else {
                     self.pixels::<S, 4, 2>(simd, channel);

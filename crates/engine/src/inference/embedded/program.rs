@@ -9,7 +9,7 @@ use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
 use super::{
     graph::{Graph, Layer, Operation},
-    kernels::{Dense, Depthwise, GROUP, Places},
+    kernels::{Dense, Depthwise, Finish, GROUP, Places},
     memory::Numbers,
     output::Output,
     window::{Pair, Window},
@@ -265,38 +265,31 @@ impl Program {
         let data = |input: usize| maps.piece(&self.pieces[layer.inputs[input]]);
         let from = self.maps[layer.inputs[0]];
         let to = self.maps[layer.output];
-        let (weights, bias, activation) = (
-            &self.graph.weights[layer.weights.clone()],
-            layer.bias.as_slice(),
-            &layer.activation,
-        );
-        let added = (layer.inputs.len() == 2).then(|| data(1));
+        let weights = &self.graph.weights[layer.weights.clone()];
+        let finish = |places| Finish {
+            bias: &layer.bias,
+            activation: &layer.activation,
+            added: (layer.inputs.len() == 2).then(|| data(1)),
+            places,
+        };
         match (&layer.operation, &self.places[number], &self.tiles[number]) {
             (Operation::Dense(_), Some(places), _) => self.dispatch(Dense {
                 weights,
-                bias,
-                activation,
-                places,
+                finish: finish(places),
                 input: data(0),
-                added,
                 output,
             }),
             (Operation::Winograd, Some(places), Some(tiles)) => self.dispatch(Winograd {
                 weights,
-                bias,
-                activation,
-                places,
+                finish: finish(places),
                 tiles,
                 input: data(0),
-                added,
                 output,
                 scratch,
             }),
             (Operation::Depthwise(_), Some(places), _) => self.dispatch(Depthwise {
                 weights,
-                bias,
-                activation,
-                places,
+                finish: finish(places),
                 input: data(0),
                 output,
             }),

@@ -139,14 +139,9 @@ impl Tiles {
 pub(super) struct Winograd<'a> {
     /// 36 matrices in the other basis, each packed as [`Dense`] wants it.
     pub(super) weights: &'a [f32],
-    /// One a padded output channel.
-    pub(super) bias: &'a [f32],
-    pub(super) activation: &'a Activation,
-    pub(super) places: &'a Places,
+    pub(super) finish: Finish<'a>,
     pub(super) tiles: &'a Tiles,
     pub(super) input: &'a [f32],
-    /// A map of the output's size that is added before the activation.
-    pub(super) added: Option<&'a [f32]>,
     pub(super) output: &'a mut [f32],
     /// Room for a batch in the other basis: inputs and outputs.
     pub(super) scratch: [&'a mut [f32]; 2],
@@ -189,11 +184,13 @@ impl Winograd<'_> {
         for (number, weights) in weights.enumerate() {
             let product = Dense {
                 weights,
-                bias: &NOTHING[..outputs],
-                activation: &Activation::None,
-                places,
+                finish: Finish {
+                    bias: &NOTHING[..outputs],
+                    activation: &Activation::None,
+                    added: None,
+                    places,
+                },
                 input: &from[number * inputs..],
-                added: None,
                 output: &mut to[number * outputs..],
             };
             product.with_simd(simd);
@@ -204,12 +201,7 @@ impl Winograd<'_> {
     #[inline(always)]
     fn gather<S: Simd>(&mut self, simd: S, first: usize, count: usize) {
         let pitch = self.tiles.pitches[1];
-        let finish = Finish {
-            bias: self.bias,
-            activation: self.activation,
-            added: self.added,
-            places: self.places,
-        };
+        let finish = self.finish;
         let tiles = self.scratch[1].chunks_exact_mut(BASIS * pitch);
         for (pixels, tile) in self.tiles.outputs[first..first + count].iter().zip(tiles) {
             for channel in (0..pitch).step_by(S::F32_LANES) {
@@ -220,13 +212,13 @@ impl Winograd<'_> {
                         store::<S>(tile, at + y * INPUTS * pitch, number);
                     }
                 }
-                let bias = load::<S>(self.bias, channel);
+                let bias = load::<S>(finish.bias, channel);
                 for y in 0..OUTPUTS {
                     let at = y * INPUTS * pitch + channel;
                     let row = gather(simd, six::<S>(tile, at, pitch));
                     for x in 0..OUTPUTS {
                         if let Some(pixel) = pixels[y * OUTPUTS + x] {
-                            let to = self.places.outputs[pixel] + channel;
+                            let to = finish.places.outputs[pixel] + channel;
                             store::<S>(self.output, to, simd.add_f32s(row[x], bias));
                             finish.apply::<S, 1>(simd, pixel, channel, self.output);
                         }

@@ -78,13 +78,13 @@ impl<S: AsyncWrite + Unpin> HalfClosed<S> {
 
     fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(context, self.rest))?;
+            let count = ready!(self.stream.stream().poll_write(context, self.rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.rest = &self.rest[count..];
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream.stream().poll_flush(context)
     }
 
     /// Asks the client whether it is there, now and then, until it has its answer; `Err`: it is not.
@@ -134,17 +134,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosed<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(context))?;
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = self.stream.stream().poll_write(context, bytes);
         self.blocked = !matches!(written, Poll::Ready(Ok(count)) if count == bytes.len());
         written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_interim(context))?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream.stream().poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.stream.stream().poll_shutdown(context)
     }
 }

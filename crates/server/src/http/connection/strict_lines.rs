@@ -9,7 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Most bytes of a line that are looked at; `Content-Length` is shorter.
 const LONGEST: usize = 256;
@@ -35,6 +35,14 @@ impl<S> StrictLines<S> {
 }
 
 impl<S> StrictLines<S> {
+    /// The stream itself, to write to.
+    pub(super) fn stream(&mut self) -> Pin<&mut S>
+    where
+        S: Unpin,
+    {
+        Pin::new(&mut self.stream)
+    }
+
     /// Whether a request has been read to its end, and nothing of the next.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(self.scan.place, Place::Head) && self.scan.lines == 0 && self.scan.length == 0
@@ -162,24 +170,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
             self.scan.look_at(&mut buffer.filled_mut()[before..]);
         }
         read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -8,6 +8,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::http::client::Full;
 
@@ -118,7 +119,8 @@ impl KeyCounts {
 }
 
 /// What a connection is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum ConnectionState {
     /// No request has come.
     New,
@@ -131,16 +133,8 @@ pub(crate) enum ConnectionState {
 }
 
 impl ConnectionState {
-    pub(super) const ALL: [Self; 4] = [Self::New, Self::Active, Self::Idle, Self::Reserved];
-
     pub(super) fn label(self) -> StateLabel {
-        let state = match self {
-            Self::New => "new",
-            Self::Active => "active",
-            Self::Idle => "idle",
-            Self::Reserved => "reserved",
-        };
-        StateLabel { state }
+        StateLabel { state: self.into() }
     }
 }
 
@@ -187,7 +181,8 @@ pub(super) fn full_labels(full: Full, made_room: bool) -> FullLabels {
 }
 
 /// Why a key or token did not open the door.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum AuthFailure {
     /// A wrong API key.
     Key,
@@ -198,15 +193,8 @@ pub(crate) enum AuthFailure {
 }
 
 impl AuthFailure {
-    pub(super) const ALL: [Self; 3] = [Self::Key, Self::Token, Self::Slowed];
-
     pub(super) fn label(self) -> KindLabel {
-        let kind = match self {
-            Self::Key => "key",
-            Self::Token => "token",
-            Self::Slowed => "slowed",
-        };
-        KindLabel { kind }
+        KindLabel { kind: self.into() }
     }
 }
 

@@ -4,14 +4,14 @@ use image::{Rgb, RgbImage};
 
 use super::{
     altered::{jpeg_resized, jpeg_with_scans, png_of_zeros},
-    table::{LARGEST_SIDE, NOBODY, NastyFile, Table, UNREADABLE},
+    table::{HostileFile, LARGEST_SIDE, NOBODY, Table, UNREADABLE},
 };
 use crate::drawn;
 
 /// Valid or nearly valid files of as many pixels as the limits allow: small on the wire, and the
 /// dearest that there are in memory and time.
 #[must_use]
-pub fn heavy() -> Vec<NastyFile> {
+pub fn heavy() -> Vec<HostileFile> {
     let mut table = Table(Vec::new());
     let (side, why) = (
         LARGEST_SIDE,

@@ -25,7 +25,7 @@ pub(super) const FILE_LIMIT: usize = 10 * 1024 * 1024;
 pub(super) const LARGEST_SIDE: u32 = 8000;
 
 /// One image file.
-pub struct NastyFile {
+pub struct HostileFile {
     /// What it is.
     pub name: String,
     /// What it is meant to break.
@@ -37,7 +37,7 @@ pub struct NastyFile {
 }
 
 /// One request body.
-pub struct NastyBody {
+pub struct HostileBody {
     /// What it is.
     pub name: &'static str,
     /// What it is meant to break.
@@ -50,7 +50,7 @@ pub struct NastyBody {
     pub answers: &'static [&'static str],
 }
 
-pub(super) struct Table(pub(super) Vec<NastyFile>);
+pub(super) struct Table(pub(super) Vec<HostileFile>);
 
 impl Table {
     pub(super) fn add(
@@ -60,7 +60,7 @@ impl Table {
         answers: &'static [&'static str],
         file: Vec<u8>,
     ) {
-        self.0.push(NastyFile {
+        self.0.push(HostileFile {
             name: name.into(),
             why,
             file,

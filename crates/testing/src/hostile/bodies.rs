@@ -2,7 +2,7 @@
 
 use super::{
     altered::text,
-    table::{MALFORMED, NOBODY, NastyBody, SIDE, UNREADABLE},
+    table::{HostileBody, MALFORMED, NOBODY, SIDE, UNREADABLE},
 };
 use crate::drawn;
 
@@ -12,28 +12,28 @@ const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 const JSON: &str = "application/json";
 
-/// Every nasty body.
+/// Every hostile body.
 #[must_use]
-pub fn bodies() -> Vec<NastyBody> {
+pub fn bodies() -> Vec<HostileBody> {
     let jpeg = drawn::jpeg(SIDE, SIDE);
     let image = part("name=\"image\"; filename=\"a.jpg\"", &jpeg);
     let other = part("name=\"other\"", b"x");
     let end = b"--XX--\r\n".as_slice();
-    let multipart = |name, why, body: &[&[u8]], answers| NastyBody {
+    let multipart = |name, why, body: &[&[u8]], answers| HostileBody {
         name,
         why,
         content_type: MULTIPART,
         body: body.concat(),
         answers,
     };
-    let json = |name, why, body: String, answers| NastyBody {
+    let json = |name, why, body: String, answers| HostileBody {
         name,
         why,
         content_type: JSON,
         body: body.into_bytes(),
         answers,
     };
-    let form = |name, why, body: String, answers| NastyBody {
+    let form = |name, why, body: String, answers| HostileBody {
         name,
         why,
         content_type: URLENCODED,
@@ -176,7 +176,7 @@ pub fn bodies() -> Vec<NastyBody> {
             ],
             MALFORMED,
         ),
-        NastyBody {
+        HostileBody {
             name: "bare line feeds",
             why: "lines that end as no standard says",
             content_type: MULTIPART,

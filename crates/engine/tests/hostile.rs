@@ -1,12 +1,12 @@
-//! Every file of the table of nasty files gets its answer, on a thread that lives on.
+//! Every file of the table of hostile files gets its answer, on a thread that lives on.
 
 use livecheck_engine::{Engine, EngineConfig};
-use livecheck_testing::nasty;
+use livecheck_testing::hostile;
 
 #[test]
-fn every_nasty_file_gets_its_answer() {
+fn every_hostile_file_gets_its_answer() {
     let engine = Engine::new(EngineConfig::default()).expect("the embedded models load");
-    let files = nasty::files();
+    let files = hostile::files();
     assert!(files.len() > 1000, "{} files", files.len());
     let mut wrong = Vec::new();
     for file in &files {

@@ -13,4 +13,4 @@ mod table;
 pub use bodies::bodies;
 pub use files::files;
 pub use heavy::heavy;
-pub use table::{NastyBody, NastyFile};
+pub use table::{HostileBody, HostileFile};

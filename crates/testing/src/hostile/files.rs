@@ -7,13 +7,13 @@ use super::{
         Random, jpeg_resized, jpeg_with_scans, png_of_zeros, position, text, webp_resized,
         zlib_of_zeros,
     },
-    table::{ANY, FILE_LIMIT, NOBODY, NastyFile, SIDE, TOO_LARGE, Table, UNREADABLE},
+    table::{ANY, FILE_LIMIT, HostileFile, NOBODY, SIDE, TOO_LARGE, Table, UNREADABLE},
 };
 use crate::drawn::{self, Sampling};
 
-/// Every nasty file but the ones of `heavy`.
+/// Every hostile file but the ones of `heavy`.
 #[must_use]
-pub fn files() -> Vec<NastyFile> {
+pub fn files() -> Vec<HostileFile> {
     let mut table = Table(Vec::new());
     truncated(&mut table);
     bit_flipped(&mut table);
