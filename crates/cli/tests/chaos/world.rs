@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -485,6 +485,17 @@ impl World {
              {lost} uses taken by requests that were refused or had no answer",
             self.started.elapsed().as_secs_f64()
         )
+    }
+}
+
+/// A test that fails leaves clients that hold the nodes.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.clients.stop.store(true, Ordering::SeqCst);
+        for node in self.nodes.iter() {
+            let process = node.process.lock();
+            drop(process.unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 }
 
