@@ -32,6 +32,19 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LIVECHECK_")}
 
 
+def opens_admin_listener(folder: Path, variables: dict[str, str], *flags: str) -> bool:
+    """Whether ``livecheck doctor`` accepts the admin listener of these settings, on free ports."""
+    done = subprocess.run(
+        [binary(), "doctor", "--listen", "127.0.0.1:0", "--admin-listen", "0.0.0.0:0", "--database", "none.db", *flags],
+        cwd=folder,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert "ok    settings:" in done.stdout, done.stdout + done.stderr
+    return "WRONG admin listener:" not in done.stdout
+
+
 class Server:
     """A running server; stop it with :meth:`stop`."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from livecheck_server import ROOT, binary, environment
+from livecheck_server import ROOT, binary, environment, opens_admin_listener
 
 CHART = ROOT / "deploy/helm/livecheck"
 TOOLS = ROOT / "deploy/tools"
@@ -149,6 +149,26 @@ def test_the_program_reads_the_settings(helm: str, values: str, tmp_path: Path) 
     path.write_text(settings, "utf-8")
     done = subprocess.run([binary(), "version", "--config", path], env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert opens_admin_listener(tmp_path, {}, "--config", str(path))
+
+
+@pytest.mark.parametrize(
+    ("flags", "starts"),
+    [
+        ([], True),
+        (["networkPolicy.enabled=false"], False),
+        (["networkPolicy.enabled=false", "settings.admin_open=true"], True),
+        (["settings.admin_open=false"], False),
+    ],
+)
+def test_the_admin_port_is_open_where_the_network_policy_protects_it(
+    helm: str, flags: list[str], starts: bool, tmp_path: Path
+) -> None:
+    given = [part for flag in flags for part in ("--set", flag)]
+    settings = only(render(helm, "values.yaml", *given), "ConfigMap")["data"]["livecheck.toml"]
+    path = tmp_path / "livecheck.toml"
+    path.write_text(settings, "utf-8")
+    assert opens_admin_listener(tmp_path, {}, "--config", str(path)) == starts
 
 
 def test_a_changed_setting_restarts_the_pods(helm: str) -> None:

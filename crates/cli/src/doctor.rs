@@ -35,6 +35,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode> {
             warnings.extend(secrets.into_iter().map(|warning| ("secrets", warning)));
             let database = livecheck_store::unchecked_certificate(config.access.database.reveal());
             warnings.extend(database.map(|warning| ("database", warning)));
+            if let Some(reason) = config.forbidden_admin_listener() {
+                findings.push(("admin listener", Err(reason)));
+            }
             let admin = config.open_admin_listener();
             warnings.extend(admin.map(|warning| ("admin listener", warning)));
             findings.push(("models", models(&config)));

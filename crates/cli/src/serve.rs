@@ -82,6 +82,9 @@ fn serve(
             "this machine's clock is set before 1970, so neither certificates nor sessions can be checked: set the clock"
         );
     }
+    if let Some(reason) = config.forbidden_admin_listener() {
+        bail!("{reason}");
+    }
     telemetry::init(&config.log)?;
     telemetry::quiet_panics();
     if let Some(shortage) =

@@ -58,7 +58,10 @@ const FAULTS: [(&str, Fault); 12] = [
     ("the network to PostgreSQL is cut", cut_network),
     ("a standby takes over", fail_over),
     ("the disk of the audit logs is full", fill_disk),
-    ("the clock of a node is an hour ahead", move_clock),
+    (
+        "the clock of a node jumps an hour ahead, then an hour behind",
+        move_clock,
+    ),
     ("nobody reads the logs", stall_logs),
     ("two addresses hold 600 idle connections each", flood),
     ("a node is stopped and started again", stop_node),
@@ -127,29 +130,53 @@ fn fill_disk(world: &mut World, length: Duration) -> bool {
     true
 }
 
-/// Ubuntu and Debian have it in a folder of the machine's kind.
+/// The build of libfaketime for programs with threads. Ubuntu and Debian have it in a folder of the
+/// machine's kind.
 fn faketime() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").ok()?.flatten();
     folders
-        .map(|folder| folder.path().join("faketime/libfaketime.so.1"))
+        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
         .find(|library| library.is_file())
 }
 
+/// The clock jumps under the running node, which is started with the library for that and without it
+/// afterwards.
 fn move_clock(world: &mut World, length: Duration) -> bool {
     let Some(library) = faketime() else {
-        left_out("a clock that moves: libfaketime is not installed.");
+        left_out("a clock that jumps: libfaketime is not installed.");
         return false;
     };
-    let library = library.to_string_lossy().into_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("clock");
+    let set = |hours: i64| {
+        // The library is never to read half of it.
+        let new = folder.path().join("new");
+        fs::write(&new, format!("{hours:+}h")).expect("a file");
+        fs::rename(&new, &file).expect("one folder");
+    };
+    set(0);
+    let (library, shift) = (shown(&library), shown(&file));
     let moved = [
         ("LD_PRELOAD", library.as_str()),
-        ("FAKETIME", "+1h"),
+        ("FAKETIME_TIMESTAMP_FILE", shift.as_str()),
+        ("FAKETIME_CACHE_DURATION", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
     world.nodes[0].stop();
     world.start_node(0, &moved);
-    thread::sleep(length);
+    let pid = world.nodes[0].pid();
+    for hours in [0, 1, -1, 0] {
+        set(hours);
+        world.nodes[0].wait_for_clock(hours);
+        if hours != 0 {
+            thread::sleep(length);
+        }
+    }
     world.nodes[0].stop();
+    // The library leaves them.
+    for shared in ["faketime_shm_", "sem.faketime_sem_"] {
+        let _ = fs::remove_file(format!("/dev/shm/{shared}{pid}"));
+    }
     world.start_node(0, &[]);
     true
 }

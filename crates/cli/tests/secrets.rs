@@ -252,8 +252,85 @@ fn a_database_whose_certificate_is_not_checked_is_warned_about() {
         let found = doctor(address, &[]);
         assert!(!found.contains("sslmode"), "{found}");
     }
-    let found = doctor("livecheck.db", &["--admin-listen", "0.0.0.0:0"]);
-    assert!(found.contains("sees /metrics, /version"), "{found}");
-    let found = doctor("livecheck.db", &["--admin-listen", "127.0.0.1:0"]);
-    assert!(!found.contains("without a token:"), "{found}");
+}
+
+#[test]
+fn an_admin_listener_that_others_reach_needs_a_token_or_a_network_that_protects_it() {
+    const ADVICE: [&str; 5] = [
+        "other machines can reach",
+        "admin_token",
+        "admin_token_file",
+        "127.0.0.1",
+        "admin_open = true",
+    ];
+    let bench = Bench::new();
+    bench.succeed(&["keys", "create", "--name", "shop"]);
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let listen = ["--listen", "127.0.0.1:0", "--admin-listen", address];
+        let (code, message) = bench.fail(&[&["serve"], &listen[..]].concat());
+        assert_eq!(code, 2, "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        let output = bench.run(&[&["doctor"], &listen[..]].concat());
+        let found = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{found}");
+        let finding = found
+            .lines()
+            .find(|line| line.starts_with("WRONG admin listener: "));
+        for said in [&*message, finding.unwrap_or_else(|| panic!("{found}"))] {
+            for words in [&[address], &ADVICE[..]].concat() {
+                assert!(said.contains(words), "{words} in {said}");
+            }
+        }
+    }
+    // The demonstration has the same settings.
+    let output = bench
+        .command(&[])
+        .env("LIVECHECK_ADMIN_LISTEN", "0.0.0.0:0")
+        .env("LIVECHECK_LISTEN", "127.0.0.1:0")
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(common::text(&output.stderr).contains("admin_open"));
+
+    let exposed = ("LIVECHECK_ADMIN_LISTEN", "0.0.0.0:0");
+    let shows = "sees /metrics, /version without a token";
+    for (settings, warns) in [
+        ([exposed, ("LIVECHECK_ADMIN_OPEN", "true")], false),
+        // The token is the admin API's.
+        ([exposed, ("LIVECHECK_ADMIN_TOKEN", TOKEN)], true),
+        (
+            [
+                ("LIVECHECK_ADMIN_LISTEN", "127.0.0.1:0"),
+                ("LIVECHECK_ADMIN_OPEN", "off"),
+            ],
+            false,
+        ),
+    ] {
+        let endpoints = [
+            ("LIVECHECK_READYZ", "public"),
+            ("LIVECHECK_METRICS", "admin"),
+            ("LIVECHECK_VERSION", "admin"),
+        ];
+        let mut settings = settings.to_vec();
+        // The helper asks for readiness on the API's listener, and puts the others there.
+        settings.extend(endpoints);
+        let service = Process::serving(&bench, &[], &settings, String::new());
+        let service = service.unwrap_or_else(|log| panic!("{settings:?}: {log}"));
+        assert_eq!(service.log().contains(shows), warns, "{}", service.log());
+        assert!(service.stop());
+        let mut doctor = bench.command(&["doctor", "--listen", "127.0.0.1:0"]);
+        let output = doctor.envs(settings.iter().copied()).output();
+        let found = said(&output.expect("the binary starts"));
+        assert!(!found.contains("WRONG admin listener"), "{found}");
+        assert_eq!(found.contains(shows), warns, "{found}");
+    }
+    let doctor =
+        |more: &[&str]| said(&bench.run(&[&["doctor", "--listen", "127.0.0.1:0"], more].concat()));
+    let found = doctor(&["--admin-listen", "[::1]:0"]);
+    assert!(!found.contains("admin listener: "), "{found}");
+    let file = "admin_listen = \"0.0.0.0:0\"\nadmin_open = true\n";
+    fs::write(bench.folder.path().join("livecheck.toml"), file).expect("a file");
+    let found = doctor(&["--config", "livecheck.toml"]);
+    assert!(found.contains("admin_open = on"), "{found}");
+    assert!(!found.contains("admin listener: "), "{found}");
 }

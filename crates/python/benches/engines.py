@@ -85,7 +85,8 @@ def ways(photos: Path, parquet: Path, work: Path, binary: Path) -> list[tuple[st
         ("check_many, two threads", [python, "-c", MANY, parquet, "2"], None),
         ("DuckDB recipe", recipe("duckdb"), None),
         ("Polars recipe", recipe("polars"), None),
-        ("Spark recipe", recipe("spark", work / "checkpoint"), java),
+        ("Ray recipe", recipe("ray", work / "ray-checkpoint"), None),
+        ("Spark recipe", recipe("spark", work / "spark-checkpoint"), java),
     ]
 
 

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "api")]
 mod api;
+// Its rules are tested without the library that lists an API.
 mod console;
 mod dist;
 mod lint;
@@ -15,6 +16,9 @@ mod outcome;
 mod python;
 mod report;
 mod rust;
+#[cfg(all(test, not(feature = "api")))]
+#[path = "api/semver.rs"]
+mod semver;
 mod service;
 mod suites;
 mod supply;
@@ -53,7 +57,7 @@ enum Task {
         /// Also install PyTorch (5 GB) and run the tests of the training pipeline.
         #[arg(long)]
         training: bool,
-        /// Also build the Python module's wheel, install Spark, DuckDB and Polars (1 GB) and test it by itself and on them.
+        /// Also build the Python module's wheel, install Ray, Spark, DuckDB and Polars (1.5 GB) and test it by itself and on them.
         #[arg(long, conflicts_with = "training")]
         engines: bool,
         /// Install nothing: run only the Rust tests, except the slowest, with what this machine has.
@@ -70,11 +74,16 @@ enum Task {
     Sbom,
     /// Build the packages of a release into target/dist/TARGET, the same bytes each time.
     Dist(dist::Options),
-    /// List the public API of the engine's crate: crates/engine/public-api.txt.
+    /// List the public API of the engine's crate in crates/engine/public-api.txt, and say what breaks its
+    /// users; fail when the version is too low for what changed since the last release.
     Api {
-        /// Write nothing: fail when the file is not the API.
+        /// Write nothing: fail when the file is not the API, or the version too low
         #[arg(long)]
         check: bool,
+        /// Record the API and the version as those of the last release:
+        /// crates/engine/public-api-released.txt
+        #[arg(long, conflicts_with = "check")]
+        release: bool,
     },
     /// Build the face detector of the capture page: web/face-detector.wasm.
     Wasm {
@@ -115,7 +124,9 @@ fn run_task(task: &Task) -> Result<()> {
         Task::Audit => supply::audit().map(|_| ()),
         Task::Sbom => supply::sbom(),
         Task::Dist(options) => dist::run(options),
-        Task::Api { check } => api(*check),
+        Task::Api { check: true, .. } => api(Api::Check),
+        Task::Api { release: true, .. } => api(Api::Release),
+        Task::Api { .. } => api(Api::Write),
         Task::Wasm { check: true } => wasm::check(),
         Task::Wasm { check: false } => wasm::write(),
         #[cfg(feature = "load")]
@@ -128,18 +139,34 @@ fn run_task(task: &Task) -> Result<()> {
     }
 }
 
+/// What is done with the listing of the public API.
+#[derive(Clone, Copy)]
+enum Api {
+    Write,
+    Check,
+    Release,
+}
+
 #[cfg(feature = "api")]
-fn api(check: bool) -> Result<()> {
-    if check { api::check() } else { api::write() }
+fn api(task: Api) -> Result<()> {
+    match task {
+        Api::Write => api::write(),
+        Api::Check => api::check(),
+        Api::Release => api::release(),
+    }
 }
 
 /// Compiled when it is asked for.
 #[cfg(not(feature = "api"))]
-fn api(check: bool) -> Result<()> {
+fn api(task: Api) -> Result<()> {
     run(cargo()
         .args(["run", "--quiet", "--package", "xtask", "--features", "api"])
         .args(["--", "api"])
-        .args(check.then_some("--check")))
+        .args(match task {
+            Api::Write => None,
+            Api::Check => Some("--check"),
+            Api::Release => Some("--release"),
+        }))
 }
 
 /// Switches on all of this program.
@@ -170,7 +197,7 @@ fn ci() -> Result<()> {
         .args(["package", "--package", "livecheck-image"])
         .args(["--package", "livecheck-engine", "--locked"])
         .args(["--no-verify", "--allow-dirty"]))?;
-    api(true)?;
+    api(Api::Check)?;
     lint::lint()?;
     let deny = Environment::DENY.tool("cargo-deny")?;
     run(Command::new(deny)

@@ -131,7 +131,7 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
                 ),
                 (
                     Scope::Engines,
-                    "the Python module: `cargo xtask test --engines` builds its wheel, installs Spark, DuckDB and Polars (1 GB) and tests it by itself and on them",
+                    "the Python module: `cargo xtask test --engines` builds its wheel, installs Ray, Spark, DuckDB and Polars (1.5 GB) and tests it by itself and on them",
                 ),
             ] {
                 if scope != with {

@@ -11,7 +11,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 14] = [
     Need {
         what: "PostgreSQL server (tests of the shared store)",
         package: "postgresql",
@@ -63,6 +63,11 @@ const NEEDS: [Need; 13] = [
         present: strace_present,
     },
     Need {
+        what: "faketime (a clock that jumps, in the test of a bad night)",
+        package: "faketime",
+        present: faketime_present,
+    },
+    Need {
         what: "promtool (tests of the alerts)",
         package: "prometheus",
         present: promtool_present,
@@ -110,6 +115,10 @@ fn djpeg_present() -> bool {
 
 fn strace_present() -> bool {
     succeeds(Command::new("strace").arg("--version"))
+}
+
+fn faketime_present() -> bool {
+    succeeds(Command::new("faketime").arg("--version"))
 }
 
 fn promtool_present() -> bool {

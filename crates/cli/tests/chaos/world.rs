@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -31,6 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a client that was refused waits.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Seconds that the clock of a node may be off, for the last line of its log may be old.
+const CLOCK_TOLERANCE: i64 = 60;
+
+const SECONDS_PER_DAY: i64 = 24 * 3600;
 
 /// Longest time that a recovery is waited for.
 const GIVE_UP: Duration = Duration::from_secs(120);
@@ -66,10 +71,47 @@ impl Node {
         assert!(process.stop(), "a node that is stopped ends well");
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.process().as_ref().expect("it runs").pid().to_string();
-        assert!(succeeds("kill", &["-s", signal, &pid]));
+    /// Waits until the lines of its log, of which each request leaves one, are so many hours ahead of this
+    /// machine's clock.
+    pub(crate) fn wait_for_clock(&self, hours: i64) {
+        let since = Instant::now();
+        loop {
+            let log = self.process().as_ref().expect("it runs").log();
+            let last = log.lines().next_back().expect("a line");
+            let now = SystemClock::new().now().as_millis() / 1000;
+            let off = (second_of_day(last) - now - hours * 3600).rem_euclid(SECONDS_PER_DAY);
+            if off.min(SECONDS_PER_DAY - off) < CLOCK_TOLERANCE {
+                return;
+            }
+            assert!(
+                since.elapsed() < GIVE_UP,
+                "the clock is to be {hours} hours ahead, but the node logs {last}"
+            );
+            thread::sleep(PAUSE);
+        }
     }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process().as_ref().expect("it runs").pid()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(succeeds("kill", &["-s", signal, &self.pid().to_string()]));
+    }
+}
+
+/// The second of the day at which a line of the log was written.
+fn second_of_day(line: &str) -> i64 {
+    let line: Value = serde_json::from_str(line).expect("JSON");
+    let (_, time) = line["timestamp"]
+        .as_str()
+        .and_then(|timestamp| timestamp.split_once('T'))
+        .expect("a time");
+    time[.."hh:mm:ss".len()]
+        .split(':')
+        .fold(0, |seconds, part| {
+            seconds * 60 + part.parse::<i64>().expect("a number")
+        })
 }
 
 /// What happened to the uses of one session.
@@ -443,6 +485,17 @@ impl World {
              {lost} uses taken by requests that were refused or had no answer",
             self.started.elapsed().as_secs_f64()
         )
+    }
+}
+
+/// A test that fails leaves clients that hold the nodes.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.clients.stop.store(true, Ordering::SeqCst);
+        for node in self.nodes.iter() {
+            let process = node.process.lock();
+            drop(process.unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 
 use livecheck_engine::{
     CalibrationFile, EngineConfig, FindingLimits, Limits, RuntimeSettings, Thresholds,
@@ -10,7 +11,7 @@ use livecheck_engine::{
 use super::{
     error::ConfigError,
     settings::{EndpointsConfig, EngineSettings, InferenceConfig, ServerConfig},
-    value::{Exposure, Share, Value},
+    value::{Exposure, Share, Switch, Value},
 };
 
 /// Most bytes of a calibration file; it has some thousand.
@@ -120,12 +121,32 @@ impl ServerConfig {
 }
 
 impl ServerConfig {
-    /// What is wrong when others than this machine reach the admin listener, where nothing but the admin
-    /// API asks for a token; `None`: nothing.
+    /// Where the admin listener can be reached from other machines, unless the network is declared to
+    /// protect it.
+    fn exposed_admin_listener(&self) -> Option<SocketAddr> {
+        let address = self.network.admin_listen?;
+        let safe =
+            address.ip().to_canonical().is_loopback() || self.network.admin_open == Switch::On;
+        (!safe).then_some(address)
+    }
+
+    /// Why the admin listener may not be opened; `None`: it may.
+    #[must_use]
+    pub fn forbidden_admin_listener(&self) -> Option<String> {
+        let address = self.exposed_admin_listener()?;
+        self.network.admin_token.is_none().then(|| {
+            format!(
+                "admin_listen is {address}, which other machines can reach, and no admin_token is set: set admin_token or admin_token_file, or listen on 127.0.0.1, or, if the network lets nobody but your monitoring reach that port, set admin_open = true"
+            )
+        })
+    }
+
+    /// What other machines see on the admin listener although there is a token, which nothing but the
+    /// admin API asks for; `None`: nothing.
     #[must_use]
     pub fn open_admin_listener(&self) -> Option<String> {
-        let address = self.network.admin_listen?;
-        if address.ip().is_loopback() {
+        let address = self.exposed_admin_listener()?;
+        if self.forbidden_admin_listener().is_some() {
             return None;
         }
         let open = self.served().into_iter().filter_map(|(path, listener)| {
@@ -135,7 +156,7 @@ impl ServerConfig {
         let open: Vec<_> = open.collect();
         (!open.is_empty()).then(|| {
             format!(
-                "admin_listen is {address}, so whoever reaches that port sees {} without a token: let only your monitoring reach it, or listen on 127.0.0.1",
+                "admin_listen is {address}, so whoever reaches that port sees {} without a token: let only your monitoring reach it and set admin_open = true, or listen on 127.0.0.1",
                 open.join(", ")
             )
         })

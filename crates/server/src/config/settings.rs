@@ -148,6 +148,9 @@ settings! {
         admin_token: Option<Token> = None, any("32 to 256 visible characters, or nothing");
         /// File that holds the value of `admin_token`.
         admin_token_file: Option<PathBuf> = None, any("a path, or nothing");
+        /// Whether the network protects the admin listener: only then may it listen on an
+        /// address that other machines reach without `admin_token`.
+        admin_open: Switch = Switch::Off, Switch::allowed();
         /// Certificate chain in PEM; with `tls_key` the API uses TLS. Reloaded when the file changes.
         tls_cert: Option<PathBuf> = None, any("a path, or nothing");
         /// Private key for `tls_cert`, in PEM.

@@ -73,8 +73,14 @@ fn places(build: &Path) -> Result<Vec<(PathBuf, String)>> {
     ])
 }
 
-/// Fails when a file of a release names a folder of this machine.
+/// Fails when a file of a release, or one in a folder, names a folder of this machine.
 pub(super) fn names_no_place(file: &Path, build: &Path) -> Result<()> {
+    if file.is_dir() {
+        for entry in fs::read_dir(file)? {
+            names_no_place(&entry?.path(), build)?;
+        }
+        return Ok(());
+    }
     let bytes = fs::read(file)?;
     for (place, _) in places(build)? {
         let place = place.display().to_string();

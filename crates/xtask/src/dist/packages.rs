@@ -134,11 +134,18 @@ pub(super) fn engine_wheel(release: &Release) -> Result<()> {
     if release.quick() {
         return Ok(());
     }
-    let library = release
-        .build
-        .join(&release.target)
-        .join("release/liblivecheck_python.so");
-    build::names_no_place(&library, &release.build)
+    let unpacked = release.stage.join("wheel");
+    let wheel = super::names(&release.out)?
+        .into_iter()
+        .find(|name| name.starts_with("livecheck_engine-"));
+    let wheel = release.out.join(wheel.context("maturin made no wheel")?);
+    tool(
+        "wheel of the engine, unpacked",
+        Command::new(Environment::WHEEL.tool("python")?)
+            .args(["-m", "zipfile", "--extract"])
+            .args([&wheel, &unpacked]),
+    )?;
+    build::names_no_place(&unpacked, &release.build)
 }
 
 /// `livecheck_client-VERSION-py3-none-any.whl`.

@@ -26,6 +26,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "settings" -}}
 listen = "0.0.0.0:8080"
 admin_listen = "0.0.0.0:9090"
+{{- if and .Values.networkPolicy.enabled (not (hasKey .Values.settings "admin_open")) }}
+admin_open = true
+{{- end }}
 log_format = "json"
 {{- range $name, $value := .Values.settings }}
 {{- if kindIs "string" $value }}
