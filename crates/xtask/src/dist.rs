@@ -24,7 +24,7 @@ use crate::{
     supply, system,
     workspace::root,
 };
-use release::{Part, Release};
+use release::{Part, Release, names};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -219,15 +219,6 @@ impl Release {
         fs::write(self.out.join("SHA256SUMS"), output.stdout)?;
         Ok(())
     }
-}
-
-/// The files of a folder, sorted.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    let mut names = fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<Result<Vec<_>>>()?;
-    names.sort();
-    Ok(names)
 }
 
 /// How many files are the same in both folders.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     build,
-    release::{Release, tool},
+    release::{Release, names, tool},
     targets,
 };
 use crate::{
@@ -135,7 +135,7 @@ pub(super) fn engine_wheel(release: &Release) -> Result<()> {
         return Ok(());
     }
     let unpacked = release.stage.join("wheel");
-    let wheel = super::names(&release.out)?
+    let wheel = names(&release.out)?
         .into_iter()
         .find(|name| name.starts_with("livecheck_engine-"));
     let wheel = release.out.join(wheel.context("maturin made no wheel")?);

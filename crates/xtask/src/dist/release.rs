@@ -1,6 +1,11 @@
 //! What all parts of a release are made with.
 
-use std::{collections::BTreeSet, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -61,4 +66,13 @@ impl Release {
 pub(super) fn tool(name: &str, command: &mut Command) -> Result<()> {
     say(&format!("dist: {name}"));
     install(&format!("dist {name}"), command)
+}
+
+/// The files of a folder, sorted.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
 }
