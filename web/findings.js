@@ -8,27 +8,27 @@
  * from 0 to 1, angles are degrees. `tests/findings.test.mjs` compares them with the engine's.
  */
 export const API_LIMITS = Object.freeze({
-  /** Share of the face box outside the picture. */
-  face_cut_off: 0.0094,
+  /** Share of the face box, widened by `CUT_MARGIN`, outside the picture. */
+  face_cut_off: 0.00808,
   /** Larger of the face's shares of the picture's width and height. */
-  face_too_close: 0.82,
+  face_too_close: 0.815,
   /** Width of the face box, pixels. */
   face_small: 110,
-  pose_yaw: 79,
-  pose_pitch: 21,
-  pose_roll: 20,
+  pose_yaw: 78.8,
+  pose_pitch: 20.8,
+  pose_roll: 27.9,
   /** Fine detail of the face over coarser detail, where that is least. */
-  blur: 0.011,
+  blur: 0.0148,
   /** Mean luma of the face. */
-  dark: 0.12,
-  /** Share of the face in which a colour is at its end. */
-  bright: 0.56,
+  dark: 0.135,
+  /** Share of the colour values of the face that are at their end. */
+  bright: 0.184,
   /** Mean luma about the face less that of the face. */
-  backlight: 0.59,
+  backlight: 0.568,
   /** Share of the face that is white. */
-  glare: 0.24,
+  glare: 0.227,
   /** Range of the luma of the face and what is about it, without the outer hundredths. */
-  low_contrast: 0.45,
+  low_contrast: 0.454,
   /** Score of another face. */
   second_face: 0.5,
 });
@@ -102,6 +102,9 @@ const WHITE = 250;
 const CLIPPED = 252;
 /** What the detail at distances of 1, 2 and 4 over that at four times the distance usually is, over the first. */
 const SCALES = [1, 2, 4];
+/** Share of the sides of a face box by which it is widened before it counts what of it is outside. */
+const CUT_MARGIN = 0.03;
+
 /** Keeps ratios of what hardly varies near 1, squared grey levels. */
 const LEAST_DETAIL = 1e-3;
 
@@ -136,14 +139,14 @@ export function measurePatch({ width, data }) {
       grey[i] = luma(data, at);
       sum += grey[i];
       if (grey[i] >= WHITE) white += 1;
-      if (Math.max(data[at], data[at + 1], data[at + 2]) >= CLIPPED) clipped += 1;
+      for (let channel = 0; channel < 3; channel += 1) if (data[at + channel] >= CLIPPED) clipped += 1;
     }
   }
   const [fine, two, four, ...coarse] = [1, 2, 4, 8, 16].map((distance) => detail(grey, w, h, distance));
   const ratios = [fine, two, four].map((value, i) => value / ([four, ...coarse][i] + LEAST_DETAIL) / SCALES[i]);
   return {
     brightness: sum / grey.length / 255,
-    clipped: clipped / grey.length,
+    clipped: clipped / (3 * grey.length),
     glare: white / grey.length,
     fineness: Math.min(...ratios),
     /** To compare frames of one camera with. */
@@ -256,10 +259,11 @@ export function measure({ faces, width, height, mean, surroundings, range, patch
   if (!face) return measures;
   const { x0, y0, x1, y1 } = face.box;
   const [w, h] = [x1 - x0, y1 - y0];
+  const [across, down] = [CUT_MARGIN * w, CUT_MARGIN * h];
   const inside =
-    (Math.max(Math.min(x1, width) - Math.max(x0, 0), 0) *
-      Math.max(Math.min(y1, height) - Math.max(y0, 0), 0)) /
-    (w * h);
+    (Math.max(Math.min(x1 + across, width) - Math.max(x0 - across, 0), 0) *
+      Math.max(Math.min(y1 + down, height) - Math.max(y0 - down, 0), 0)) /
+    ((w + 2 * across) * (h + 2 * down));
   const oval = ovalIn(width, height);
   return Object.assign(measures, {
     score: face.score,
