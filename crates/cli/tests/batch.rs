@@ -665,6 +665,7 @@ fn verdicts_are_drawn_at_the_photo_s_size() {
     };
     let bench = Bench::new();
     let faces = real::spread(&folder, "pad_dev", 6, |row| row["source"] == "nuaa");
+    assert!(faces.len() >= 6, "{} faces", faces.len());
     for (name, file) in &faces {
         bench.write(&format!("faces/{name}"), file);
     }

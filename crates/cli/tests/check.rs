@@ -159,6 +159,7 @@ fn real_people_get_verdicts() {
     };
     let bench = Bench::new();
     let faces = real::spread(&folder, "pad_dev", 6, |row| row["source"] == "nuaa");
+    assert!(faces.len() >= 6, "{} faces", faces.len());
     for (name, file) in &faces {
         bench.write(&format!("faces/{name}"), file);
     }

@@ -64,6 +64,18 @@ impl BBox {
         }
     }
 
+    /// The box with a share of its width and height more on each side; less where it is negative.
+    #[must_use]
+    pub fn widened(&self, share: f32) -> Self {
+        let (x, y) = (self.width() * share, self.height() * share);
+        Self {
+            x0: self.x0 - x,
+            y0: self.y0 - y,
+            x1: self.x1 + x,
+            y1: self.y1 + y,
+        }
+    }
+
     /// Intersection over union with another box, 0 to 1.
     #[must_use]
     pub fn iou(&self, other: &Self) -> f32 {

@@ -10,11 +10,7 @@ mod limits;
 mod measure;
 mod pose;
 
-use crate::{
-    error::Rejection,
-    face::{BBox, Face},
-    photo::Photo,
-};
+use crate::{error::Rejection, face::Face, photo::Photo};
 use check::Beyond;
 use measure::{Light, Pixels, Surroundings};
 
@@ -70,14 +66,7 @@ pub(crate) fn find(
     let bbox = match faces.first() {
         Some(face) => {
             let enlarged = photo.reduction as f32;
-            let margin = |side: f32| side * CUT_MARGIN;
-            let (across, down) = (margin(face.bbox.width()), margin(face.bbox.height()));
-            let wide = BBox {
-                x0: face.bbox.x0 - across,
-                y0: face.bbox.y0 - down,
-                x1: face.bbox.x1 + across,
-                y1: face.bbox.y1 + down,
-            };
+            let wide = face.bbox.widened(CUT_MARGIN);
             let visible = crate::policy::visible_share(&wide, shown.width, shown.height);
             let share = (face.bbox.width() / shown.width as f32)
                 .max(face.bbox.height() / shown.height as f32);

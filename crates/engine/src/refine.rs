@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{
     crop,
     error::{EngineError, Rejection},
-    face::{BBox, Face},
+    face::{BBox, Face, Landmarks},
     inference::{self, Network, Runtime},
     photo::Photo,
 };
@@ -30,6 +30,13 @@ const TURNED: [f64; 2] = [6.0, 3.0];
 
 /// Most of these looks.
 const MOST_TURNS: usize = 4;
+
+/// A face as the net sees it; places in sides of the window.
+struct Seen {
+    logit: f32,
+    bbox: BBox,
+    landmarks: Landmarks,
+}
 
 /// Looks at doubtful faces again.
 pub(crate) struct FaceRefiner {
@@ -71,12 +78,7 @@ impl FaceRefiner {
             }
             let (bbox, size) = (&face.bbox, self.network.size());
             let crop = crop::turned_window_crop(photo, bbox, WINDOW_FACTOR, roll, size)?;
-            let seen = self.run(&crop)?;
-            let mut landmarks = face.landmarks;
-            for (landmark, point) in landmarks.iter_mut().zip(seen[5..].chunks_exact(2)) {
-                *landmark = [point[0], point[1]];
-            }
-            let further = crop::roll(&landmarks);
+            let further = crop::roll(&self.run(&crop)?.landmarks);
             roll += further;
             if further.abs() < until {
                 break;
@@ -85,25 +87,30 @@ impl FaceRefiner {
         Ok(roll.to_degrees() as f32)
     }
 
-    /// Logit of a face, its box and its five landmarks, in sides of the window.
-    fn run(&self, window: &[u8]) -> Result<Vec<f32>, Rejection> {
+    /// What the net sees in a window.
+    fn run(&self, window: &[u8]) -> Result<Seen, Rejection> {
         let outputs = self
             .network
             .run_square(window)
             .map_err(Rejection::Internal)?;
-        let seen = outputs.into_iter().next().unwrap_or_default();
-        if seen.len() < 15 {
+        let Some(&[logit, x0, y0, x1, y1, ref points @ ..]) = outputs
+            .first()
+            .and_then(|numbers| numbers.first_chunk::<15>())
+        else {
             return Err(Rejection::Internal(
                 "the face refiner returned no face".to_owned(),
             ));
-        }
-        Ok(seen)
+        };
+        Ok(Seen {
+            logit,
+            bbox: BBox { x0, y0, x1, y1 },
+            landmarks: std::array::from_fn(|point| [points[2 * point], points[2 * point + 1]]),
+        })
     }
 
     fn look_at(&self, photo: &Photo, face: &Face) -> Result<Face, Rejection> {
         let crop = crop::window_crop(photo, &face.bbox, WINDOW_FACTOR, self.network.size())?;
         let seen = self.run(&crop)?;
-        let [logit, x0, y0, x1, y1] = [seen[0], seen[1], seen[2], seen[3], seen[4]];
         let window = crop::Window::about(&face.bbox, WINDOW_FACTOR);
         let weight = weight(face.score);
         let mean = |before: f32, start: f64, share: f32| {
@@ -113,19 +120,19 @@ impl FaceRefiner {
         let across = |before, share: f32| mean(before, window.left, share);
         let down = |before, share: f32| mean(before, window.top, share);
         let mut landmarks = face.landmarks;
-        for ([x, y], point) in landmarks.iter_mut().zip(seen[5..].chunks_exact(2)) {
+        for ([x, y], point) in landmarks.iter_mut().zip(seen.landmarks) {
             *x = across(*x, point[0]);
             *y = down(*y, point[1]);
         }
         Ok(Face {
             bbox: BBox {
-                x0: across(face.bbox.x0, x0),
-                y0: down(face.bbox.y0, y0),
-                x1: across(face.bbox.x1, x1),
-                y1: down(face.bbox.y1, y1),
+                x0: across(face.bbox.x0, seen.bbox.x0),
+                y0: down(face.bbox.y0, seen.bbox.y0),
+                x1: across(face.bbox.x1, seen.bbox.x1),
+                y1: down(face.bbox.y1, seen.bbox.y1),
             },
             landmarks,
-            score: mixed_score(face.score, logit, weight),
+            score: mixed_score(face.score, seen.logit, weight),
         })
     }
 }

@@ -164,18 +164,7 @@ impl BoxChange {
     pub fn apply(self, bbox: &BBox) -> BBox {
         match self {
             Self::Move(right, down) => bbox.moved(right, down),
-            Self::Scale(factor) => {
-                let (x, y) = (
-                    bbox.width() * (factor - 1.0) / 2.0,
-                    bbox.height() * (factor - 1.0) / 2.0,
-                );
-                BBox {
-                    x0: bbox.x0 - x,
-                    y0: bbox.y0 - y,
-                    x1: bbox.x1 + x,
-                    y1: bbox.y1 + y,
-                }
-            }
+            Self::Scale(factor) => bbox.widened((factor - 1.0) / 2.0),
         }
     }
 }

@@ -9,8 +9,8 @@ Some of them get the ten faults of `faults.py`: every second one pushes the limi
 as far as its faults are still named, the others say how many are. `pad_dev` and the `dev` part of `webcams` say how
 many of the live people refused are told why; they choose nothing.
 
-Writes `crates/engine/src/findings/limits.rs`, `notes/findings.json` and the table of `docs/evidence/FINDINGS.md`; build the
-program anew after it. With `--keep-limits` it only measures.
+Writes `crates/engine/src/findings/limits.rs`, the same limits in `web/findings.js`, `notes/findings.json` and the table of
+`docs/evidence/FINDINGS.md`; build the program anew after it. With `--keep-limits` it only measures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from .faults import FAULTS, Box
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = ROOT / "crates/engine/src/findings/limits.rs"
+CAPTURE = ROOT / "web/findings.js"
 NOTES = ROOT / "training/notes/findings.json"
 PAGE = ROOT / "docs/evidence/FINDINGS.md"
 SEEN = Path(__file__).with_name("seen.csv")
@@ -277,6 +279,14 @@ def rust(limits: dict[str, float]) -> str:
     )
 
 
+def capture(page: str, limits: dict[str, float]) -> str:
+    """`web/findings.js` with the limits in its table of those of the API."""
+    head, start, rest = page.partition("export const API_LIMITS")
+    body, end, tail = rest.partition("});")
+    body = re.sub(r"(\w+): [0-9.]+,", lambda row: f"{row[1]}: {limits[row[1]]:g},", body)
+    return head + start + body + end + tail
+
+
 def table(result: dict[str, Any]) -> str:
     """What `docs/evidence/FINDINGS.md` says below its mark."""
     false, apart = result["untouched"], result["untouched, by limits of the other half"]
@@ -342,6 +352,7 @@ def main() -> None:
     NOTES.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if not arguments.keep_limits:
         LIMITS.write_text(rust(limits), encoding="utf-8")
+        CAPTURE.write_text(capture(CAPTURE.read_text(encoding="utf-8"), limits), encoding="utf-8")
     head, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
         raise SystemExit(f"{PAGE} lacks the line {MARK.strip()}")

@@ -11,7 +11,7 @@ use crate::error::EngineError;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// Share of the face box outside the picture.
+    /// Share of the face box, a little widened, outside the picture.
     FaceCutOff,
     /// Larger of the face's shares of the picture's width and height.
     FaceTooClose,
@@ -21,13 +21,13 @@ pub enum Check {
     PoseYaw,
     /// Degrees by which the head is raised or lowered.
     PosePitch,
-    /// Degrees by which the head is tilted to a shoulder.
+    /// Degrees by which the head is tilted to a shoulder, looked at again in that position.
     PoseRoll,
     /// Finest detail of the face over coarser detail: least where it is blurred.
     Blur,
     /// Mean luma of the face, 0 to 1.
     Dark,
-    /// Share of the face in which the light is too strong for the camera.
+    /// Share of the colour values of the face that the light is too strong for.
     Bright,
     /// Mean luma about the face less that of the face.
     Backlight,

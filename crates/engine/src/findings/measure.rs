@@ -156,23 +156,24 @@ fn detail(grey: &[f32], width: usize, height: usize, distance: usize) -> f64 {
 
 /// Sum of the squared second differences of three rows, as far as the shortest goes.
 fn squared_seconds(before: &[f32], at: &[f32], after: &[f32]) -> f64 {
-    let second = |before: f32, at: f32, after: f32| {
+    f64::from(summed([before, at, after], |[before, at, after]| {
         let second = before - 2.0 * at + after;
         second * second
-    };
-    let length = before.len().min(at.len()).min(after.len());
-    let [before, at, after] = [before, at, after].map(|row| row[..length].as_chunks::<LANES>());
+    }))
+}
+
+/// Sum over the columns of some rows, as far as the shortest goes, of what `of` says of each.
+fn summed<const N: usize>(rows: [&[f32]; N], of: impl Fn([f32; N]) -> f32) -> f32 {
+    let length = rows.map(<[f32]>::len).into_iter().min().unwrap_or(0);
+    let rows = rows.map(|row| row[..length].as_chunks::<LANES>());
     let mut sums = [0.0_f32; LANES];
-    for ((before, at), after) in before.0.iter().zip(at.0).zip(after.0) {
+    for chunk in 0..length / LANES {
         for lane in 0..LANES {
-            sums[lane] += second(before[lane], at[lane], after[lane]);
+            sums[lane] += of(rows.map(|(chunks, _)| chunks[chunk][lane]));
         }
     }
-    let rest = before.1.iter().zip(at.1).zip(after.1);
-    let rest: f32 = rest
-        .map(|((before, at), after)| second(*before, *at, *after))
-        .sum();
-    f64::from(sums.iter().sum::<f32>() + rest)
+    let rest = (0..length % LANES).map(|column| of(rows.map(|(_, rest)| rest[column])));
+    sums.iter().sum::<f32>() + rest.sum::<f32>()
 }
 
 /// How far the steps between neighbouring columns stand out at every eighth of them, whichever eighth it is:
@@ -201,18 +202,7 @@ fn blocks_down(grey: &[f32], width: usize) -> f32 {
     let mut sums = [0.0_f32; BLOCK];
     let rows: Vec<&[f32]> = grey.chunks_exact(width.max(1)).collect();
     for (at, pair) in rows.windows(2).enumerate() {
-        let mut lanes = [0.0_f32; LANES];
-        let (before, after) = (pair[0].as_chunks::<LANES>(), pair[1].as_chunks::<LANES>());
-        for (before, after) in before.0.iter().zip(after.0) {
-            for lane in 0..LANES {
-                lanes[lane] += (after[lane] - before[lane]).abs();
-            }
-        }
-        let rest = before.1.iter().zip(after.1);
-        sums[at % BLOCK] += lanes.iter().sum::<f32>()
-            + rest
-                .map(|(before, after)| (after - before).abs())
-                .sum::<f32>();
+        sums[at % BLOCK] += summed([pair[0], pair[1]], |[before, after]| (after - before).abs());
     }
     standing_out(sums, rows.len().saturating_sub(1), width)
 }

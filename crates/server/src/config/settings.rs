@@ -281,7 +281,7 @@ settings! {
         liveness_threshold: f32 = Thresholds::default().liveness, range(0.0, 1.0);
         /// Minimum score for a face to count as covered.
         mask_threshold: f32 = Thresholds::default().mask, range(0.0, 1.0);
-        /// Share of the face outside the image from which the details find `face_cut_off`.
+        /// Share of the face box, widened by 3 % on each side, outside the image from which the details find `face_cut_off`.
         finding_face_cut_off: f32 = FindingLimits::default().face_cut_off, range(0.0, 1.0);
         /// Share of the image's width or height that a face takes from which the
         /// details find `face_too_close`.
@@ -298,7 +298,7 @@ settings! {
         finding_blur: f32 = FindingLimits::default().blur, range(0.0, 100.0);
         /// Mean luma of the face, 0 to 1, below which the details find `dark`.
         finding_dark: f32 = FindingLimits::default().dark, range(0.0, 1.0);
-        /// Share of the face in which the light is too strong for the camera from which the details find `bright`.
+        /// Share of the colour values of the face that are saturated from which the details find `bright`.
         finding_bright: f32 = FindingLimits::default().bright, range(0.0, 1.0);
         /// Mean luma around the face minus that of the face from which the details find `backlight`.
         finding_backlight: f32 = FindingLimits::default().backlight, range(0.0, 1.0);
