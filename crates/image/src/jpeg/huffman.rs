@@ -1,13 +1,45 @@
 //! Huffman codes (ITU-T T.81, annexes C and K.3).
 
-/// Codes of up to this many bits are found in one step.
-pub(super) const LOOKUP_BITS: u32 = 11;
+/// Codes of up to this many bits are found in one step,
+const LOOKUP_BITS: u32 = 11;
+
+/// if code and value together have no more than this: three of them fit the 56 bits of a full buffer.
+const MAX_FAST: u32 = 18;
+
+/// Codes by the next [`LOOKUP_BITS`] bits.
+#[derive(Clone)]
+pub(super) struct Lookup([Code; 1 << LOOKUP_BITS]);
+
+impl Lookup {
+    /// The symbol at the front of `bits` (left-aligned); [`Code::NONE`] if it is not in here.
+    #[inline(always)]
+    pub(super) fn find(&self, bits: u64) -> Code {
+        self.0[(bits >> (64 - LOOKUP_BITS)) as usize]
+    }
+
+    /// With the ends of blocks that come behind values as part of them, as far as the bits of the lookup show them.
+    pub(super) fn with_ends(&self, of: &Self) -> Box<Self> {
+        let mut joined = Box::new(self.clone());
+        for (front, code) in joined.0.iter_mut().enumerate() {
+            let used = code.length_with_value();
+            if *code == Code::NONE || code.ends_block() || used >= LOOKUP_BITS {
+                continue;
+            }
+            let behind = of.0[(front << used) & ((1 << LOOKUP_BITS) - 1)];
+            if behind.ends_block() && used + behind.length() <= LOOKUP_BITS {
+                code.0 += behind.length() + (END_BEHIND << 24);
+            }
+        }
+        joined
+    }
+}
 
 /// A Huffman code.
 #[derive(Clone)]
 pub(super) struct HuffmanTable {
-    /// By the next [`LOOKUP_BITS`] bits.
-    lookup: Vec<Code>,
+    pub(super) lookup: Box<Lookup>,
+    /// Whether it codes differences; their symbols have no zeros before them, and end no block.
+    dc: bool,
     /// For each length: the first code beyond it, aligned to 16 bits; and what to add to a code of
     /// that length to get its symbol's place.
     ends: [u32; 17],
@@ -15,40 +47,62 @@ pub(super) struct HuffmanTable {
     symbols: Vec<u8>,
 }
 
-/// A symbol found, packed: bits of its code, of code and value together, of the value, and zero
-/// coefficients before it. 0: the code is longer than the lookup.
-#[derive(Clone, Copy, Default)]
+/// A symbol found, packed: bits of code and value together (lowest, since the next code waits for them), of
+/// the code, 63 less those of the value, and zero coefficients before it.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Code(u32);
 
 /// Added to the "run" of a symbol that ends a block: it leads beyond every block.
 pub(super) const END_OF_BLOCK: u32 = 128;
 
+/// Added where the code of the block's end comes behind the value.
+const END_BEHIND: u32 = 16;
+
 impl Code {
-    fn new(length: u32, symbol: u8) -> Self {
+    /// Not in the lookup: a run that leads beyond every block.
+    pub(super) const NONE: Self = Self(64 << 24);
+
+    fn new(length: u32, symbol: u8, dc: bool) -> Self {
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-        let run = if size == 0 && run != 15 {
+        let run = if size == 0 && run != 15 && !dc {
             END_OF_BLOCK + run
         } else {
             run
         };
-        Self(length | ((length + size) << 8) | (size << 16) | (run << 24))
+        Self((length + size) | (length << 8) | ((63 - size) << 16) | (run << 24))
     }
 
     pub(super) fn length(self) -> u32 {
-        self.0 & 0xFF
-    }
-
-    pub(super) fn length_with_value(self) -> u32 {
         (self.0 >> 8) & 0xFF
     }
 
+    pub(super) fn length_with_value(self) -> u32 {
+        self.0 & 0xFF
+    }
+
     pub(super) fn size(self) -> u32 {
+        63 - self.size_to_63()
+    }
+
+    pub(super) fn size_to_63(self) -> u32 {
         (self.0 >> 16) & 0xFF
     }
 
     /// Zero coefficients before the value; [`END_OF_BLOCK`] and more at the end of a block.
     pub(super) fn run(self) -> u32 {
-        self.0 >> 24
+        (self.0 >> 24) & !END_BEHIND
+    }
+
+    /// Whether no coefficients of the block follow.
+    #[inline(always)]
+    pub(super) fn ends_block(self) -> bool {
+        self.0 & ((END_OF_BLOCK | END_BEHIND) << 24) != 0
+    }
+
+    /// Coefficients and ends that it stands for.
+    #[inline(always)]
+    pub(super) fn found(self) -> usize {
+        1 + (self.0 >> 28 & 1) as usize
     }
 
     /// The upper half of the symbol.
@@ -68,7 +122,7 @@ impl HuffmanTable {
         if dc && symbols.iter().any(|symbol| *symbol > MAX_DC_SIZE) {
             return None;
         }
-        let mut lookup = vec![Code::default(); 1 << LOOKUP_BITS];
+        let mut lookup = Box::new(Lookup([Code::NONE; 1 << LOOKUP_BITS]));
         let (mut ends, mut offsets) = ([0; 17], [0; 17]);
         let (mut code, mut at) = (0_u32, 0_usize);
         for (length, count) in (1_u32..).zip(lengths) {
@@ -77,10 +131,11 @@ impl HuffmanTable {
                 if code >> length != 0 {
                     return None;
                 }
-                if length <= LOOKUP_BITS {
+                let entry = Code::new(length, *symbols.get(at)?, dc);
+                if length <= LOOKUP_BITS && entry.length_with_value() <= MAX_FAST {
                     let first = (code << (LOOKUP_BITS - length)) as usize;
-                    let entry = Code::new(length, *symbols.get(at)?);
                     lookup
+                        .0
                         .get_mut(first..first + (1 << (LOOKUP_BITS - length)))?
                         .fill(entry);
                 }
@@ -92,6 +147,7 @@ impl HuffmanTable {
         }
         Some(Self {
             lookup,
+            dc,
             ends,
             offsets,
             symbols: symbols.to_vec(),
@@ -113,20 +169,20 @@ impl HuffmanTable {
     /// The symbol at the front of `bits` (left-aligned).
     #[inline(always)]
     pub(super) fn find(&self, bits: u64) -> Option<Code> {
-        let code = self.lookup[(bits >> (64 - LOOKUP_BITS)) as usize];
-        if code.0 != 0 {
-            return Some(code);
+        match self.lookup.find(bits) {
+            Code::NONE => self.find_slow(bits),
+            code => Some(code),
         }
-        self.find_long(bits)
     }
 
+    /// The same without the lookup.
     #[cold]
-    fn find_long(&self, bits: u64) -> Option<Code> {
+    pub(super) fn find_slow(&self, bits: u64) -> Option<Code> {
         let front = (bits >> 48) as u32;
-        let length = (LOOKUP_BITS + 1..=16).find(|length| front < self.ends[*length as usize])?;
+        let length = (1..=16).find(|length| front < self.ends[*length as usize])?;
         let code = (front >> (16 - length)) as i32;
         let at = usize::try_from(code + self.offsets[length as usize]).ok()?;
-        Some(Code::new(length, *self.symbols.get(at)?))
+        Some(Code::new(length, *self.symbols.get(at)?, self.dc))
     }
 }
 
