@@ -273,11 +273,11 @@ impl NullaryFnOnce for ReadBlocks<'_, '_> {
     }
 }
 
-impl<'a> ReadBlocks<'a, '_> {
+impl<'a, 'data> ReadBlocks<'a, 'data> {
     /// Reads a symbol, or one and the end of its block. That a block ends is no branch: the processor would guess
     /// wrong at every second block, and that costs more than all the rest.
     #[inline(always)]
-    fn symbol(&mut self, bits: &mut Bits<'_>, at: &mut At<'a>) -> Option<()> {
+    fn symbol(&mut self, bits: &mut Bits<'data>, at: &mut At<'a>) -> Option<()> {
         let turn = &self.turns[at.blocks % GO_ROOM];
         let code = at.lookup.find(bits.buffer);
         let index = at.index + code.run();
@@ -305,22 +305,25 @@ impl<'a> ReadBlocks<'a, '_> {
     /// Reads a symbol of any kind. By value: what a call can change is kept in no register.
     #[cold]
     #[inline(never)]
-    fn seldom<'b>(&mut self, mut bits: Bits<'b>, mut at: At<'a>) -> Option<(Bits<'b>, At<'a>)> {
+    fn seldom(&mut self, mut bits: Bits<'data>, mut at: At<'a>) -> Option<(Bits<'data>, At<'a>)> {
         bits.refill();
         let turn = &self.turns[at.blocks % GO_ROOM];
         let Codes { dc, ac, .. } = turn.codes;
         let table = if at.index == 0 { dc } else { ac };
         let code = table.find_slow(bits.buffer)?;
         let index = at.index + code.run();
+        let value = bits.value(code) as i16;
         if index > 63 && !code.ends_block() {
+            // The caller looks whether the data have ended.
+            *self.bits = bits;
             return None;
         }
+        bits.refill();
         let found = at.count % FOUND;
         self.found[found] = Coefficient {
             index: index as u8,
-            value: bits.value(code) as i16,
+            value,
         };
-        bits.refill();
         self.found[found + 1].index = 64;
         at.count += 1 + usize::from(index == 63);
         self.starts[(at.blocks + 1) % GO_ROOM] = at.count as u32;
