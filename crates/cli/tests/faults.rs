@@ -22,7 +22,7 @@ use std::{
 
 use common::Bench;
 use livecheck_store::{Clock, SessionState, SessionToken, SystemClock, testing::PostgresCluster};
-use livecheck_testing::drawn;
+use livecheck_testing::{drawn, eventually};
 use process::{Process, under_shell};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -41,17 +41,6 @@ fn make_key(bench: &Bench, database: &str) -> String {
         database,
     ]);
     key.trim().to_owned()
-}
-
-/// Waits for something that a loaded machine may take long to do; the bound only ends a hang.
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if done() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{what}: not within a minute");
 }
 
 /// Whether the service answers 200 there.

@@ -13,3 +13,20 @@ pub mod http2;
 pub mod portrait;
 pub mod real;
 pub mod strace;
+
+use std::{thread, time::Duration};
+
+/// Waits for something that a loaded machine may take long to do; the bound only ends a hang.
+///
+/// # Panics
+/// When it has not happened within a minute.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    const PAUSE: Duration = Duration::from_millis(100);
+    for _ in 0..600 {
+        if done() {
+            return;
+        }
+        thread::sleep(PAUSE);
+    }
+    panic!("{what}: not within a minute");
+}

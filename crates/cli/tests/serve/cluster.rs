@@ -1,10 +1,10 @@
 //! Two nodes on one PostgreSQL server: sessions counted exactly, outages survived.
 
-use std::{collections::BTreeMap, sync::Mutex, thread, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex, thread};
 
 use crate::{common::Bench, process::Process};
 use livecheck_store::testing::PostgresCluster;
-use livecheck_testing::drawn;
+use livecheck_testing::{drawn, eventually};
 
 /// Two nodes with one database, and a key that needs sessions.
 struct Cluster {
@@ -68,17 +68,6 @@ impl Cluster {
         });
         answer
     }
-}
-
-/// Waits for something that a loaded machine may take long to do; the bound only ends a hang.
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if done() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{what}: not within a minute");
 }
 
 #[test]

@@ -161,14 +161,18 @@ async fn answer(
             sandbox: true,
         });
     }
-    let decoded = check.decode(upload.file, memory).await?;
-    auth::is_still_live(app, request).await?;
-
-    // From here on a use may be taken, so the work goes on in a task of its own, which also gives
-    // the use back, when this request is dropped with its connection.
-    let (client, verdict) = oneshot::channel();
-    app.tasks.spawn(check.judge(decoded, client));
-    let Judged { verdict, replayed } = verdict.await.map_err(|_| ApiError::internal())??;
+    let Judged { verdict, replayed } = if check.is_plain() {
+        auth::is_still_live(app, request).await?;
+        check.at_once(upload.file, memory).await?
+    } else {
+        let decoded = check.decode(upload.file, memory).await?;
+        auth::is_still_live(app, request).await?;
+        // From here on a use may be taken, so the work goes on in a task of its own, which also gives
+        // the use back, when this request is dropped with its connection.
+        let (client, verdict) = oneshot::channel();
+        app.tasks.spawn(check.judge(decoded, client));
+        verdict.await.map_err(|_| ApiError::internal())??
+    };
     Ok(Success {
         success: true,
         result: LivenessResult {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use livecheck_contract::ErrorCode;
-use livecheck_engine::{Details, Located, Rejection, Thresholds, Verdict};
+use livecheck_engine::{Details, Finding, Located, Rejection, Thresholds, Verdict};
 use livecheck_store::{
     ImageKey, ImageMac, ImageState, KeyRecord, ReplayPolicy, Timestamp, TokenHash,
 };
@@ -14,6 +14,7 @@ use zeroize::Zeroize as _;
 use crate::access::auth;
 use crate::app::App;
 use crate::check::audit::Line;
+use crate::check::judge::Judge;
 use crate::check::pool::{Job, JobError, Lane, Ticket};
 use crate::check::sandbox::{self, Scenario};
 use crate::error::ApiError;
@@ -95,7 +96,75 @@ enum Failed {
     Job(JobError),
 }
 
+/// The judgement and, where they are wanted, its findings.
+type JudgedPhoto = (Result<Verdict, Rejection>, Option<Vec<Finding>>);
+
+fn judged(judge: &dyn Judge, photo: &Wiped, thresholds: &Thresholds, explain: bool) -> JudgedPhoto {
+    let judged = judge.judge(&photo.0, thresholds);
+    let findings = explain.then(|| judge.findings(&photo.0, judged.as_ref()));
+    match findings.transpose() {
+        Ok(findings) => (judged, findings),
+        Err(failure) => (Err(failure), None),
+    }
+}
+
+/// What the client is told of it.
+fn answer(
+    app: &App,
+    judged: Result<Verdict, Rejection>,
+    findings: Option<Vec<Finding>>,
+) -> Result<Verdict, ApiError> {
+    match judged {
+        Ok(mut verdict) => {
+            app.metrics.judged(&verdict);
+            verdict.details.findings = findings;
+            Ok(verdict)
+        }
+        Err(rejection @ Rejection::Internal(_)) => {
+            tracing::error!(%rejection, "judging failed");
+            Err(ApiError::internal())
+        }
+        Err(rejection) => Err(ApiError::from(rejection).with_findings(findings)),
+    }
+}
+
 impl Check {
+    /// Whether nothing is asked or written between reading the photo and answering: then a single job does all.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.session.is_none() && self.replay == ReplayPolicy::Off && self.app.audit.is_none()
+    }
+
+    /// Reads the photo of the file and judges it, in one job. For a plain check.
+    pub(crate) async fn at_once(
+        &self,
+        file: Vec<u8>,
+        memory: Reserved,
+    ) -> Result<Judged, ApiError> {
+        let file = WipedFile(file);
+        let judge = Arc::clone(&self.app.judge);
+        let app = Arc::clone(&self.app);
+        let (thresholds, explain) = (self.thresholds, self.explain);
+        let queued = Instant::now();
+        let job = self.app.pool.run(&self.ticket, Lane::Whole, move || {
+            app.metrics.stage("queue", queued.elapsed());
+            // No more photos are being judged than there are threads: their pixels need no counting.
+            drop(memory);
+            let photo = match judge.locate(&file.0, &thresholds) {
+                Ok(photo) => Wiped(photo),
+                Err(rejection) => return (Err(ApiError::from(rejection)), (file, None)),
+            };
+            let (judged, findings) = judged(judge.as_ref(), &photo, &thresholds, explain);
+            let answer = answer(&app, judged, findings);
+            (answer, (file, Some(photo)))
+        });
+        let result = self.wait(job, std::future::pending()).await;
+        let verdict = result.map_err(|failed| self.explain(&failed))??;
+        Ok(Judged {
+            verdict,
+            replayed: None,
+        })
+    }
+
     /// The photo of the file. The file itself is overwritten and freed here.
     pub(crate) async fn decode(
         &self,
@@ -110,16 +179,19 @@ impl Check {
         let metrics = Arc::clone(&self.app);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
             metrics.metrics.stage("queue", queued.elapsed());
-            let photo = Wiped(judge.locate(&file.0, &thresholds)?);
-            let memory = memory
-                .photo(photo.0.photo.rgb.len())
-                .ok_or(ApiError::from(ReadError::NoMemory))?;
-            let image = hashed_with.map(|key| key.mac(&file.0));
-            Ok(Decoded {
-                photo,
-                memory,
-                image,
-            })
+            let decoded = judge.locate(&file.0, &thresholds).map(Wiped);
+            let decoded = decoded.map_err(ApiError::from).and_then(|photo| {
+                let memory = memory
+                    .photo(photo.0.photo.rgb.len())
+                    .ok_or(ApiError::from(ReadError::NoMemory))?;
+                let image = hashed_with.map(|key| key.mac(&file.0));
+                Ok(Decoded {
+                    photo,
+                    memory,
+                    image,
+                })
+            });
+            (decoded, file)
         });
         let result = self.wait(job, std::future::pending()).await;
         result.map_err(|failed| self.explain(&failed))?
@@ -232,37 +304,17 @@ impl Check {
         let job = self.app.pool.run(&self.ticket, Lane::Begun, move || {
             // No more photos are being judged than there are threads: that needs no counting.
             drop(memory);
-            let judged = judge.judge(&photo.0, &thresholds);
-            let findings = explain.then(|| judge.findings(&photo.0, judged.as_ref()));
-            match findings.transpose() {
-                Ok(findings) => (judged, findings),
-                Err(failure) => (Err(failure), None),
-            }
+            (judged(judge.as_ref(), &photo, &thresholds, explain), photo)
         });
-        let (judged, findings) = match self.wait(job, client.closed()).await {
-            Ok((judged, findings)) => (Ok(judged), findings),
-            Err(failed) => (Err(failed), None),
-        };
-        let answer = match judged {
-            Ok(Err(rejection @ Rejection::Internal(_))) => {
-                tracing::error!(%rejection, "judging failed");
-                Err(ApiError::internal())
+        let answer = match self.wait(job, client.closed()).await {
+            Ok((judged, findings)) => {
+                let recorded = match &judged {
+                    // That is no judgement.
+                    Err(Rejection::Internal(_)) => Ok(()),
+                    judged => self.audit(judged.as_ref(), image).await,
+                };
+                recorded.and_then(|()| answer(&self.app, judged, findings))
             }
-            Ok(judged) => match self.audit(judged.as_ref(), image).await {
-                Ok(()) => {
-                    if let Ok(verdict) = &judged {
-                        self.app.metrics.judged(verdict);
-                    }
-                    match judged {
-                        Ok(mut verdict) => {
-                            verdict.details.findings = findings;
-                            Ok(verdict)
-                        }
-                        Err(rejection) => Err(ApiError::from(rejection).with_findings(findings)),
-                    }
-                }
-                Err(error) => Err(error),
-            },
             Err(failed) => Err(self.explain(&failed)),
         };
         let unjudged = answer
@@ -302,9 +354,8 @@ impl Check {
         let judge = Arc::clone(&self.app.judge);
         let file = WipedFile(file);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
-            let image = judge.inspect(&file.0);
-            drop((file, memory));
-            image
+            drop(memory);
+            (judge.inspect(&file.0), file)
         });
         let image = self.wait(job, std::future::pending()).await;
         let image = image.map_err(|failed| self.explain(&failed))??;

@@ -59,6 +59,11 @@ impl Recent {
         let average = match lane {
             Lane::Fresh => &mut self.fresh,
             Lane::Begun => &mut self.begun,
+            Lane::Whole => {
+                // As two jobs, of which the second had nothing to do.
+                self.add(Lane::Begun, Duration::ZERO);
+                &mut self.fresh
+            }
         };
         let after = if average.is_zero() {
             took
@@ -189,6 +194,8 @@ pub enum Lane {
     Fresh,
     /// A later job of a request.
     Begun,
+    /// The only job of a request; it waits as a first one does.
+    Whole,
 }
 
 /// Why a job has no result.
@@ -323,12 +330,13 @@ impl Pool {
         running == self.threads && self.shared.progress.since() > time
     }
 
-    /// Queues a job, which keeps the ticket's place until it has ended or is dropped unrun.
-    pub fn run<T: Send + 'static>(
+    /// Queues a job, which keeps the ticket's place until it has ended or is dropped unrun. What it has left over is
+    /// dropped by its thread, once the result is on its way.
+    pub fn run<T: Send + 'static, Leftover>(
         &self,
         ticket: &Ticket,
         lane: Lane,
-        job: impl FnOnce() -> T + Send + 'static,
+        job: impl FnOnce() -> (T, Leftover) + Send + 'static,
     ) -> Job<T> {
         let (sender, receiver) = oneshot::channel();
         let state = Arc::new(JobState::default());
@@ -340,15 +348,21 @@ impl Pool {
                 return;
             }
             let started = Instant::now();
-            let result = catch_unwind(AssertUnwindSafe(job)).map_err(|_| JobError::Panicked);
+            let (result, leftover) = match catch_unwind(AssertUnwindSafe(job)) {
+                Ok((result, leftover)) => (Ok(result), Some(leftover)),
+                Err(_) => (Err(JobError::Panicked), None),
+            };
             place.took(lane, started.elapsed());
             // Whoever waited may be gone by now.
             drop(sender.send(result));
+            drop(leftover);
         });
         {
             let mut queue = self.shared.lock();
             match lane {
-                Lane::Fresh => queue.account(&ticket.place.tenant).fresh.push_back(work),
+                Lane::Fresh | Lane::Whole => {
+                    queue.account(&ticket.place.tenant).fresh.push_back(work);
+                }
                 Lane::Begun => queue.begun.push_back(work),
             }
         }

@@ -51,6 +51,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// moves a megabyte a second to a client 100 ms away.
 const SEND_BUFFER: u32 = 128 * 1024;
 
+/// Most bytes that are read from a connection at once: each piece of a body goes through two tasks.
+const READ: usize = 64 * 1024;
+
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -173,7 +176,8 @@ impl Front {
             .timer(TokioTimer::new())
             // Times are kept by `Timed`, which also sees idle connections and HTTP/2.
             .header_read_timeout(None)
-            .max_buf_size(network.max_header_bytes);
+            // Larger heads, which fit all the same, `middleware` refuses.
+            .max_buf_size(network.max_header_bytes.max(READ));
         builder
             .http2()
             .timer(TokioTimer::new())

@@ -70,14 +70,12 @@ fn bare_error(bytes: &[u8]) -> Option<StatusCode> {
 }
 
 fn answer(status: StatusCode) -> Vec<u8> {
-    let detail = match status {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "the request's headers are larger than the server accepts: send fewer or shorter headers"
-        }
-        StatusCode::URI_TOO_LONG => "the request's address is longer than the server accepts",
-        _ => "the request is not valid HTTP",
+    let bad = |detail| ApiError::new(ErrorCode::BadRequest, detail).with_status(status);
+    let error = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
+        StatusCode::URI_TOO_LONG => bad("the request's address is longer than the server accepts"),
+        _ => bad("the request is not valid HTTP"),
     };
-    let error = ApiError::new(ErrorCode::BadRequest, detail).with_status(status);
     let body = serde_json::to_string(&error.body()).unwrap_or_default();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
