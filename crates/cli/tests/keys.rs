@@ -166,7 +166,7 @@ fn a_key_has_thresholds_of_its_own() {
         "--review-threshold",
         "0.9",
     ]);
-    assert!(message.contains("0.85"), "{message}");
+    assert!(message.contains("0.75"), "{message}");
 }
 
 #[test]

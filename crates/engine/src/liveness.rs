@@ -44,6 +44,9 @@ const MOST_GAIN: f32 = 3.0;
 /// a turned print for skin more often.
 const TURNED: [f64; 2] = [5.0, 15.0];
 
+/// The score that both scales are set by: the recommended threshold.
+const ANCHOR: f64 = 0.90;
+
 /// Views of a face: those of [`VIEW_FACTORS`] and the grain net's.
 const VIEWS: usize = VIEW_FACTORS.len() + 1;
 
@@ -104,7 +107,10 @@ struct SmallFusion {
     context: f64,
     grain: f64,
     offset: f64,
-    /// Scores of the first look, from the one to below the other, that are made of two looks.
+    /// How many times as fast the logit falls below that of [`ANCHOR`]. There it stands for even odds, and so it would
+    /// make too much of attacks: photos with a score of 0.5 would be attacks, nine in ten.
+    below: f64,
+    /// Scores of the first look, from the one to below the other, that are made of two looks. Before `below` counts.
     doubt: [f64; 2],
     /// Share of its view that the grain net sees then.
     closer: f64,
@@ -183,10 +189,16 @@ impl LivenessClassifier {
             return self.judge_large(photo, face);
         }
         let small = self.judge_small(photo, &face.bbox)?;
-        if share <= 0.0 {
-            return Ok(small);
-        }
-        Ok(small.mixed(self.judge_large(photo, face)?, share))
+        let judged = if share <= 0.0 {
+            small
+        } else {
+            small.mixed(self.judge_large(photo, face)?, share)
+        };
+        let below = 1.0 + (self.settings.small.below - 1.0) * (1.0 - share);
+        Ok(Liveness {
+            logit: steeper(judged.logit, below),
+            ..judged
+        })
     }
 
     /// By the views net and the grain net.
@@ -247,10 +259,21 @@ impl LivenessClassifier {
     }
 }
 
+/// The logit of a score.
+fn logit_of(score: f64) -> f64 {
+    (score / (1.0 - score)).ln()
+}
+
 /// Whether the score of this logit is from the one score on and below the other.
 fn in_doubt(logit: f64, scores: [f64; 2]) -> bool {
-    let [from, to] = scores.map(|score| (score / (1.0 - score)).ln());
+    let [from, to] = scores.map(logit_of);
     (from..to).contains(&logit)
+}
+
+/// The logit, `below` times as far from that of [`ANCHOR`] where it is below.
+fn steeper(logit: f64, below: f64) -> f64 {
+    let beyond = logit - logit_of(ANCHOR);
+    logit + (below - 1.0) * beyond.min(0.0)
 }
 
 /// By how much the grain net's view is turned for a face of this roll; both in radians.
@@ -492,14 +515,29 @@ mod tests {
 
     #[test]
     fn doubt_begins_with_its_first_score_and_ends_before_its_second() {
-        let logit = |score: f64| (score / (1.0 - score)).ln();
         for doubt in [settings().small.doubt, GRAIN_DOUBT] {
             let [from, to] = doubt;
-            assert!(in_doubt(logit(from), doubt));
-            assert!(!in_doubt(logit(from - 1e-6), doubt));
-            assert!(in_doubt(logit(to - 1e-6), doubt));
-            assert!(!in_doubt(logit(to), doubt));
+            assert!(in_doubt(logit_of(from), doubt));
+            assert!(!in_doubt(logit_of(from - 1e-6), doubt));
+            assert!(in_doubt(logit_of(to - 1e-6), doubt));
+            assert!(!in_doubt(logit_of(to), doubt));
         }
+    }
+
+    #[test]
+    fn only_scores_below_the_recommended_threshold_fall_faster() {
+        let scaled =
+            |score: f64, below: f64| 1.0 / (1.0 + (-steeper(logit_of(score), below)).exp());
+        for score in [0.90, 0.95, 0.999] {
+            assert!((scaled(score, 2.0) - score).abs() < 1e-12, "{score}");
+        }
+        // Even odds at 0.90: one in ten is live at the logit of 0.5.
+        assert!((scaled(0.5, 2.0) - 0.1).abs() < 1e-12);
+        assert!((scaled(0.5, 1.0) - 0.5).abs() < 1e-12);
+        let rising: Vec<f64> = (1..100)
+            .map(|percent| scaled(f64::from(percent) / 100.0, 2.412))
+            .collect();
+        assert!(rising.is_sorted_by(|one, next| one < next));
     }
 
     #[test]

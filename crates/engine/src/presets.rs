@@ -65,7 +65,7 @@ impl Preset {
     #[must_use]
     pub fn thresholds(self) -> Thresholds {
         let liveness = match self {
-            Self::Convenience => 0.85,
+            Self::Convenience => 0.75,
             Self::Balanced => return Thresholds::default(),
             Self::Strict => 0.95,
         };

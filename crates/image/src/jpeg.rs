@@ -14,6 +14,8 @@ mod entropy;
 mod error;
 mod header;
 mod huffman;
+mod progressive;
+mod sequential;
 mod transform;
 
 use image::metadata::Orientation;
@@ -134,10 +136,10 @@ impl Jpeg {
                     known.note(frame, &scan)?;
                     let data = (file, at);
                     let outcome = if frame.progressive {
-                        entropy::progressive(frame, &scan, &tables, data, blocks)?
+                        progressive::progressive(frame, &scan, &tables, data, blocks)?
                     } else {
                         tables.complete();
-                        entropy::sequential(frame, &scan, &tables, data, blocks)?
+                        sequential::sequential(frame, &scan, &tables, data, blocks)?
                     };
                     if outcome.missing > 0 {
                         return Err(cut_off(frame, scans, &outcome).into());

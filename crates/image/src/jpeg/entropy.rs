@@ -1,7 +1,4 @@
-//! A scan: bits to coefficients (ITU-T T.81, annexes F.2 and G.2).
-
-mod progressive;
-mod sequential;
+//! What all scans share: where their blocks are, their bits, and what reads them MCU by MCU.
 
 use std::ops::Range;
 
@@ -10,22 +7,21 @@ use super::{
     header::{Frame, Scan},
     huffman::{Code, HuffmanTable},
 };
-pub(super) use {progressive::progressive, sequential::sequential};
 
 /// Zero bytes behind each stretch of data, so that reading ahead needs no care.
 const PADDING: usize = 16;
 
 /// Where the blocks of a scan are: those of one component, or all of each MCU.
-struct Layout {
+pub(super) struct Layout {
     /// MCUs in a row and in all.
-    columns: usize,
+    pub(super) columns: usize,
     count: usize,
     /// Blocks of the scan.
     blocks: usize,
 }
 
 impl Layout {
-    fn of(frame: &Frame, scan: &Scan) -> Self {
+    pub(super) fn of(frame: &Frame, scan: &Scan) -> Self {
         let (columns, rows, blocks) = match scan.components.as_slice() {
             // One component's blocks come one by one, without those that fill up an MCU.
             [(at, _)] => {
@@ -59,7 +55,7 @@ pub(super) struct Outcome {
 }
 
 /// What reads the MCUs of a scan.
-trait Reader {
+pub(super) trait Reader {
     /// At the start, and after each restart marker.
     fn restart(&mut self);
 
@@ -78,7 +74,7 @@ trait Reader {
 }
 
 /// What [`Reader::mcus`] does unless there is a faster way.
-fn one_by_one(
+pub(super) fn one_by_one(
     reader: &mut (impl Reader + ?Sized),
     bits: &mut Bits<'_>,
     layout: &Layout,
@@ -101,7 +97,7 @@ fn one_by_one(
 }
 
 /// Runs a reader over the scan whose data begin at `at`.
-fn run(
+pub(super) fn run(
     file: &[u8],
     at: usize,
     layout: &Layout,
@@ -131,7 +127,10 @@ fn run(
     })
 }
 
-fn code(tables: &[Option<HuffmanTable>; 4], slot: usize) -> Result<&HuffmanTable, Unreadable> {
+pub(super) fn code(
+    tables: &[Option<HuffmanTable>; 4],
+    slot: usize,
+) -> Result<&HuffmanTable, Unreadable> {
     tables[slot]
         .as_ref()
         .ok_or_else(|| damaged("a Huffman table is missing"))
@@ -197,12 +196,12 @@ fn unstuffed(file: &[u8], at: usize, wanted: usize) -> Result<Data, Unreadable> 
 
 /// Bits from a stretch of data.
 #[derive(Clone, Copy)]
-struct Bits<'a> {
+pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// Next byte that is not in the buffer.
     at: usize,
     /// The next bits, left-aligned.
-    buffer: u64,
+    pub(super) buffer: u64,
     /// How many of them count.
     count: u32,
 }
@@ -219,7 +218,7 @@ impl<'a> Bits<'a> {
 
     /// At least 56 bits are in the buffer afterwards; beyond the end of the data they are zero.
     #[inline(always)]
-    fn refill(&mut self) {
+    pub(super) fn refill(&mut self) {
         let word = match self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
             Some(bytes) => u64::from_be_bytes(*bytes),
             None => 0,
@@ -230,14 +229,14 @@ impl<'a> Bits<'a> {
     }
 
     #[inline(always)]
-    fn skip(&mut self, bits: u32) {
+    pub(super) fn skip(&mut self, bits: u32) {
         self.buffer <<= bits;
         self.count -= bits;
     }
 
     /// The next bits, at most 32, as a number.
     #[inline(always)]
-    fn take(&mut self, bits: u32) -> u32 {
+    pub(super) fn take(&mut self, bits: u32) -> u32 {
         let taken = (self.buffer >> 1 >> (63 - bits)) as u32;
         self.skip(bits);
         taken
@@ -245,7 +244,7 @@ impl<'a> Bits<'a> {
 
     /// Skips a code and reads the value behind it: the sign is in its first bit (table F.1).
     #[inline(always)]
-    fn value(&mut self, code: Code) -> i32 {
+    pub(super) fn value(&mut self, code: Code) -> i32 {
         let behind = self.buffer << code.length();
         // All ones below zero, where the value's first bit is 0 and all bits are those of its amount inverted.
         let sign = !(behind.cast_signed() >> 63);
@@ -255,7 +254,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Whether more was read than there is, padding apart.
-    fn overrun(&self) -> bool {
+    pub(super) fn overrun(&self) -> bool {
         self.at * 8 > (self.data.len() - PADDING) * 8 + self.count as usize
     }
 }

@@ -7,16 +7,16 @@ use std::{array, hint::select_unpredictable, iter::repeat_n, ops::Range};
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::{Bits, Layout, Outcome, Reader, code, one_by_one, run};
-use crate::jpeg::{
+use super::{
     blocks::{Blocks, Coefficient, Plane},
+    entropy::{Bits, Layout, Outcome, Reader, code, one_by_one, run},
     error::{Unreadable, damaged},
     header::{Frame, Scan, Tables},
     huffman::{END_OF_BLOCK, HuffmanTable, Lookup},
 };
 
 /// Reads a scan of a sequential JPEG; its components' blocks become lists of coefficients.
-pub(in crate::jpeg) fn sequential(
+pub(super) fn sequential(
     frame: &Frame,
     scan: &Scan,
     tables: &Tables,

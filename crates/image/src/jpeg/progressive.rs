@@ -1,15 +1,15 @@
 //! Scans of progressive JPEGs (ITU-T T.81, annex G): some bits of some coefficients of each block.
 
-use super::{Bits, Layout, Outcome, Reader, code, run};
-use crate::jpeg::{
+use super::{
     blocks::{Blocks, Plane},
+    entropy::{Bits, Layout, Outcome, Reader, code, run},
     error::Unreadable,
     header::{Frame, Scan, Tables},
     huffman::{Code, END_OF_BLOCK, HuffmanTable},
 };
 
 /// Reads a scan of a progressive JPEG, which adds some bits of some coefficients of each block.
-pub(in crate::jpeg) fn progressive(
+pub(super) fn progressive(
     frame: &Frame,
     scan: &Scan,
     tables: &Tables,
