@@ -274,8 +274,8 @@ impl NullaryFnOnce for ReadBlocks<'_, '_> {
 }
 
 impl<'a, 'data> ReadBlocks<'a, 'data> {
-    /// Reads a symbol, or one and the end of its block. That a block ends is no branch: the processor would guess
-    /// wrong at every second block, and that costs more than all the rest.
+    /// Reads a symbol, or one and the end of its block. That a block ends is no branch: the processor would often guess
+    /// wrong, and that costs more than all the rest.
     #[inline(always)]
     fn symbol(&mut self, bits: &mut Bits<'data>, at: &mut At<'a>) -> Option<()> {
         let turn = &self.turns[at.blocks % GO_ROOM];

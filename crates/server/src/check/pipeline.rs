@@ -148,14 +148,13 @@ impl Check {
         let job = self.app.pool.run(&self.ticket, Lane::Whole, move || {
             app.metrics.stage("queue", queued.elapsed());
             // No more photos are being judged than there are threads: their pixels need no counting.
-            drop(memory);
             let photo = match judge.locate(&file.0, &thresholds) {
                 Ok(photo) => Wiped(photo),
-                Err(rejection) => return (Err(ApiError::from(rejection)), (file, None)),
+                Err(rejection) => return (Err(ApiError::from(rejection)), (file, memory, None)),
             };
             let (judged, findings) = judged(judge.as_ref(), &photo, &thresholds, explain);
             let answer = answer(&app, judged, findings);
-            (answer, (file, Some(photo)))
+            (answer, (file, memory, Some(photo)))
         });
         let result = self.wait(job, std::future::pending()).await;
         let verdict = result.map_err(|failed| self.explain(&failed))??;
@@ -354,8 +353,7 @@ impl Check {
         let judge = Arc::clone(&self.app.judge);
         let file = WipedFile(file);
         let job = self.app.pool.run(&self.ticket, Lane::Fresh, move || {
-            drop(memory);
-            (judge.inspect(&file.0), file)
+            (judge.inspect(&file.0), (file, memory))
         });
         let image = self.wait(job, std::future::pending()).await;
         let image = image.map_err(|failed| self.explain(&failed))??;
