@@ -93,15 +93,6 @@ impl ApiError {
             .retry_after(RETRY_SOON)
     }
 
-    /// Larger than `max_header_bytes`.
-    pub(crate) fn head_too_large() -> Self {
-        Self::new(
-            ErrorCode::BadRequest,
-            "the request's headers are larger than the server accepts: send fewer or shorter headers",
-        )
-        .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    }
-
     /// Unknown path.
     pub(crate) fn not_found(path: &str) -> Self {
         let shown: String = path.chars().take(80).collect();

@@ -164,9 +164,10 @@ impl Front {
     {
         let owed = Arc::new(AtomicUsize::new(0));
         let current = half_closed::Request::of(&slot.activity);
-        let stream = HalfClosed::new(stream, Arc::clone(&current));
-        let stream = ErrorHeads::new(stream, Arc::clone(&owed));
         let network = &self.app.config.network;
+        let stream = HalfClosed::new(stream, Arc::clone(&current), network.max_header_bytes);
+        let too_large = Arc::clone(&current.head_too_large);
+        let stream = ErrorHeads::new(stream, Arc::clone(&owed), too_large);
         let mut builder = Builder::new(Streams {
             activity: Arc::clone(&slot.activity),
             write_timeout: self.app.config.times.write_timeout,
@@ -176,7 +177,7 @@ impl Front {
             .timer(TokioTimer::new())
             // Times are kept by `Timed`, which also sees idle connections and HTTP/2.
             .header_read_timeout(None)
-            // Larger heads, which fit all the same, `middleware` refuses.
+            // How large a head may be, `StrictLines` knows.
             .max_buf_size(network.max_header_bytes.max(READ));
         builder
             .http2()

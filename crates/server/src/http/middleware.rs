@@ -10,7 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, ORIGIN, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, EXPECT, HOST, ORIGIN, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -75,14 +75,8 @@ pub(crate) async fn apply(
     let mut response =
         if let Some(full) = full.filter(|_| !matches!(route.as_str(), "/healthz" | "/readyz")) {
             turned_away(&app, full).into_response()
-        } else if let Err(error) = check_head(&app, &request) {
-            let mut response = error.into_response();
-            if response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-                // As after a head that hyper refuses.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
-            response
+        } else if let Err(error) = check_head(&request) {
+            error.into_response()
         } else if let Some(preflight) = preflight(&app, &request) {
             preflight
         } else {
@@ -125,20 +119,9 @@ pub(crate) async fn apply(
     response
 }
 
-/// What HTTP demands of every request, and hyper does not look at; and how large a head may be: hyper, which reads
-/// bodies into the same buffer, allows as much as that holds.
-fn check_head(app: &App, request: &Request) -> Result<(), ApiError> {
+/// What HTTP demands of every request, and hyper does not look at.
+fn check_head(request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
-    let line = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |path| path.as_str().len());
-    let fields = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len());
-    if line + fields.sum::<usize>() > app.config.network.max_header_bytes {
-        return Err(ApiError::head_too_large());
-    }
     let hosts = headers.get_all(HOST).iter().count();
     let fits = match request.version() {
         Version::HTTP_11 => hosts == 1,

@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::http::StatusCode;
@@ -21,16 +21,19 @@ pub(super) struct ErrorHeads<S> {
     stream: S,
     /// Answers that the service has still to give on HTTP/1.
     owed: Arc<AtomicUsize>,
+    /// Whether a head was spoilt because it is too large.
+    too_large: Arc<AtomicBool>,
     /// What is written in place of hyper's head, and how much of it is.
     substitute: Vec<u8>,
     written: usize,
 }
 
 impl<S: AsyncWrite + Unpin> ErrorHeads<S> {
-    pub(super) fn new(stream: S, owed: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(stream: S, owed: Arc<AtomicUsize>, too_large: Arc<AtomicBool>) -> Self {
         Self {
             stream,
             owed,
+            too_large,
             substitute: Vec::new(),
             written: 0,
         }
@@ -70,12 +73,14 @@ fn bare_error(bytes: &[u8]) -> Option<StatusCode> {
 }
 
 fn answer(status: StatusCode) -> Vec<u8> {
-    let bad = |detail| ApiError::new(ErrorCode::BadRequest, detail).with_status(status);
-    let error = match status {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
-        StatusCode::URI_TOO_LONG => bad("the request's address is longer than the server accepts"),
-        _ => bad("the request is not valid HTTP"),
+    let detail = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "the request's headers are larger than the server accepts: send fewer or shorter headers"
+        }
+        StatusCode::URI_TOO_LONG => "the request's address is longer than the server accepts",
+        _ => "the request is not valid HTTP",
     };
+    let error = ApiError::new(ErrorCode::BadRequest, detail).with_status(status);
     let body = serde_json::to_string(&error.body()).unwrap_or_default();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
@@ -107,6 +112,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorHeads<S> {
         if let Some(status) = bare_error(bytes)
             && self.owed.load(Ordering::Acquire) == 0
         {
+            let status = match self.too_large.load(Ordering::Acquire) {
+                true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                false => status,
+            };
             tracing::info!(
                 status = status.as_u16(),
                 "responded to a request without valid headers"

@@ -33,6 +33,8 @@ pub(super) struct Request {
     pub(super) whole: Arc<AtomicBool>,
     /// It can be answered by an interim answer first, and has no answer yet.
     pub(super) waits: AtomicBool,
+    /// Its head was larger than heads may be.
+    pub(super) head_too_large: Arc<AtomicBool>,
 }
 
 impl Request {
@@ -41,6 +43,7 @@ impl Request {
             activity: Arc::clone(activity),
             whole: Arc::default(),
             waits: AtomicBool::new(false),
+            head_too_large: Arc::default(),
         })
     }
 }
@@ -58,9 +61,11 @@ pub(super) struct HalfClosed<S> {
 }
 
 impl<S: AsyncWrite + Unpin> HalfClosed<S> {
-    pub(super) fn new(stream: S, request: Arc<Request>) -> Self {
+    /// Heads may have `largest_head` bytes.
+    pub(super) fn new(stream: S, request: Arc<Request>, largest_head: usize) -> Self {
+        let too_large = Arc::clone(&request.head_too_large);
         Self {
-            stream: StrictLines::new(stream),
+            stream: StrictLines::new(stream, largest_head, too_large),
             request,
             due: None,
             asked: false,

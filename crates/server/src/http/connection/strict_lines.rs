@@ -1,12 +1,17 @@
-//! Refuses lines of an HTTP/1 head that end in a bare line feed.
+//! Refuses lines of an HTTP/1 head that end in a bare line feed, and heads that are too large.
 //!
 //! hyper takes such a line; a proxy before it may take it for a part of the line before, and the two then
 //! read different requests. Here the line feed is replaced by a byte that no head may hold, so that hyper
 //! answers 400 once a proper blank line follows, and waits for one until `header_timeout` is over. What comes behind heads is left alone: bodies are skipped by their length, and behind a
 //! body in chunks no further request is read.
+//!
+//! hyper reads bodies into the buffer that bounds heads. That is larger than a head may be, so these are counted
+//! here, and spoilt in the same way when there are too many bytes.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -23,13 +28,18 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0";
 pub(super) struct StrictLines<S> {
     stream: S,
     scan: Scan,
+    /// Most bytes of a head, and whether one had more.
+    largest: usize,
+    too_large: Arc<AtomicBool>,
 }
 
 impl<S> StrictLines<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, largest: usize, too_large: Arc<AtomicBool>) -> Self {
         Self {
             stream,
             scan: Scan::default(),
+            largest,
+            too_large,
         }
     }
 }
@@ -56,7 +66,9 @@ struct Scan {
     line: Vec<u8>,
     length: usize,
     after_return: bool,
-    /// Lines of the head that have ended.
+    /// Bytes of the head.
+    bytes: usize,
+    /// Lines of it that have ended.
     lines: usize,
     /// Bytes of the body that the head announces.
     body: u64,
@@ -75,10 +87,11 @@ enum Place {
 }
 
 impl Scan {
-    fn look_at(&mut self, mut bytes: &mut [u8]) {
+    /// Answers whether a head has more than `largest` bytes.
+    fn look_at(&mut self, mut bytes: &mut [u8], largest: usize) -> bool {
         while !bytes.is_empty() {
             match &mut self.place {
-                Place::Beyond => return,
+                Place::Beyond => return false,
                 Place::Body(left) => {
                     let skipped =
                         usize::try_from(*left).map_or(bytes.len(), |l| l.min(bytes.len()));
@@ -89,12 +102,21 @@ impl Scan {
                     bytes = &mut bytes[skipped..];
                 }
                 Place::Head => {
-                    let [byte, rest @ ..] = bytes else { return };
+                    let [byte, rest @ ..] = bytes else {
+                        return false;
+                    };
+                    self.bytes += 1;
+                    if self.bytes > largest {
+                        *byte = FORBIDDEN;
+                        self.place = Place::Beyond;
+                        return true;
+                    }
                     self.head(byte);
                     bytes = rest;
                 }
             }
         }
+        false
     }
 
     fn head(&mut self, byte: &mut u8) {
@@ -166,8 +188,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if matches!(read, Poll::Ready(Ok(()))) {
-            self.scan.look_at(&mut buffer.filled_mut()[before..]);
+        let Self {
+            scan,
+            largest,
+            too_large,
+            ..
+        } = &mut *self;
+        if matches!(read, Poll::Ready(Ok(())))
+            && scan.look_at(&mut buffer.filled_mut()[before..], *largest)
+        {
+            too_large.store(true, Ordering::Release);
         }
         read
     }
@@ -182,9 +212,26 @@ mod tests {
         let mut scan = Scan::default();
         let mut out = bytes.to_vec();
         for piece in out.chunks_mut(size) {
-            scan.look_at(piece);
+            assert!(!scan.look_at(piece, 1000));
         }
         out
+    }
+
+    #[test]
+    fn every_byte_of_a_head_counts_and_none_of_a_body() {
+        let head = b"POST / HTTP/1.1\r\nx:      y\r\ncontent-length: 90\r\n\r\n";
+        let request = [&head[..], &[b'z'; 90]].concat();
+        let two = [&request[..], &request].concat();
+        for size in 1..two.len() {
+            for (largest, fits) in [(head.len(), true), (head.len() - 1, false)] {
+                let mut scan = Scan::default();
+                let mut out = two.clone();
+                let too_large = out
+                    .chunks_mut(size)
+                    .any(|piece| scan.look_at(piece, largest));
+                assert_eq!((too_large, out == two), (!fits, fits), "pieces of {size}");
+            }
+        }
     }
 
     #[test]
