@@ -14,34 +14,74 @@ const PADDING: usize = 16;
 /// Where the blocks of a scan are: those of one component, or all of each MCU.
 pub(super) struct Layout {
     /// MCUs in a row and in all.
-    pub(super) columns: usize,
+    columns: usize,
     count: usize,
-    /// Blocks of the scan.
-    blocks: usize,
+    /// By the component of the scan.
+    pub(super) components: Vec<Cells>,
+}
+
+/// The blocks that an MCU has of a component.
+pub(super) struct Cells {
+    pub(super) plane: usize,
+    horizontal: usize,
+    vertical: usize,
 }
 
 impl Layout {
     pub(super) fn of(frame: &Frame, scan: &Scan) -> Self {
-        let (columns, rows, blocks) = match scan.components.as_slice() {
+        let cells = scan.components.iter().map(|(plane, _)| {
+            let one = &frame.components[*plane];
+            Cells {
+                plane: *plane,
+                horizontal: one.horizontal,
+                vertical: one.vertical,
+            }
+        });
+        let mut components: Vec<Cells> = cells.collect();
+        let (columns, rows) = match components.as_mut_slice() {
             // One component's blocks come one by one, without those that fill up an MCU.
-            [(at, _)] => {
-                let one = &frame.components[*at];
-                (one.width.div_ceil(8), one.height.div_ceil(8), 1)
+            [single] => {
+                (single.horizontal, single.vertical) = (1, 1);
+                let one = &frame.components[single.plane];
+                (one.width.div_ceil(8), one.height.div_ceil(8))
             }
-            several => {
-                let (columns, rows) = frame.mcus();
-                let blocks = several.iter().map(|(at, _)| {
-                    let one = &frame.components[*at];
-                    one.horizontal * one.vertical
-                });
-                (columns, rows, blocks.sum())
-            }
+            _ => frame.mcus(),
         };
         Self {
             columns,
             count: columns * rows,
-            blocks: columns * rows * blocks,
+            components,
         }
+    }
+
+    /// Blocks of an MCU.
+    pub(super) fn blocks(&self) -> usize {
+        self.components.iter().map(Cells::count).sum()
+    }
+
+    /// Row and column of an MCU.
+    pub(super) fn place(&self, mcu: usize) -> (usize, usize) {
+        (mcu / self.columns, mcu % self.columns)
+    }
+}
+
+impl Cells {
+    pub(super) fn count(&self) -> usize {
+        self.horizontal * self.vertical
+    }
+
+    /// The blocks of the MCU at (row, column), row by row, in a plane of so many columns of blocks.
+    #[inline]
+    pub(super) fn rows(
+        &self,
+        columns: usize,
+        (row, column): (usize, usize),
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (horizontal, vertical) = (self.horizontal, self.vertical);
+        (0..vertical).map(move |block_row| {
+            let first = (row * vertical + block_row) * columns + column * horizontal;
+            first..first + horizontal
+        })
     }
 }
 
@@ -62,38 +102,10 @@ pub(super) trait Reader {
     /// Reads one of them; `None`: it makes no sense.
     fn mcu(&mut self, bits: &mut Bits<'_>, layout: &Layout, mcu: usize) -> Option<()>;
 
-    /// Reads these; answers how many there are before the data end.
-    fn mcus(
-        &mut self,
-        bits: &mut Bits<'_>,
-        layout: &Layout,
-        mcus: Range<usize>,
-    ) -> Result<usize, Unreadable> {
-        one_by_one(self, bits, layout, mcus)
+    /// Reads as many of these as it can in a faster way, and answers how many: all before something is wrong, or fewer.
+    fn ahead(&mut self, _: &mut Bits<'_>, _: &Layout, _: Range<usize>) -> usize {
+        0
     }
-}
-
-/// What [`Reader::mcus`] does unless there is a faster way.
-pub(super) fn one_by_one(
-    reader: &mut (impl Reader + ?Sized),
-    bits: &mut Bits<'_>,
-    layout: &Layout,
-    mcus: Range<usize>,
-) -> Result<usize, Unreadable> {
-    for mcu in mcus.clone() {
-        let read = reader.mcu(bits, layout, mcu);
-        if bits.overrun() {
-            return Ok(mcu - mcus.start);
-        }
-        if read.is_none() {
-            return Err(damaged(&format!(
-                "MCU {} of {} is invalid",
-                mcu + 1,
-                layout.count
-            )));
-        }
-    }
-    Ok(mcus.len())
 }
 
 /// Runs a reader over the scan whose data begin at `at`.
@@ -118,11 +130,28 @@ pub(super) fn run(
         reader.restart();
         let first = number * interval;
         let mcus = first..(first + interval).min(layout.count);
-        read += reader.mcus(&mut Bits::of(&data[stretch.clone()]), layout, mcus)?;
+        let mut bits = Bits::of(&data[stretch.clone()]);
+        let ahead = reader.ahead(&mut bits, layout, mcus.clone());
+        read += ahead;
+        for mcu in mcus.skip(ahead) {
+            let valid = reader.mcu(&mut bits, layout, mcu);
+            if bits.overrun() {
+                break;
+            }
+            if valid.is_none() {
+                return Err(damaged(&format!(
+                    "MCU {} of {} is invalid",
+                    mcu + 1,
+                    layout.count
+                )));
+            }
+            read += 1;
+        }
     }
+    let blocks = layout.blocks();
     Ok(Outcome {
-        blocks: layout.blocks,
-        missing: layout.blocks / layout.count * (layout.count - read),
+        blocks: blocks * layout.count,
+        missing: blocks * (layout.count - read),
         end,
     })
 }

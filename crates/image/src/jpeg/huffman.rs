@@ -1,9 +1,9 @@
 //! Huffman codes (ITU-T T.81, annexes C and K.3).
 
-/// Codes of up to this many bits are found in one step,
+/// Codes of up to this many bits are found in one step, if they and their values have no more than [`MAX_FAST`].
 const LOOKUP_BITS: u32 = 11;
 
-/// if code and value together have no more than this: three of them fit the 56 bits of a full buffer.
+/// Three times as many fit the 56 bits of a full buffer.
 const MAX_FAST: u32 = 18;
 
 /// Codes by the next [`LOOKUP_BITS`] bits.

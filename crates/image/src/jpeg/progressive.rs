@@ -16,27 +16,22 @@ pub(super) fn progressive(
     (file, at): (&[u8], usize),
     blocks: &mut Blocks,
 ) -> Result<Outcome, Unreadable> {
-    let components = scan
-        .components
-        .iter()
-        .map(|(at, [dc, ac])| {
-            let one = &frame.components[*at];
-            let single = scan.components.len() == 1;
-            let code = match (scan.first, scan.before) {
-                // A bit each, without a code.
-                (0, 1..) => None,
-                (0, 0) => Some(code(&tables.dc, *dc)?),
-                _ => Some(code(&tables.ac, *ac)?),
-            };
+    let codes = scan.components.iter().map(|(_, [dc, ac])| {
+        Ok(match (scan.first, scan.before) {
+            // A bit each, without a code.
+            (0, 1..) => None,
+            (0, 0) => Some(code(&tables.dc, *dc)?),
+            _ => Some(code(&tables.ac, *ac)?),
+        })
+    });
+    let components = codes
+        .map(|code| {
             Ok(Progression {
-                plane: *at,
-                horizontal: if single { 1 } else { one.horizontal },
-                vertical: if single { 1 } else { one.vertical },
-                code,
+                code: code?,
                 prediction: 0,
             })
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, Unreadable>>()?;
     let mut reader = Progressive {
         scan,
         components,
@@ -49,9 +44,6 @@ pub(super) fn progressive(
 
 /// A component of a progressive scan.
 struct Progression<'a> {
-    plane: usize,
-    horizontal: usize,
-    vertical: usize,
     code: Option<&'a HuffmanTable>,
     prediction: i32,
 }
@@ -73,17 +65,12 @@ impl Reader for Progressive<'_> {
     }
 
     fn mcu(&mut self, bits: &mut Bits<'_>, layout: &Layout, mcu: usize) -> Option<()> {
-        let (row, column) = (mcu / layout.columns, mcu % layout.columns);
-        let (first, last) = (self.scan.first, self.scan.last);
-        for component in &mut self.components {
-            let plane = &mut self.planes[component.plane];
-            for block_row in 0..component.vertical {
-                for block_column in 0..component.horizontal {
-                    let block = (row * component.vertical + block_row) * plane.columns
-                        + column * component.horizontal
-                        + block_column;
+        let (first, last, still) = (self.scan.first, self.scan.last, self.scan.still);
+        for (component, cells) in self.components.iter_mut().zip(&layout.components) {
+            let plane = &mut self.planes[cells.plane];
+            for blocks in cells.rows(plane.columns, layout.place(mcu)) {
+                for block in blocks {
                     let block = plane.dense.get_mut(block * 64..)?.first_chunk_mut()?;
-                    let still = self.scan.still;
                     match (first, component.code) {
                         (0, Some(code)) => {
                             bits.refill();

@@ -9,8 +9,8 @@ use pulp::{Arch, NullaryFnOnce};
 
 use super::{
     blocks::{Blocks, Coefficient, Plane},
-    entropy::{Bits, Layout, Outcome, Reader, code, one_by_one, run},
-    error::{Unreadable, damaged},
+    entropy::{Bits, Layout, Outcome, Reader, code, run},
+    error::Unreadable,
     header::{Frame, Scan, Tables},
     huffman::{END_OF_BLOCK, HuffmanTable, Lookup},
 };
@@ -37,20 +37,13 @@ pub(super) fn sequential(
         .iter()
         .map(|[dc, ac]| Ok(Codes::of(code(&tables.dc, *dc)?, code(&tables.ac, *ac)?)))
         .collect::<Result<Vec<_>, _>>()?;
-    let components = scan.components.iter().map(|(at, used)| {
-        let one = &frame.components[*at];
-        let single = scan.components.len() == 1;
-        Sequence {
-            plane: *at,
-            horizontal: if single { 1 } else { one.horizontal },
-            vertical: if single { 1 } else { one.vertical },
-            codes: &codes[slots.partition_point(|slots| slots < used)],
-            prediction: 0,
-        }
+    let layout = Layout::of(frame, scan);
+    let components = scan.components.iter().map(|(_, used)| Sequence {
+        codes: &codes[slots.partition_point(|slots| slots < used)],
+        prediction: 0,
     });
     let components = components.collect();
-    let mut reader = Sequential::new(components, planes, coefficients);
-    let layout = Layout::of(frame, scan);
+    let mut reader = Sequential::new(&layout, components, planes, coefficients);
     run(file, at, &layout, tables.restart_interval, &mut reader)
 }
 
@@ -75,9 +68,6 @@ impl<'a> Codes<'a> {
 
 /// A component of a sequential scan.
 struct Sequence<'a> {
-    plane: usize,
-    horizontal: usize,
-    vertical: usize,
     codes: &'a Codes<'a>,
     prediction: i32,
 }
@@ -106,13 +96,15 @@ struct Sequential<'a> {
 
 impl<'a> Sequential<'a> {
     fn new(
+        layout: &Layout,
         components: Vec<Sequence<'a>>,
         planes: &'a mut [Plane],
         coefficients: &'a mut Vec<Coefficient>,
     ) -> Self {
         let codes: Vec<&'a Codes<'a>> = components
             .iter()
-            .flat_map(|one| repeat_n(one.codes, one.horizontal * one.vertical))
+            .zip(&layout.components)
+            .flat_map(|(one, cells)| repeat_n(one.codes, cells.count()))
             .collect();
         Self {
             arch: Arch::new(),
@@ -141,23 +133,20 @@ impl<'a> Sequential<'a> {
             turns: &self.turns,
             found: &mut self.found,
             starts: &mut self.starts,
-            wanted: blocks.min(GO),
+            wanted: blocks,
         })
     }
 
     /// Adds what was found of these MCUs to the planes; differences become values.
     fn keep(&mut self, layout: &Layout, mcus: Range<usize>) -> Option<()> {
         let before = self.coefficients.len();
-        let (mut row, mut column) = (mcus.start / layout.columns, mcus.start % layout.columns);
         let mut found = self.starts.iter();
-        for _ in mcus {
-            for component in &mut self.components {
-                let plane = &mut self.planes[component.plane];
-                for block_row in 0..component.vertical {
-                    let first = (row * component.vertical + block_row) * plane.columns
-                        + column * component.horizontal;
-                    let starts = plane.starts.get_mut(first..first + component.horizontal)?;
-                    for (start, found) in starts.iter_mut().zip(&mut found) {
+        for mcu in mcus {
+            let place = layout.place(mcu);
+            for (component, cells) in self.components.iter_mut().zip(&layout.components) {
+                let plane = &mut self.planes[cells.plane];
+                for blocks in cells.rows(plane.columns, place) {
+                    for (start, found) in plane.starts.get_mut(blocks)?.iter_mut().zip(&mut found) {
                         *start = u32::try_from(before + *found as usize).ok()?;
                         let dc = &mut self.found.get_mut(*found as usize)?.value;
                         let value = component.prediction.wrapping_add(i32::from(*dc));
@@ -165,10 +154,6 @@ impl<'a> Sequential<'a> {
                         *dc = value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
                     }
                 }
-            }
-            column += 1;
-            if column == layout.columns {
-                (row, column) = (row + 1, 0);
             }
         }
         let count = *found.next()? as usize;
@@ -190,29 +175,20 @@ impl Reader for Sequential<'_> {
         self.keep(layout, mcu..mcu + 1)
     }
 
-    fn mcus(
-        &mut self,
-        bits: &mut Bits<'_>,
-        layout: &Layout,
-        mcus: Range<usize>,
-    ) -> Result<usize, Unreadable> {
-        let mut done = mcus.start;
-        while done < mcus.end {
-            let go = done..mcus.end.min(done + GO / self.blocks);
+    fn ahead(&mut self, bits: &mut Bits<'_>, layout: &Layout, mcus: Range<usize>) -> usize {
+        let mut read = mcus.start;
+        while read < mcus.end {
+            let go = read..mcus.end.min(read + GO / self.blocks);
             let before = *bits;
-            let read = self.read(bits, go.len() * self.blocks);
-            if read.is_none() || bits.overrun() {
+            let found = self.read(bits, go.len() * self.blocks);
+            if found.is_none() || bits.overrun() || self.keep(layout, go.clone()).is_none() {
                 // Which MCU it is, they say one by one.
                 *bits = before;
-                let read = one_by_one(self, bits, layout, done..mcus.end)?;
-                return Ok(done - mcus.start + read);
+                break;
             }
-            done = go.end;
-            if self.keep(layout, go).is_none() {
-                return Err(damaged("it has more blocks than its size says"));
-            }
+            read = go.end;
         }
-        Ok(mcus.len())
+        read - mcus.start
     }
 }
 
@@ -278,7 +254,6 @@ impl<'a, 'data> ReadBlocks<'a, 'data> {
     /// wrong, and that costs more than all the rest.
     #[inline(always)]
     fn symbol(&mut self, bits: &mut Bits<'data>, at: &mut At<'a>) -> Option<()> {
-        let turn = &self.turns[at.blocks % GO_ROOM];
         let code = at.lookup.find(bits.buffer);
         let index = at.index + code.run();
         // The last coefficient, beyond which no end is coded; a run that leads beyond the block; no code.
@@ -286,20 +261,26 @@ impl<'a, 'data> ReadBlocks<'a, 'data> {
             (*bits, *at) = self.seldom(*bits, *at)?;
             return Some(());
         }
+        let value = bits.value(code);
+        self.put(at, (index, value), code.found(), code.ends_block());
+        Some(())
+    }
+
+    /// Adds a coefficient, or `count` of two with the end behind it, and goes on to the next symbol.
+    #[inline(always)]
+    fn put(&mut self, at: &mut At<'a>, (index, value): (u32, i32), count: usize, ends: bool) {
+        let turn = &self.turns[at.blocks % GO_ROOM];
         let found = at.count % FOUND;
         self.found[found] = Coefficient {
             index: index as u8,
-            value: bits.value(code) as i16,
+            value: value as i16,
         };
-        // Counts only where the block ends here.
         self.found[found + 1].index = 64;
-        at.count += code.found();
+        at.count += count;
         self.starts[(at.blocks + 1) % GO_ROOM] = at.count as u32;
-        let ends = code.ends_block();
         at.blocks += usize::from(ends);
         at.index = select_unpredictable(ends, 0, index + 1);
         at.lookup = select_unpredictable(ends, turn.next, turn.more);
-        Some(())
     }
 
     /// Reads a symbol of any kind. By value: what a call can change is kept in no register.
@@ -307,34 +288,19 @@ impl<'a, 'data> ReadBlocks<'a, 'data> {
     #[inline(never)]
     fn seldom(&mut self, mut bits: Bits<'data>, mut at: At<'a>) -> Option<(Bits<'data>, At<'a>)> {
         bits.refill();
-        let turn = &self.turns[at.blocks % GO_ROOM];
-        let Codes { dc, ac, .. } = turn.codes;
+        let Codes { dc, ac, .. } = self.turns[at.blocks % GO_ROOM].codes;
         let table = if at.index == 0 { dc } else { ac };
         let code = table.find_slow(bits.buffer)?;
         let index = at.index + code.run();
-        let value = bits.value(code) as i16;
+        let value = bits.value(code);
         if index > 63 && !code.ends_block() {
             // The caller looks whether the data have ended.
             *self.bits = bits;
             return None;
         }
         bits.refill();
-        let found = at.count % FOUND;
-        self.found[found] = Coefficient {
-            index: index as u8,
-            value,
-        };
-        self.found[found + 1].index = 64;
-        at.count += 1 + usize::from(index == 63);
-        self.starts[(at.blocks + 1) % GO_ROOM] = at.count as u32;
-        if index >= 63 {
-            at.blocks += 1;
-            at.index = 0;
-            at.lookup = turn.next;
-        } else {
-            at.index = index + 1;
-            at.lookup = turn.more;
-        }
+        let count = 1 + usize::from(index == 63);
+        self.put(&mut at, (index, value), count, index >= 63);
         Some((bits, at))
     }
 }
