@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::{error::EngineError, inference, liveness};
+use crate::{error::EngineError, inference, liveness, odds};
 
 /// Maps the logit of the shipped score to the score of the API:
 /// `score = sigmoid(slope · logit + intercept)`. The default leaves the score as it is.
@@ -36,7 +36,7 @@ impl ScoreCalibration {
     #[expect(clippy::cast_possible_truncation, reason = "a probability")]
     pub fn score(&self, logit: f64) -> f32 {
         let logit = self.slope * logit + self.intercept;
-        (1.0 / (1.0 + (-logit).exp())) as f32
+        odds::score(logit) as f32
     }
 
     /// Checks that the map is finite and rising.

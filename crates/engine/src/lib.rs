@@ -30,7 +30,7 @@
 //! # Features
 //!
 //! - `onnxruntime` (off): [`Engine::with_runtime`] can load the shared library of ONNX Runtime,
-//!   which takes about half the time of the embedded runtime. Without it the crate `ort` is not
+//!   for accelerators above all: on a CPU it is no faster than the embedded runtime. Without it the crate `ort` is not
 //!   in the tree, and asking for ONNX Runtime is an [`EngineError::Runtime`].
 //! - `openapi` (off): what an answer repeats ([`Details`], [`Finding`], [`Limits`] and others) implements
 //!   `utoipa::ToSchema`, for an OpenAPI document.
@@ -48,6 +48,7 @@ mod inference;
 mod liveness;
 mod locate;
 mod mask;
+mod odds;
 mod photo;
 mod policy;
 mod presets;

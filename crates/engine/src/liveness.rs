@@ -16,6 +16,7 @@ use crate::{
     error::{EngineError, Rejection},
     face::{BBox, Face},
     inference::{self, Network, Runtime},
+    odds,
     photo::Photo,
 };
 
@@ -259,20 +260,15 @@ impl LivenessClassifier {
     }
 }
 
-/// The logit of a score.
-fn logit_of(score: f64) -> f64 {
-    (score / (1.0 - score)).ln()
-}
-
 /// Whether the score of this logit is from the one score on and below the other.
 fn in_doubt(logit: f64, scores: [f64; 2]) -> bool {
-    let [from, to] = scores.map(logit_of);
+    let [from, to] = scores.map(odds::logit);
     (from..to).contains(&logit)
 }
 
 /// The logit, `below` times as far from that of [`ANCHOR`] where it is below.
 fn steeper(logit: f64, below: f64) -> f64 {
-    let beyond = logit - logit_of(ANCHOR);
+    let beyond = logit - odds::logit(ANCHOR);
     logit + (below - 1.0) * beyond.min(0.0)
 }
 
@@ -517,17 +513,16 @@ mod tests {
     fn doubt_begins_with_its_first_score_and_ends_before_its_second() {
         for doubt in [settings().small.doubt, GRAIN_DOUBT] {
             let [from, to] = doubt;
-            assert!(in_doubt(logit_of(from), doubt));
-            assert!(!in_doubt(logit_of(from - 1e-6), doubt));
-            assert!(in_doubt(logit_of(to - 1e-6), doubt));
-            assert!(!in_doubt(logit_of(to), doubt));
+            assert!(in_doubt(odds::logit(from), doubt));
+            assert!(!in_doubt(odds::logit(from - 1e-6), doubt));
+            assert!(in_doubt(odds::logit(to - 1e-6), doubt));
+            assert!(!in_doubt(odds::logit(to), doubt));
         }
     }
 
     #[test]
     fn only_scores_below_the_recommended_threshold_fall_faster() {
-        let scaled =
-            |score: f64, below: f64| 1.0 / (1.0 + (-steeper(logit_of(score), below)).exp());
+        let scaled = |score: f64, below: f64| odds::score(steeper(odds::logit(score), below));
         for score in [0.90, 0.95, 0.999] {
             assert!((scaled(score, 2.0) - score).abs() < 1e-12, "{score}");
         }

@@ -7,6 +7,7 @@ use crate::{
     error::{EngineError, Rejection},
     face::{BBox, Face, Landmarks},
     inference::{self, Network, Runtime},
+    odds,
     photo::Photo,
 };
 
@@ -147,15 +148,10 @@ fn weight(score: f32) -> f64 {
         FULL_WEIGHT.start,
         FULL_WEIGHT.end,
     ]
-    .map(logit);
+    .map(|score| odds::logit(score.into()));
     let rise = (score - start) / (full_from - start);
     let fall = (end - score) / (end - full_to);
     0.5 * rise.min(fall).clamp(0.0, 1.0)
-}
-
-fn logit(score: f32) -> f64 {
-    let score = f64::from(score);
-    (score / (1.0 - score)).ln()
 }
 
 /// From `a` to `b` by `share`.
@@ -165,8 +161,8 @@ fn mix(a: f64, b: f64, share: f64) -> f64 {
 
 /// The score whose logit lies by `share` between that of `score`, which lies between 0 and 1, and `seen`.
 fn mixed_score(score: f32, seen: f32, share: f64) -> f32 {
-    let mean = mix(logit(score), f64::from(seen), share);
-    (1.0 / (1.0 + (-mean).exp())) as f32
+    let mean = mix(odds::logit(score.into()), f64::from(seen), share);
+    odds::score(mean) as f32
 }
 
 #[cfg(test)]
